@@ -1,0 +1,116 @@
+"""The rules for credentials: what a reply's `result` may hold (seed document 003 §4.2.1).
+
+Everything here came from a network, or from a flash that may have rotted. Names end up
+in MQTT topics and file names, so they are held to a short alphabet.
+"""
+
+from .compat import const
+from .errors import FIELD, PointError
+
+_NAME_MAX = const(64)
+_TEXT_MAX = const(256)
+_HOST_MAX = const(253)
+
+_NAME_MARKS = "-_.:@"
+_HOST_MARKS = "-.:"
+
+
+def _fail(name, why):
+    raise PointError(FIELD, "%s %s" % (name, why))
+
+
+def text(name, value, longest=_TEXT_MAX):
+    """Return `value` if it is 1 to `longest` printable ASCII characters without blanks."""
+    if type(value) is not str:
+        _fail(name, "is not a string")
+    if not 0 < len(value) <= longest:
+        _fail(name, "is empty or too long")
+    for char in value:
+        if not "!" <= char <= "~":
+            _fail(name, "holds a character that is not allowed")
+    return value
+
+
+def word(name, value, longest=_NAME_MAX, marks=_NAME_MARKS):
+    """Return `value` if it is letters, digits and `marks` only, and no path."""
+    text(name, value, longest)
+    for char in value:
+        if not ("0" <= char <= "9" or "a" <= char.lower() <= "z" or char in marks):
+            _fail(name, "holds a character that is not allowed")
+    if not value.strip("."):
+        _fail(name, "is a path")
+    return value
+
+
+def host(name, value):
+    """Return `value` if it can be a host name or an address."""
+    return word(name, value, _HOST_MAX, _HOST_MARKS)
+
+
+def number(name, value, least, most):
+    """Return `value` if it is a whole number in range; True and 1.0 are none."""
+    if type(value) is not int or not least <= value <= most:
+        _fail(name, "is not a number from %d to %d" % (least, most))
+    return value
+
+
+def flag(name, value):
+    """Return 0 or 1 for a boolean that some servers spell as a number."""
+    if value is True or value is False:
+        return int(value)
+    return number(name, value, 0, 1)
+
+
+def _port(name, value):
+    return number(name, value, 1, 65535)
+
+
+def _keep_alive(name, value):
+    return number(name, value, 0, 65535)
+
+
+# Optional members of "connect". The others a server sends are dropped, not refused:
+# the seed lets a customer's server send more.
+_CONNECT = {
+    "port": _port,
+    "ssl": flag,
+    "keepAlive": _keep_alive,
+    "clientId": text,
+    "auth": word,
+    "region": word,
+    "instanceId": word,
+}
+
+
+def optional_connect(given):
+    """The checked optional members of `given`; a null is the same as an absent one."""
+    return {k: _CONNECT[k](k, given[k]) for k in _CONNECT if given.get(k) is not None}
+
+
+def checked(result):
+    """Return a new device_config made of `result`, {"device": {…}, "connect": {…}}.
+
+    Raises PointError(FIELD) that names the first member that is missing, of the wrong
+    type, over-long, or holds a character that it may not.
+    """
+    if type(result) is not dict:
+        _fail("result", "is not an object")
+    for part in ("device", "connect"):
+        if type(result.get(part)) is not dict:
+            _fail(part, "is not an object")
+    device = result["device"]
+    secret = device.get("productSecret")
+    given = result["connect"]
+    connect = optional_connect(given)
+    connect["host"] = host("host", given.get("host"))
+    connect["qos"] = number("qos", given.get("qos", 0), 0, 1)
+    connect["cleanSession"] = flag("cleanSession", given.get("cleanSession", 0))
+    return {
+        "device": {
+            "productKey": word("productKey", device.get("productKey")),
+            "productSecret": None if secret is None else text("productSecret", secret),
+            "deviceName": word("deviceName", device.get("deviceName")),
+            "deviceSecret": text("deviceSecret", device.get("deviceSecret")),
+        },
+        "connect": connect,
+    }

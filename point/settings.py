@@ -1,0 +1,69 @@
+"""settings.json: what a firmware engineer fills in, checked. An unknown key is an error."""
+
+from . import credentials
+from .errors import SETTING, PointError
+
+_MQTT = ("host", "qos", "cleanSession", "port", "ssl", "keepAlive", "clientId", "auth")
+_MQTT += ("region", "instanceId")
+
+
+def _url(name, value):
+    credentials.text(name, value, 512)
+    if not value.startswith("https://"):
+        raise PointError(SETTING, "url does not begin with https://")
+    return value
+
+
+def _mqtt(name, value):
+    if type(value) is not dict:
+        raise PointError(SETTING, "mqtt is not an object")
+    _known("mqtt.", value, _MQTT)
+    checked = credentials.optional_connect(value)
+    if "host" in value:
+        checked["host"] = credentials.host("host", value["host"])
+    if "qos" in value:
+        checked["qos"] = credentials.number("qos", value["qos"], 0, 1)
+    if "cleanSession" in value:
+        checked["cleanSession"] = credentials.flag("cleanSession", value["cleanSession"])
+    return checked
+
+
+def _seconds(name, value):
+    return credentials.number(name, value, 0, 86400)
+
+
+_RULES = {
+    "url": _url,
+    "productKey": credentials.word,
+    "ca": credentials.word,  # a DER file beside this one
+    "timeoutS": _seconds,
+    "spreadS": _seconds,
+    "mqtt": _mqtt,
+}
+
+
+def _known(where, given, keys):
+    for key in given:
+        if key not in keys:
+            raise PointError(SETTING, "unknown setting %s%s" % (where, key))
+
+
+def checked(given):
+    """Return the settings with every default filled in.
+
+    {"url", "productKey", "ca", "timeoutS", "spreadS", "mqtt"}. Raises PointError(SETTING)
+    that names the key that is unknown, missing or wrong.
+    """
+    if type(given) is not dict:
+        raise PointError(SETTING, "settings are not an object")
+    _known("", given, _RULES)
+    settings = {"timeoutS": 30, "spreadS": 60, "mqtt": {}}
+    for key in ("url", "productKey", "ca"):
+        if key not in given:
+            raise PointError(SETTING, "%s is missing" % key)
+    for key in given:
+        try:
+            settings[key] = _RULES[key](key, given[key])
+        except PointError as error:
+            raise PointError(SETTING, error.detail)
+    return settings
