@@ -33,6 +33,17 @@ try:
     import uio as io
 except ImportError:
     import io
+try:
+    import uselect as select
+except ImportError:
+    import select
+try:
+    import tls  # MicroPython since 1.23; before, and on CPython, it is ssl
+except ImportError:
+    try:
+        import ssl as tls
+    except ImportError:
+        tls = None  # QuecPython: its board adapter brings its own
 
 try:
     from micropython import const
@@ -45,7 +56,6 @@ except ImportError:
 try:
     from time import sleep_ms, ticks_add, ticks_diff, ticks_ms
 except ImportError:  # CPython, or a build without the plain name
-
     if hasattr(time, "ticks_ms"):
         sleep_ms = time.sleep_ms
         ticks_add = time.ticks_add

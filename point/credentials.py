@@ -1,4 +1,4 @@
-"""The rules for credentials: what a reply's `result` may hold (seed document 003 §4.2.1).
+"""What credentials may hold: the rules for a reply's `result` (document 003 §4.2.1).
 
 Everything here came from a network, or from a flash that may have rotted. Names end up
 in MQTT topics and file names, so they are held to a short alphabet.
@@ -20,7 +20,7 @@ def _fail(name, why):
 
 
 def text(name, value, longest=_TEXT_MAX):
-    """Return `value` if it is 1 to `longest` printable ASCII characters without blanks."""
+    """Return `value` if it is 1 to `longest` printable ASCII characters, no blanks."""
     if type(value) is not str:
         _fail(name, "is not a string")
     if not 0 < len(value) <= longest:

@@ -1,6 +1,11 @@
-"""What can go wrong, by stable numbers. Tens tell who has to act; numbers are never reused."""
+"""What can go wrong, by stable numbers, never reused. Tens tell who has to act."""
 
 from .compat import const
+
+# The codes of PointAccess.request() that are not the server's own (document 003 §4.2).
+SUCCESS = "00000"
+FETCH_FAILED = "77777"
+NO_CODE_IN_REPLY = "99999"
 
 # 1x  the network: waiting and trying again is right
 DNS = const(10)
@@ -26,6 +31,7 @@ READ_BACK = const(41)
 # 5x  the broker
 BROKER_REFUSED = const(50)
 BROKER_LOST = const(51)
+BROKER_DENIED = const(52)
 # 6x  how the board is set up
 SETTING = const(60)
 OPTION = const(61)
@@ -33,31 +39,16 @@ IMEI = const(62)
 # 7x  memory
 NO_MEMORY = const(70)
 
-_NAMES = {
-    DNS: "DNS",
-    CONNECT: "CONNECT",
-    TIMEOUT: "TIMEOUT",
-    CLOSED: "CLOSED",
-    OFFLINE: "OFFLINE",
-    TLS: "TLS",
-    TLS_NAME: "TLS_NAME",
-    TLS_CA: "TLS_CA",
-    TLS_DATE: "TLS_DATE",
-    HTTP_STATUS: "HTTP_STATUS",
-    TOO_LARGE: "TOO_LARGE",
-    MALFORMED: "MALFORMED",
-    FIELD: "FIELD",
-    NO_CODE: "NO_CODE",
-    REFUSED: "REFUSED",
-    FLASH: "FLASH",
-    READ_BACK: "READ_BACK",
-    BROKER_REFUSED: "BROKER_REFUSED",
-    BROKER_LOST: "BROKER_LOST",
-    SETTING: "SETTING",
-    OPTION: "OPTION",
-    IMEI: "IMEI",
-    NO_MEMORY: "NO_MEMORY",
-}
+_ETIMEDOUT = const(110)
+_TLS_EOF = const(29312)  # mbedTLS: the connection indicated an EOF
+_REFUSED = "the server's certificate is refused"
+# mbedTLS joins a sentence for each thing that is wrong; the first of these counts.
+_SENTENCES = (
+    ("trusted CA", TLS_CA),
+    ("(CN)", TLS_NAME),
+    ("expired", TLS_DATE),
+    ("future", TLS_DATE),
+)
 
 
 class PointError(Exception):
@@ -74,7 +65,40 @@ class PointError(Exception):
 
     @property
     def name(self):
-        return _NAMES.get(self.number, "UNKNOWN")
+        for name, number in globals().items():
+            if number == self.number and name[0] != "_":
+                return name
+        return "UNKNOWN"
 
     def __str__(self):
         return "E%d %s: %s" % (self.number, self.name, self.detail)
+
+
+def refine(error, otherwise):
+    """Return the PointError that `error` from a socket or from TLS stands for.
+
+    mbedTLS gives its reasons as sentences in a ValueError, OpenSSL as `verify_code`;
+    all else goes by number, since the texts differ between builds.
+    """
+    if isinstance(error, PointError):
+        return error
+    verify_code = getattr(error, "verify_code", None)
+    if verify_code is not None:  # OpenSSL: 9, 10 are dates, 62 and 64 names
+        number = {9: TLS_DATE, 10: TLS_DATE, 62: TLS_NAME, 64: TLS_NAME}
+        return PointError(number.get(verify_code, TLS_CA), _REFUSED)
+    if isinstance(error, ValueError):
+        for words, number in _SENTENCES:
+            if words in str(error):
+                return PointError(number, _REFUSED)
+        return PointError(TLS, "handshake failed")
+    code = error.args[0] if error.args else 0
+    if type(code) is not int:  # CPython says "timed out" without a number
+        return PointError(TIMEOUT if "timed" in str(code) else otherwise, "no number")
+    code = abs(code)
+    if code == _ETIMEDOUT:
+        return PointError(TIMEOUT, "deadline passed")
+    if code in (32, 103, 104, _TLS_EOF):
+        return PointError(CLOSED, "the peer closed the connection")
+    if code > 1000 or hasattr(error, "reason"):
+        return PointError(TLS, "TLS error %d" % code)
+    return PointError(otherwise, "errno %d" % code)

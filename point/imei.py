@@ -4,7 +4,7 @@ from .errors import IMEI, PointError
 
 
 def check(imei):
-    """Return `imei` if it is 15 digits with a right check digit, else raise PointError."""
+    """Return `imei` if its 15 digits check. Raises PointError(IMEI)."""
     if type(imei) is not str or len(imei) != 15:
         raise PointError(IMEI, "an IMEI has 15 digits")
     total = 0

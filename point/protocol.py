@@ -1,4 +1,4 @@
-"""The provisioning exchange, both directions: the board and the server read this one file.
+"""The provisioning exchange, both directions: board and server read this one file.
 
 Version 1 is the seed's (document 003 §4.2): POST a JSON object, get
 {"code": "00000", "result": {"device": {…}, "connect": {…}}} or {"code": "40301"}.
@@ -6,14 +6,18 @@ Version 1 is the seed's (document 003 §4.2): POST a JSON object, get
 
 from . import credentials, imei, strictjson
 from .compat import const, json
-from .errors import FIELD, HTTP_STATUS, MALFORMED, NO_CODE, TOO_LARGE, PointError
+from .errors import (
+    FIELD,
+    HTTP_STATUS,
+    MALFORMED,
+    NO_CODE,
+    SUCCESS,
+    TOO_LARGE,
+    PointError,
+)
 
 MAX_BODY = const(4096)  # bytes, either direction
 
-# The seed's own three.
-SUCCESS = "00000"
-FETCH_FAILED = "77777"
-NO_CODE_IN_REPLY = "99999"
 # The server's refusals. Their first three digits are the HTTP status they come with.
 BAD_REQUEST = "40001"
 UNKNOWN_IMEI = "40301"
@@ -67,7 +71,7 @@ def encode_reply(code, device_config=None, retry_after=None):
 
 
 def decode_reply(status, body):
-    """The board's reading of a reply: (code, device_config), the second None if refused.
+    """The board's reading of a reply: (code, device_config), (code, None) if refused.
 
     Only HTTP 200 can carry success; a refusal is believed with any status. Raises
     PointError(HTTP_STATUS, MALFORMED, TOO_LARGE, FIELD or NO_CODE): nothing was got.

@@ -1,6 +1,6 @@
-"""settings.json: what a firmware engineer fills in, checked. An unknown key is an error."""
+"""settings.json, which a firmware engineer fills in. An unknown key is an error."""
 
-from . import credentials
+from . import credentials, strictjson
 from .errors import SETTING, PointError
 
 _MQTT = ("host", "qos", "cleanSession", "port", "ssl", "keepAlive", "clientId", "auth")
@@ -24,7 +24,8 @@ def _mqtt(name, value):
     if "qos" in value:
         checked["qos"] = credentials.number("qos", value["qos"], 0, 1)
     if "cleanSession" in value:
-        checked["cleanSession"] = credentials.flag("cleanSession", value["cleanSession"])
+        clean = value["cleanSession"]
+        checked["cleanSession"] = credentials.flag("cleanSession", clean)
     return checked
 
 
@@ -48,14 +49,18 @@ def _known(where, given, keys):
             raise PointError(SETTING, "unknown setting %s%s" % (where, key))
 
 
-def checked(given):
-    """Return the settings with every default filled in.
+def parse(text):
+    """Return what settings.json says, every default filled in, from its bytes.
 
-    {"url", "productKey", "ca", "timeoutS", "spreadS", "mqtt"}. Raises PointError(SETTING)
-    that names the key that is unknown, missing or wrong.
+    {"url", "productKey", "ca", "timeoutS", "spreadS", "mqtt"}. Raises
+    PointError(SETTING) that names the key that is unknown, missing or wrong.
     """
+    try:
+        given = strictjson.loads(text)
+    except ValueError as error:
+        raise PointError(SETTING, "settings.json is not JSON: " + str(error))
     if type(given) is not dict:
-        raise PointError(SETTING, "settings are not an object")
+        raise PointError(SETTING, "settings.json is not an object")
     _known("", given, _RULES)
     settings = {"timeoutS": 30, "spreadS": 60, "mqtt": {}}
     for key in ("url", "productKey", "ca"):

@@ -1,0 +1,73 @@
+"""The board contract. Copy this folder, fill in each name, run the contract tests.
+
+Each name translates what the vendor returns or raises into PointError at once: an
+IMEI of -1, an IndexError for a name that does not resolve, a TLS failure that the
+firmware swallows. Nothing may touch the hardware at import.
+"""
+
+from point.errors import IMEI, OFFLINE, OPTION, PointError
+
+DIR = "/"  # the flash folder that holds settings.json, the CA and the credentials
+VERIFIES = False  # True only if connect() and mqtt() verify certificates
+
+
+def imei():
+    """The modem's IMEI as 15 digits, checked by point.imei.check().
+
+    Raises PointError(IMEI) if the modem does not give a valid one.
+    """
+    raise PointError(IMEI, "imei() is not written yet")
+
+
+def online(timeout_s):
+    """Return when there is a network, after `timeout_s` seconds at most.
+
+    Raises PointError(OFFLINE) if there is none by then.
+    """
+    raise PointError(OFFLINE, "online() is not written yet")
+
+
+def connect(host, port, trust, timeout_s):
+    """A connected stream: read(count), write(data), close(), within(timeout_s).
+
+    `trust` is None for plain TCP or {"ca": DER bytes or None}. With a CA, return only
+    after the server's certificate and name have been verified. One deadline covers
+    connecting, the handshake and all reading and writing that follows. point.stream
+    does this where MicroPython has tls.SSLContext.
+
+    Raises PointError(DNS, CONNECT, TIMEOUT, CLOSED, TLS, TLS_NAME, TLS_CA, TLS_DATE).
+    """
+    raise PointError(OPTION, "connect() is not written yet")
+
+
+def mqtt(settings):
+    """An MQTT client that is not connected yet, with these methods:
+
+    connect(), subscribe(topic, qos), publish(topic, message, qos), check() (take a
+    message if one has come, without waiting), ping(), disconnect(), close(). They
+    raise PointError: BROKER_REFUSED if the credentials were refused, BROKER_DENIED if
+    a subscription was, BROKER_LOST or a network cause for all else.
+
+    `settings`: host, port, trust (as in connect), clientId, user, password, keepAlive
+    (s), cleanSession (bool), received (called with topic and message, both bytes).
+    """
+    raise PointError(OPTION, "mqtt() is not written yet")
+
+
+def now():
+    """Unix seconds, or None if the clock was not set since power-up."""
+    return None
+
+
+def random(count):
+    """`count` random bytes, good enough for a secret."""
+    raise PointError(OPTION, "random() is not written yet")
+
+
+def feed():
+    """Feed the hardware watchdog."""
+
+
+def restart():
+    """Restart the board. Does not return."""
+    raise PointError(OPTION, "restart() is not written yet")

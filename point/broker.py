@@ -1,0 +1,153 @@
+"""The socket under `umqtt`: verified, bounded, one write for each packet.
+
+umqtt.simple is used as it is. It takes an object as `ssl` and calls its wrap_socket();
+ours hands back a connection that gathers the library's many small writes until an MQTT
+packet is whole (MQTT 3.1.1 §2.2), since each small write costs a TLS record and, with
+Nagle's algorithm against a delayed acknowledgement, 44 ms.
+"""
+
+from .compat import const
+from .errors import (
+    BROKER_DENIED,
+    BROKER_LOST,
+    BROKER_REFUSED,
+    CLOSED,
+    CONNECT,
+    PointError,
+    refine,
+)
+from .stream import Stream
+
+_MAX_HEAD = const(5)
+
+
+class BrokerSocket:
+    """What umqtt gets as `ssl`, and then as its socket.
+
+    `trust` as in Stream.secure(), None for plain TCP; `timeout_s` bounds the handshake
+    and then each packet.
+    """
+
+    def __init__(self, host, trust, timeout_s):
+        self._host = host
+        self._trust = trust
+        self._timeout_s = timeout_s
+        self._stream = None
+        self._packet = b""
+
+    def wrap_socket(self, sock, server_hostname=None):
+        """umqtt's connected socket, made safe. Raises PointError."""
+        self._stream = Stream(sock, self._timeout_s)
+        if self._trust is not None:
+            self._stream.secure(self._host, self._trust)
+        return self
+
+    def write(self, data, length=None):
+        """Gather `data`, or its first `length` bytes; send when the packet is whole."""
+        if isinstance(data, str):  # MicroPython's sockets take text too
+            data = data.encode()
+        self._packet += bytes(data if length is None else data[:length])
+        size = _packet_size(self._packet)
+        if size and len(self._packet) >= size:
+            packet = self._packet
+            self._packet = b""
+            self._stream.within(self._timeout_s)
+            self._stream.write(packet)
+
+    def read(self, count):
+        """`count` bytes, or None if umqtt only looks and nothing has come."""
+        if self._stream.waits:
+            self._stream.within(self._timeout_s)
+        data = self._stream.read(count)
+        if data is not None and len(data) < count:
+            raise PointError(CLOSED, "the broker closed the connection")
+        return data
+
+    def setblocking(self, blocking):
+        """umqtt looks without waiting, but waits for the rest of a packet."""
+        self._stream.waits = blocking
+        self._stream.within(self._timeout_s)
+
+    def settimeout(self, timeout_s):
+        """Ignored: newer umqtt sets its own, ours is tighter."""
+
+    def close(self):
+        self._stream.close()
+
+
+def _packet_size(data):
+    """The length of the packet that begins in `data`, 0 while its head is short."""
+    size = 0
+    for place in range(1, min(len(data), _MAX_HEAD)):
+        size |= (data[place] & 127) << 7 * (place - 1)
+        if data[place] < 128:
+            return 1 + place + size
+    return 0
+
+
+class Client:
+    """umqtt.simple in the shape every board gives: its failures are PointErrors.
+
+    `library` is the MQTTClient class, `carrier` a BrokerSocket, `settings` what
+    Session.connect() makes.
+    """
+
+    def __init__(self, library, carrier, settings):
+        self._clean = settings["cleanSession"]
+        self._client = library(
+            settings["clientId"],
+            settings["host"],
+            settings["port"],
+            settings["user"],
+            settings["password"],
+            settings["keepAlive"],
+            carrier,
+            {"server_hostname": settings["host"]},
+        )
+        self._client.set_callback(settings["received"])
+
+    def connect(self):
+        self._run(self._client.connect, self._clean)
+
+    def subscribe(self, topic, qos):
+        self._run(self._client.subscribe, topic, qos)
+
+    def publish(self, topic, message, qos):
+        self._run(self._client.publish, topic, message, False, qos)
+
+    def check(self):
+        self._run(self._client.check_msg)
+
+    def ping(self):
+        self._run(self._client.ping)
+
+    def disconnect(self):
+        try:
+            self._run(self._client.disconnect)
+        except PointError:
+            self.close()
+
+    def close(self):
+        if self._client.sock:
+            self._client.sock.close()
+
+    @staticmethod
+    def _run(call, *arguments):
+        try:
+            call(*arguments)
+        except PointError:
+            raise
+        except OSError as error:
+            raise refine(error, CONNECT)
+        except Exception as error:
+            raise _refused(error)
+
+
+def _refused(error):
+    """umqtt raises MQTTException for CONNACK and SUBACK codes, all else by accident."""
+    code = error.args[0] if type(error).__name__ == "MQTTException" else 0
+    if code == 128:
+        return PointError(BROKER_DENIED, "subscription refused")
+    if code in (2, 4, 5):  # MQTT 3.1.1 table 3.1: identifier, password, not authorised
+        return PointError(BROKER_REFUSED, "CONNACK %d" % code)
+    return PointError(BROKER_LOST, "CONNACK 3" if code == 3 else "not MQTT")

@@ -1,0 +1,130 @@
+"""A POST that ends: one deadline, small caps, no redirects, everything closed.
+
+Just enough of HTTP/1.1 (RFC 9112) for one JSON exchange with a provisioning server.
+"""
+
+from .compat import const, json
+from .errors import CLOSED, MALFORMED, OPTION, TOO_LARGE, PointError
+from .protocol import MAX_BODY
+from .url import split
+
+_HEAD_LINES = const(32)
+_HEAD_BYTES = const(2048)
+_OURS = ("host", "content-type", "content-length", "transfer-encoding", "connection")
+
+
+def _request(authority, path, body, headers):
+    head = (
+        "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n"
+        "Content-Length: %d\r\nConnection: close\r\n"
+    )
+    head %= (path, authority, len(body))
+    for name in headers or ():
+        line = "%s: %s" % (name, headers[name])
+        if "\r" in line or "\n" in line:
+            raise PointError(OPTION, "a header holds a line break")
+        if name.lower() not in _OURS:
+            head += line + "\r\n"
+    return head.encode() + b"\r\n" + body
+
+
+def post(connect, url, data, headers=None, ca=None, timeout_s=30):
+    """POST `data` as JSON, return (status, body).
+
+    `connect(host, port, trust, timeout_s)` gives a Stream (point.stream). With `ca`,
+    DER bytes, nothing is sent before the server is verified. Raises PointError.
+    """
+    secure, authority, host, port, path = split(url)
+    body = json.dumps(data).encode()
+    request = _request(authority, path, body, headers)
+    if ca and not secure:
+        raise PointError(OPTION, "url is not https, so the CA verifies nobody")
+    trust = {"ca": ca} if secure else None
+    stream = connect(host, port, trust, timeout_s)
+    try:
+        stream.write(request)  # one write, so one TLS record and one segment
+        return _Reply(stream).read()
+    finally:
+        stream.close()
+
+
+class _Reply:
+    def __init__(self, stream):
+        self._stream = stream
+        self._head_left = _HEAD_BYTES
+
+    def _exactly(self, count):
+        data = self._stream.read(count)
+        if len(data) < count:  # a FIN raises nothing: only counting shows a cut reply
+            raise PointError(CLOSED, "the reply was cut short")
+        return data
+
+    def _line(self):
+        line = b""
+        while not line.endswith(b"\n"):
+            line += self._exactly(1)
+            self._head_left -= 1
+            if self._head_left < 0:
+                raise PointError(TOO_LARGE, "the reply's head")
+        return line.strip()
+
+    def read(self):
+        status = 100
+        while 100 <= status < 200:  # "100 Continue" and its kind come before the reply
+            status = self._status()
+            headers = self._headers()
+        if headers.get(b"transfer-encoding"):
+            if headers[b"transfer-encoding"].lower() != b"chunked":
+                raise PointError(MALFORMED, "transfer encoding")
+            return status, self._chunks()
+        if b"content-length" in headers:
+            return status, self._exactly(self._size(headers[b"content-length"], 10))
+        body = self._stream.read(MAX_BODY + 1)
+        self._size(b"%d" % len(body), 10)
+        return status, body
+
+    def _status(self):
+        parts = self._line().split(None, 2)
+        if len(parts) < 2 or not parts[0].startswith(b"HTTP/1."):
+            raise PointError(MALFORMED, "not an HTTP reply")
+        if len(parts[1]) != 3 or not parts[1].isdigit():
+            raise PointError(MALFORMED, "status line")
+        return int(parts[1])
+
+    def _headers(self):
+        headers = {}
+        for _ in range(_HEAD_LINES):
+            line = self._line()
+            if not line:
+                return headers
+            at = line.find(b":")
+            name = line[: max(at, 0)].lower()
+            value = line[at + 1 :].strip()
+            if not name or headers.get(name, value) != value:
+                raise PointError(MALFORMED, "header")
+            headers[name] = value
+        raise PointError(TOO_LARGE, "the reply's head")
+
+    def _size(self, digits, base):
+        try:
+            # int() forgives signs, blanks and underscores; a header may not.
+            size = -1 if digits[:1] in b"+-_ " else int(str(digits, "ascii"), base)
+        except (ValueError, UnicodeError):
+            size = -1
+        if size < 0:
+            raise PointError(MALFORMED, "length")
+        if size > MAX_BODY:
+            raise PointError(TOO_LARGE, "over %d bytes" % MAX_BODY)
+        return size
+
+    def _chunks(self):
+        body = b""
+        while True:
+            size = self._size(self._line().split(b";")[0], 16)
+            if not size:
+                self._headers()  # trailers, to the empty line
+                return body
+            body += self._exactly(size)
+            self._size(b"%d" % len(body), 10)
+            if self._line():
+                raise PointError(MALFORMED, "chunk")

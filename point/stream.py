@@ -1,0 +1,177 @@
+"""A TCP connection, perhaps under TLS, whose every step ends by one deadline.
+
+MicroPython restarts a socket's timeout with each byte, so a peer that drips could hold
+a board for ever. Here TLS runs over our own transport, which looks at the deadline
+each time the library wants bytes: handshake, reads and writes are all bounded.
+"""
+
+from .compat import const, io, socket, ticks_add, ticks_diff, ticks_ms, tls
+from .errors import CLOSED, CONNECT, DNS, PointError, refine
+
+_ETIMEDOUT = const(110)
+_NOTHING_YET = (11, 2)  # EAGAIN; CPython's SSL_ERROR_WANT_READ
+
+# CPython can only put TLS over a real socket; there, settimeout() bounds the handshake.
+_TLS_OVER_TRANSPORT = not hasattr(tls, "MemoryBIO")
+
+
+class _Transport(io.IOBase):
+    """What TLS reads and writes on MicroPython: the socket, seen through the deadline.
+
+    It answers in negative errnos: an exception would leave through the TLS library.
+    """
+
+    def __init__(self, stream):
+        self._stream = stream
+
+    def readinto(self, buffer):
+        try:
+            data = self._stream.receive(min(len(buffer), 512))
+        except OSError as error:
+            return -abs(error.args[0])
+        if data is None:
+            return None
+        buffer[: len(data)] = data
+        return len(data)
+
+    def write(self, data):
+        try:
+            return self._stream.send(data)
+        except OSError as error:
+            return -abs(error.args[0])
+
+    def ioctl(self, request, argument):
+        return 0
+
+
+class Stream:
+    """Bytes in and out of a connected socket, all before a deadline.
+
+    While `waits` is False a read returns None when nothing has arrived.
+    """
+
+    def __init__(self, sock, timeout_s):
+        sock.setsockopt(6, 1, 1)  # TCP_NODELAY: without it each exchange stalls 44 ms
+        self._sock = sock
+        self._tls = None
+        self.waits = True
+        self.within(timeout_s)
+
+    def within(self, timeout_s):
+        """Set the deadline, `timeout_s` seconds from now, for all that follows."""
+        self._deadline = ticks_add(ticks_ms(), int(timeout_s * 1000))
+
+    def _limit(self):
+        left = ticks_diff(self._deadline, ticks_ms())
+        if left <= 0:
+            raise OSError(_ETIMEDOUT)
+        self._sock.settimeout(left / 1000 if self.waits else 0)
+
+    def receive(self, most):
+        """Up to `most` bytes below TLS; None if nothing has come. Raises OSError."""
+        self._limit()
+        try:
+            return self._sock.recv(most)
+        except OSError as error:
+            if not self.waits and error.args[0] in _NOTHING_YET:
+                return None
+            raise
+
+    def send(self, data):
+        """Send what the socket takes below TLS, return how much. Raises OSError."""
+        self._limit()
+        return self._sock.send(data)
+
+    def secure(self, host, trust):
+        """Shake hands. `trust` is {"ca": DER bytes}; without a CA nobody is verified.
+
+        Raises PointError(TLS, TLS_NAME, TLS_CA, TLS_DATE, TIMEOUT or CLOSED).
+        """
+        try:
+            context = _context(trust.get("ca"))
+            self._limit()
+            if _TLS_OVER_TRANSPORT:
+                self._tls = context.wrap_socket(_Transport(self), server_hostname=host)
+            else:
+                self._sock = context.wrap_socket(self._sock, server_hostname=host)
+        except (OSError, ValueError) as error:
+            raise refine(error, CLOSED)
+
+    def read(self, count):
+        """`count` bytes, fewer only at the end of the stream. Raises PointError."""
+        data = b""
+        try:
+            while len(data) < count:
+                wanted = count - len(data)
+                more = self._tls.read(wanted) if self._tls else self.receive(wanted)
+                if more is None and not data:
+                    return None
+                if not more:
+                    break
+                data += more
+        except (OSError, ValueError) as error:
+            raise refine(error, CLOSED)
+        return data
+
+    def write(self, data):
+        """Write all of `data`, in one TLS record if it fits. Raises PointError."""
+        data = memoryview(data)
+        try:
+            while data:
+                sent = self._tls.write(data) if self._tls else self.send(data)
+                data = data[sent:]
+        except (OSError, ValueError) as error:
+            raise refine(error, CLOSED)
+
+    def close(self):
+        """Close without waiting and without complaint."""
+        for end in (self._tls, self._sock):
+            try:
+                if end:
+                    end.close()
+            except OSError:
+                pass  # it is going away; there is nothing left to lose
+
+
+def _context(ca):
+    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    if not ca:
+        context.check_hostname = False  # CPython insists on this order
+        context.verify_mode = tls.CERT_NONE
+        return context
+    context.verify_mode = tls.CERT_REQUIRED
+    try:
+        context.load_verify_locations(cadata=ca)
+    except TypeError:  # MicroPython's C module takes it by place only
+        context.load_verify_locations(ca)
+    return context
+
+
+def connect(host, port, trust=None, timeout_s=30):
+    """Return a Stream to host:port. `trust` None: plain TCP; else see Stream.secure().
+
+    One deadline covers connecting, the handshake and what follows. Raises PointError
+    (DNS, CONNECT, TIMEOUT, CLOSED or TLS*), with the socket closed.
+    """
+    begun = ticks_ms()
+    sock = None
+    try:
+        try:
+            # The resolver has time-outs of its own, which no runtime lets us shorten.
+            found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)[0]
+        except (OSError, IndexError):
+            raise PointError(DNS, "cannot resolve the server's name")
+        sock = socket.socket(found[0], found[1], found[2])
+        stream = Stream(sock, timeout_s - ticks_diff(ticks_ms(), begun) / 1000)
+        try:
+            stream._limit()
+            sock.connect(found[-1])
+        except OSError as error:
+            raise refine(error, CONNECT)
+        if trust is not None:
+            stream.secure(host, trust)
+        return stream
+    except PointError:
+        if sock:
+            sock.close()
+        raise
