@@ -1,0 +1,133 @@
+"""Walk the imports of device and host code, by syntax tree: DESIGN's arrows, enforced.
+
+Reads the repository that it stands in, or the one that is given as its argument.
+"""
+
+import ast
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+LAYERS = {
+    "base": {"compat", "cpython", "errors"},
+    "pure": {"cipher", "credentials", "digest", "flow", "imei", "mqttauth"}
+    | {"protocol", "seal", "settings", "strictjson", "url"},
+    "doing": {"access", "binding", "broker", "foreign", "https", "run"}
+    | {"session", "store", "stream"},
+    "top": {"__init__"},
+}
+KNOWS_THE_RUNTIME = {"compat", "cpython"}
+RANK = {module: rank for rank, names in enumerate(LAYERS.values()) for module in names}
+FOR_HOST = LAYERS["base"] | LAYERS["pure"]
+
+# Names of point/compat.py with which a module would no longer be pure.
+IMPURE = {"io", "os", "sleep_ms", "socket", "ticks_ms", "time"}
+
+# What MicroPython itself brings, with the spellings of its older versions.
+_PLAIN = {"binascii", "collections", "cryptolib", "errno", "hashlib", "io", "json"}
+_PLAIN |= {"os", "random", "select", "socket", "ssl", "struct", "sys", "time"}
+RUNTIME = _PLAIN | {"u" + name for name in _PLAIN} | {"gc", "micropython", "tls"}
+VENDOR = {"checkNet", "dataCall", "esp", "esp32", "machine", "misc", "modem", "net"}
+VENDOR |= {"network", "ntptime", "ql_fs", "request", "requests", "securedata", "sim"}
+VENDOR |= {"SecureData", "umqtt", "uping", "urequests"}
+
+
+class Import(NamedTuple):
+    """One imported name: `from module import name`, with `level` leading dots."""
+
+    line: int
+    level: int
+    module: str
+    name: str
+
+    @property
+    def top(self) -> str:
+        """The package the name comes from; inside point/, the sibling module."""
+        return (self.module or self.name).partition(".")[0]
+
+
+def imports(file: Path) -> Iterator[Import]:
+    """Every import of `file`, also those inside functions and by `__import__`."""
+    for node in ast.walk(ast.parse(file.read_bytes(), str(file))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(node.lineno, 0, alias.name, "")
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                yield Import(node.lineno, node.level, node.module or "", alias.name)
+        elif isinstance(node, ast.Name) and node.id == "__import__":
+            yield Import(node.lineno, 0, node.id, "")
+
+
+def point_rule(file: Path, found: Import) -> str | None:
+    """What is wrong with an import in point/."""
+    module = file.stem
+    if found.level == 0:
+        if module not in KNOWS_THE_RUNTIME:
+            return f"absolute import of {found.module}: only compat knows the runtime"
+        allowed = RUNTIME | {"__import__"}
+        return None if found.top in allowed else f"{found.top} is not MicroPython's"
+    if found.level > 1 or found.top not in RANK:
+        return f"{found.top} is in no layer of point/"
+    if module in RANK and RANK[found.top] > RANK[module]:
+        return f"{found.top} is in a higher layer"
+    if found.top == "compat" and module in LAYERS["pure"]:
+        if not found.module:
+            return "a pure module names what it takes from compat"
+        if found.name in IMPURE:
+            return f"a pure module does no I/O and reads no clock: {found.name}"
+    return None
+
+
+def board_rule(vendor: set[str], file: Path, found: Import) -> str | None:
+    """What is wrong with an import of code beside point/ that a board runs."""
+    siblings = {sibling.stem for sibling in file.parent.glob("*.py")}
+    known = RUNTIME | vendor | siblings | {"board", "point", "usr"}
+    return None if found.level or found.top in known else f"no {found.top} here"
+
+
+def host_rule(_file: Path, found: Import) -> str | None:
+    """What is wrong with an import in the host package."""
+    if found.level == 0 and found.top in VENDOR:
+        return f"{found.top} is a vendor's: it belongs into firmware/"
+    if found.level or found.top != "point":
+        return None
+    path = [*found.module.split("."), found.name]
+    if path[1] in FOR_HOST or path == ["point", "__version__"]:
+        return None
+    return f"the host takes base and pure modules of point only, not {path[1] or 'all'}"
+
+
+RULES: dict[str, Callable[[Path, Import], str | None]] = {
+    "point/**/*.py": point_rule,
+    "firmware/**/*.py": partial(board_rule, VENDOR),
+    "boot.py": partial(board_rule, set()),
+    "main.py": partial(board_rule, set()),
+    "tools/pointctl/**/*.py": host_rule,
+}
+
+
+def violations(root: Path) -> Iterator[str]:
+    """Every broken rule under `root`, as `file:line: message`."""
+    for file in sorted(root.glob("point/**/*.py")):
+        if file.stem not in RANK:
+            yield f"{file}:1: say in LAYERS which layer {file.stem} is in"
+    for pattern, rule in RULES.items():
+        for file in sorted(root.glob(pattern)):
+            for found in imports(file):
+                if problem := rule(file, found):
+                    yield f"{file}:{found.line}: {problem}"
+
+
+def main(arguments: list[str]) -> int:
+    """Print every broken rule; 1 if there is one."""
+    root = Path(arguments[0]) if arguments else Path(__file__).resolve().parents[1]
+    problems = list(violations(root))
+    print(*problems, f"imports: {len(problems)} broken rules", sep="\n")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

