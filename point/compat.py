@@ -5,38 +5,22 @@ does, because QuecPython's 1.13 build has no aliases. Features are probed, never
 versions.
 """
 
-try:
-    import ubinascii as binascii
-except ImportError:
-    import binascii
-try:
-    import ujson as json
-except ImportError:
-    import json
-try:
-    import uos as os
-except ImportError:
-    import os
-try:
-    import usocket as socket
-except ImportError:
-    import socket
-try:
-    import ustruct as struct
-except ImportError:
-    import struct
-try:
-    import utime as time
-except ImportError:
-    import time
-try:
-    import uio as io
-except ImportError:
-    import io
-try:
-    import uselect as select
-except ImportError:
-    import select
+
+def _module(name):
+    try:
+        return __import__("u" + name)
+    except ImportError:
+        return __import__(name)
+
+
+binascii = _module("binascii")
+io = _module("io")
+json = _module("json")
+os = _module("os")
+socket = _module("socket")
+struct = _module("struct")
+time = _module("time")
+
 try:
     import tls  # MicroPython since 1.23; before, and on CPython, it is ssl
 except ImportError:
@@ -45,39 +29,18 @@ except ImportError:
     except ImportError:
         tls = None  # QuecPython: its board adapter brings its own
 
-try:
+if hasattr(time, "ticks_ms"):
     from micropython import const
-except ImportError:
 
-    def const(value):
-        return value
+    sleep_ms = time.sleep_ms
+    ticks_add = time.ticks_add
+    ticks_diff = time.ticks_diff
+    ticks_ms = time.ticks_ms
+else:
+    from .cpython import const, sleep_ms, ticks_add, ticks_diff, ticks_ms
 
-
-try:
-    from time import sleep_ms, ticks_add, ticks_diff, ticks_ms
-except ImportError:  # CPython, or a build without the plain name
-    if hasattr(time, "ticks_ms"):
-        sleep_ms = time.sleep_ms
-        ticks_add = time.ticks_add
-        ticks_diff = time.ticks_diff
-        ticks_ms = time.ticks_ms
-    else:
-
-        def ticks_ms():
-            return time.monotonic_ns() // 1000000
-
-        def ticks_add(ticks, delta):
-            return ticks + delta
-
-        def ticks_diff(end, start):
-            return end - start
-
-        def sleep_ms(ms):
-            time.sleep(ms / 1000)
-
-
-# MicroPython counts seconds from 2000 on most boards, from 1970 on unix and CPython.
-EPOCH = 0 if time.localtime(86400)[0] == 1970 else 946684800  # 1.13 has no gmtime
+# Seconds from 1970 to where this runtime's clock begins: 2000 on most boards.
+EPOCH = 0 if time.localtime(86400)[0] == 1970 else 946684800
 
 
 def crc32(data):

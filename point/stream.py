@@ -1,47 +1,14 @@
 """A TCP connection, perhaps under TLS, whose every step ends by one deadline.
 
 MicroPython restarts a socket's timeout with each byte, so a peer that drips could hold
-a board for ever. Here TLS runs over our own transport, which looks at the deadline
-each time the library wants bytes: handshake, reads and writes are all bounded.
+a board for ever. Here every call looks at the deadline first, TLS's own calls too.
 """
 
-from .compat import const, io, socket, ticks_add, ticks_diff, ticks_ms, tls
+from .compat import const, socket, ticks_add, ticks_diff, ticks_ms
 from .errors import CLOSED, CONNECT, DNS, PointError, refine
 
 _ETIMEDOUT = const(110)
 _NOTHING_YET = (11, 2)  # EAGAIN; CPython's SSL_ERROR_WANT_READ
-
-# CPython can only put TLS over a real socket; there, settimeout() bounds the handshake.
-_TLS_OVER_TRANSPORT = not hasattr(tls, "MemoryBIO")
-
-
-class _Transport(io.IOBase):
-    """What TLS reads and writes on MicroPython: the socket, seen through the deadline.
-
-    It answers in negative errnos: an exception would leave through the TLS library.
-    """
-
-    def __init__(self, stream):
-        self._stream = stream
-
-    def readinto(self, buffer):
-        try:
-            data = self._stream.receive(min(len(buffer), 512))
-        except OSError as error:
-            return -abs(error.args[0])
-        if data is None:
-            return None
-        buffer[: len(data)] = data
-        return len(data)
-
-    def write(self, data):
-        try:
-            return self._stream.send(data)
-        except OSError as error:
-            return -abs(error.args[0])
-
-    def ioctl(self, request, argument):
-        return 0
 
 
 class Stream:
@@ -87,13 +54,11 @@ class Stream:
 
         Raises PointError(TLS, TLS_NAME, TLS_CA, TLS_DATE, TIMEOUT or CLOSED).
         """
+        from . import trust as trusted
+
         try:
-            context = _context(trust.get("ca"))
             self._limit()
-            if _TLS_OVER_TRANSPORT:
-                self._tls = context.wrap_socket(_Transport(self), server_hostname=host)
-            else:
-                self._sock = context.wrap_socket(self._sock, server_hostname=host)
+            self._sock, self._tls = trusted.wrap(self, self._sock, host, trust)
         except (OSError, ValueError) as error:
             raise refine(error, CLOSED)
 
@@ -131,20 +96,6 @@ class Stream:
                     end.close()
             except OSError:
                 pass  # it is going away; there is nothing left to lose
-
-
-def _context(ca):
-    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-    if not ca:
-        context.check_hostname = False  # CPython insists on this order
-        context.verify_mode = tls.CERT_NONE
-        return context
-    context.verify_mode = tls.CERT_REQUIRED
-    try:
-        context.load_verify_locations(cadata=ca)
-    except TypeError:  # MicroPython's C module takes it by place only
-        context.load_verify_locations(ca)
-    return context
 
 
 def connect(host, port, trust=None, timeout_s=30):

@@ -6,9 +6,10 @@ import time
 
 from point import imei as _imei
 from point import stream
-from point.broker import BrokerSocket, Client
+from point.broker import BrokerSocket
 from point.compat import EPOCH
 from point.errors import IMEI, PointError
+from point.mqttclient import Client
 
 DIR = "."  # the flash is the folder that main.py was started in
 VERIFIES = True

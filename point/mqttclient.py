@@ -1,0 +1,78 @@
+"""umqtt.simple in the shape every board gives: all its failures are PointErrors."""
+
+from .errors import (
+    BROKER_DENIED,
+    BROKER_LOST,
+    BROKER_REFUSED,
+    CONNECT,
+    PointError,
+    refine,
+)
+
+
+class Client:
+    """What Session talks to; see mqtt() in firmware/template/board.py.
+
+    `library` is the MQTTClient class, `carrier` a BrokerSocket, `settings` what
+    Session.connect() makes.
+    """
+
+    def __init__(self, library, carrier, settings):
+        self._clean = settings["cleanSession"]
+        self._client = library(
+            settings["clientId"],
+            settings["host"],
+            settings["port"],
+            settings["user"],
+            settings["password"],
+            settings["keepAlive"],
+            carrier,
+            {"server_hostname": settings["host"]},
+        )
+        self._client.set_callback(settings["received"])
+
+    def connect(self):
+        self._run(self._client.connect, self._clean)
+
+    def subscribe(self, topic, qos):
+        self._run(self._client.subscribe, topic, qos)
+
+    def publish(self, topic, message, qos):
+        self._run(self._client.publish, topic, message, False, qos)
+
+    def check(self):
+        self._run(self._client.check_msg)
+
+    def ping(self):
+        self._run(self._client.ping)
+
+    def disconnect(self):
+        try:
+            self._run(self._client.disconnect)
+        except PointError:
+            self.close()
+
+    def close(self):
+        if self._client.sock:
+            self._client.sock.close()
+
+    @staticmethod
+    def _run(call, *arguments):
+        try:
+            call(*arguments)
+        except PointError:
+            raise
+        except OSError as error:
+            raise refine(error, CONNECT)
+        except Exception as error:
+            raise _refused(error)
+
+
+def _refused(error):
+    """umqtt raises MQTTException for CONNACK and SUBACK codes, all else by accident."""
+    code = error.args[0] if type(error).__name__ == "MQTTException" else 0
+    if code == 128:
+        return PointError(BROKER_DENIED, "subscription refused")
+    if code in (2, 4, 5):  # MQTT 3.1.1 table 3.1: identifier, password, not authorised
+        return PointError(BROKER_REFUSED, "CONNACK %d" % code)
+    return PointError(BROKER_LOST, "CONNACK 3" if code == 3 else "not MQTT")

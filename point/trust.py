@@ -1,0 +1,63 @@
+"""TLS: the server proves who it is before a byte of ours is sent.
+
+On MicroPython TLS runs over our own transport, so that the stream's deadline bounds
+the handshake too, however slowly its bytes come.
+"""
+
+from .compat import io, tls
+
+# CPython can only put TLS over a real socket; there, settimeout() bounds the handshake.
+_OVER_TRANSPORT = not hasattr(tls, "MemoryBIO")
+
+
+def wrap(stream, sock, host, trust):
+    """Shake hands with `host` over `sock`, return (socket, TLS object or None).
+
+    On CPython the TLS object takes the socket's place. Raises OSError or ValueError.
+    """
+    context = _context(trust.get("ca"))
+    if _OVER_TRANSPORT:
+        return sock, context.wrap_socket(_Transport(stream), server_hostname=host)
+    return context.wrap_socket(sock, server_hostname=host), None
+
+
+def _context(ca):
+    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    if not ca:
+        context.check_hostname = False  # CPython insists on this order
+        context.verify_mode = tls.CERT_NONE
+        return context
+    context.verify_mode = tls.CERT_REQUIRED
+    try:
+        context.load_verify_locations(cadata=ca)
+    except TypeError:  # MicroPython's C module takes it by place only
+        context.load_verify_locations(ca)
+    return context
+
+
+class _Transport(io.IOBase):
+    """What TLS reads and writes on MicroPython: the socket, seen through the deadline.
+
+    It answers in negative errnos: an exception would leave through the TLS library.
+    """
+
+    def __init__(self, stream):
+        self._stream = stream
+
+    def readinto(self, buffer):
+        try:
+            data = self._stream.receive(min(len(buffer), 512))
+        except OSError as error:
+            return -abs(error.args[0])
+        if data is not None:
+            buffer[: len(data)] = data
+            return len(data)
+
+    def write(self, data):
+        try:
+            return self._stream.send(data)
+        except OSError as error:
+            return -abs(error.args[0])
+
+    def ioctl(self, request, argument):
+        return 0
