@@ -61,20 +61,27 @@ def flag(name, value):
     return number(name, value, 0, 1)
 
 
+def _qos(name, value):
+    return number(name, value, 0, 1)
+
+
 def _port(name, value):
     return number(name, value, 1, 65535)
 
 
-def _keep_alive(name, value):
+def _seconds(name, value):
     return number(name, value, 0, 65535)
 
 
-# Optional members of "connect". The others a server sends are dropped, not refused:
-# the seed lets a customer's server send more.
-_CONNECT = {
+# The members of "connect". Others that a server sends are dropped, not refused: the
+# seed lets a customer's server send more.
+CONNECT = {
+    "qos": _qos,
+    "host": host,
+    "cleanSession": flag,
     "port": _port,
     "ssl": flag,
-    "keepAlive": _keep_alive,
+    "keepAlive": _seconds,
     "clientId": text,
     "auth": word,
     "region": word,
@@ -82,9 +89,9 @@ _CONNECT = {
 }
 
 
-def optional_connect(given):
-    """The checked optional members of `given`; a null is the same as an absent one."""
-    return {k: _CONNECT[k](k, given[k]) for k in _CONNECT if given.get(k) is not None}
+def connect(given):
+    """The checked members of `given` that CONNECT knows; a null is an absent one."""
+    return {k: CONNECT[k](k, given[k]) for k in CONNECT if given.get(k) is not None}
 
 
 def checked(result):
@@ -100,11 +107,9 @@ def checked(result):
             _fail(part, "is not an object")
     device = result["device"]
     secret = device.get("productSecret")
-    given = result["connect"]
-    connect = optional_connect(given)
-    connect["host"] = host("host", given.get("host"))
-    connect["qos"] = number("qos", given.get("qos", 0), 0, 1)
-    connect["cleanSession"] = flag("cleanSession", given.get("cleanSession", 0))
+    settings = {"qos": 0, "cleanSession": 0}  # what the seed says of absent ones
+    settings.update(connect(result["connect"]))
+    host("host", settings.get("host"))
     return {
         "device": {
             "productKey": word("productKey", device.get("productKey")),
@@ -112,5 +117,5 @@ def checked(result):
             "deviceName": word("deviceName", device.get("deviceName")),
             "deviceSecret": text("deviceSecret", device.get("deviceSecret")),
         },
-        "connect": connect,
+        "connect": settings,
     }

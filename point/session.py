@@ -47,7 +47,7 @@ class Session:
         client = self._board.mqtt(
             {
                 "host": self.host,
-                "port": connect.get("port") or (8883 if secure else 1883),
+                "port": connect.get("port", 8883 if secure else 1883),
                 "trust": {"ca": self._ca} if secure else None,
                 "clientId": client_id,
                 "user": user,

@@ -3,9 +3,6 @@
 from . import credentials, strictjson
 from .errors import SETTING, PointError
 
-_MQTT = ("host", "qos", "cleanSession", "port", "ssl", "keepAlive", "clientId", "auth")
-_MQTT += ("region", "instanceId")
-
 
 def _url(name, value):
     credentials.text(name, value, 512)
@@ -17,20 +14,12 @@ def _url(name, value):
 def _mqtt(name, value):
     if type(value) is not dict:
         raise PointError(SETTING, "mqtt is not an object")
-    _known("mqtt.", value, _MQTT)
-    checked = credentials.optional_connect(value)
-    if "host" in value:
-        checked["host"] = credentials.host("host", value["host"])
-    if "qos" in value:
-        checked["qos"] = credentials.number("qos", value["qos"], 0, 1)
-    if "cleanSession" in value:
-        clean = value["cleanSession"]
-        checked["cleanSession"] = credentials.flag("cleanSession", clean)
-    return checked
+    _known("mqtt.", value, credentials.CONNECT)
+    return credentials.connect(value)
 
 
 def _seconds(name, value):
-    return credentials.number(name, value, 0, 86400)
+    return credentials.number(name, value, 1, 3600)
 
 
 _RULES = {
@@ -38,7 +27,6 @@ _RULES = {
     "productKey": credentials.word,
     "ca": credentials.word,  # a DER file beside this one
     "timeoutS": _seconds,
-    "spreadS": _seconds,
     "mqtt": _mqtt,
 }
 
@@ -52,7 +40,7 @@ def _known(where, given, keys):
 def parse(text):
     """Return what settings.json says, every default filled in, from its bytes.
 
-    {"url", "productKey", "ca", "timeoutS", "spreadS", "mqtt"}. Raises
+    {"url", "productKey", "ca", "timeoutS", "mqtt"}. Raises
     PointError(SETTING) that names the key that is unknown, missing or wrong.
     """
     try:
@@ -62,7 +50,7 @@ def parse(text):
     if type(given) is not dict:
         raise PointError(SETTING, "settings.json is not an object")
     _known("", given, _RULES)
-    settings = {"timeoutS": 30, "spreadS": 60, "mqtt": {}}
+    settings = {"timeoutS": 30, "mqtt": {}}
     for key in ("url", "productKey", "ca"):
         if key not in given:
             raise PointError(SETTING, "%s is missing" % key)
