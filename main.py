@@ -22,19 +22,19 @@ ca = read_setup(board.DIR, wanted["ca"])
 access = PointAccess(board, ca=ca, timeout_s=wanted["timeoutS"])
 request = {"imei": board.imei(), "productKey": wanted["productKey"]}
 say("boot", "IMEI " + request["imei"])
-while access.ensure(wanted["url"], request) != access.success_code:
-    say("waiting", access.error)
-say("credentials", "from " + access.source)
+code = None
+while code != access.success_code:
+    code = access.ensure(wanted["url"], request)
+    say("credentials", "%s %s" % (code, access.error or access.source))
 
 access.device_config["connect"].update(wanted["mqtt"])
-session = Session(board, access.device_config, ca, received, access.store.confirm)
+confirm = access.store.confirm
+session = Session(board, access.device_config, ca, received, confirm, say)
 session.subscribe(session.topic + "down")
 greeting = b'{"online":true}'
 while True:
     board.feed()
-    if session.step() and greeting:
-        say("connected", session.host)
-        if session.publish(session.topic + "up", greeting):
-            say("published", "%d bytes on %sup" % (len(greeting), session.topic))
-            greeting = None
+    if session.step() and greeting and session.publish(session.topic + "up", greeting):
+        say("published", "%d bytes on %sup" % (len(greeting), session.topic))
+        greeting = None
     sleep_ms(20)

@@ -10,15 +10,21 @@ from .errors import BROKER_DENIED, PointError
 _KEEP_ALIVE_S = const(120)  # Quectel's advice for carrier NAT
 
 
+def _silent(event, detail):
+    pass
+
+
 class Session:
     """One connection to the broker in `device_config`, kept up by calling step().
 
     `received(topic, message)`, both bytes, is called for each message; what it raises
-    is printed by name and does not end the session. `confirmed()` is called after the
-    first connection that the broker accepted.
+    does not end the session. `confirmed()` is called after the first connection that
+    the broker accepted. `log(event, detail)` is told of each change.
     """
 
-    def __init__(self, board, device_config, ca=None, received=None, confirmed=None):
+    def __init__(
+        self, board, device_config, ca=None, received=None, confirmed=None, log=None
+    ):
         self._board = board
         self._config = device_config
         self._ca = ca
@@ -27,6 +33,7 @@ class Session:
         self.topic = "%s/%s/" % (device["productKey"], device["deviceName"])
         self._received = received
         self._confirmed = confirmed
+        self._log = log or _silent
         self._topics = {}
         self._client = None
         self._attempt = 0
@@ -67,6 +74,7 @@ class Session:
         self._spoke = ticks_ms()
         self._attempt = 0
         self.error = None
+        self._log("connected", self.host)
         if self._confirmed:
             try:
                 self._confirmed()
@@ -134,10 +142,11 @@ class Session:
             try:
                 self._received(topic, message)
             except Exception as error:
-                print("the application failed on a message: " + type(error).__name__)
+                self._log("failed", "the application, by " + type(error).__name__)
 
     def _lost(self, error):
         self.error = error
+        self._log("lost", error)
         client, self._client = self._client, None
         if client:
             client.close()
