@@ -1,0 +1,117 @@
+"""Stand-ins for what the component is given: streams, boards, flash folders."""
+
+import os
+
+
+def config():
+    """A reply's `result` with all that the seed names, as a server may send it."""
+    return {
+        "device": {
+            "productKey": "a1B2c3D4e5F",
+            "deviceName": "board-0001",
+            "deviceSecret": "0123456789abcdef0123456789abcdef",
+        },
+        "connect": {"qos": 1, "host": "mqtt.example.com", "cleanSession": 1},
+    }
+
+
+class Stream:
+    """What point.stream.Stream is to https and broker: `reply` goes in, `writes` come.
+
+    At the end of `reply` the peer has closed, or with `open` nothing has come yet.
+    """
+
+    def __init__(self, reply=b"", open=False):
+        self.reply = reply
+        self.open = open
+        self.writes = []
+        self.closed = 0
+        self.waits = True
+        self.deadlines = []
+        self.secured = []
+
+    def within(self, timeout_s):
+        self.deadlines.append(timeout_s)
+
+    def secure(self, host, trust):
+        self.secured.append((host, trust))
+
+    def read(self, count):
+        data, self.reply = self.reply[:count], self.reply[count:]
+        if not data and count and self.open and not self.waits:
+            return None
+        return data
+
+    def write(self, data):
+        self.writes.append(bytes(data))
+
+    def close(self):
+        self.closed += 1
+
+
+class Board:
+    """A board whose waits are nothing, and whose network is one scripted stream."""
+
+    DIR = "."
+    VERIFIES = True
+
+    def __init__(self, directory=".", replies=()):
+        self.DIR = directory
+        self.replies = list(replies)
+        self.streams = []
+        self.connected = []
+        self.fed = 0
+        self.onlines = []
+
+    def online(self, timeout_s):
+        self.onlines.append(timeout_s)
+
+    def connect(self, host, port, trust, timeout_s):
+        self.connected.append((host, port, trust, timeout_s))
+        reply = self.replies.pop(0)
+        if isinstance(reply, Exception):
+            raise reply
+        self.streams.append(Stream(reply))
+        return self.streams[-1]
+
+    def random(self, count):
+        return bytes(count)
+
+    def feed(self):
+        self.fed += 1
+
+
+class Folder:
+    """An empty folder below the current one, as flash; remove() takes it away."""
+
+    def __init__(self):
+        self.path = "flash-%d" % int.from_bytes(os.urandom(4), "big")
+        os.mkdir(self.path)
+
+    def file(self, name):
+        return self.path + "/" + name
+
+    def read(self, name):
+        with open(self.file(name), "rb") as file:
+            return file.read()
+
+    def write(self, name, data):
+        with open(self.file(name), "wb") as file:
+            file.write(data)
+
+    def names(self):
+        return sorted(os.listdir(self.path))
+
+    def remove(self):
+        for name in self.names():
+            try:
+                os.remove(self.file(name))
+            except OSError:
+                os.rmdir(self.file(name))
+        os.rmdir(self.path)
+
+
+def http(body, status="200 OK", head=""):
+    """A whole HTTP reply."""
+    text = "HTTP/1.1 %s\r\nContent-Length: %d\r\n%s\r\n" % (status, len(body), head)
+    return text.encode() + body

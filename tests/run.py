@@ -1,0 +1,59 @@
+"""Run the device tests on whatever runtime this is, and exit 1 unless all is well.
+
+micropython tests/run.py                 every tests/device/test_*.py
+micropython tests/run.py path/test_x.py  those files only
+"""
+
+import os
+import sys
+
+TESTS = __file__.rsplit("/", 1)[0] if "/" in __file__ else "."
+ROOT = TESTS + "/.."
+
+
+def prepare():
+    """Let imports find the component, the tests, and what this runtime lacks."""
+    folders = [TESTS + "/upy", TESTS + "/device", ROOT, ROOT + "/.cache/micropython-lib"]
+    if sys.implementation.name == "cpython":
+        folders.append(TESTS + "/shims")
+    sys.path[:] = folders + sys.path
+
+
+def run_file(unittest, path):
+    """The counts of one test file; a file that cannot be imported is one failure."""
+    folder, name = path.rsplit("/", 1) if "/" in path else (".", path)
+    sys.path.insert(0, folder)
+    try:
+        module = __import__(name[:-3])
+    except Exception as error:
+        print("FAIL " + path)
+        unittest._show(error)
+        return [0, 1, 0]
+    finally:
+        del sys.path[0]
+    counts = unittest.run(module)
+    if counts == [0, 0, 0]:
+        print("FAIL %s has no test" % path)
+        return [0, 1, 0]
+    return counts
+
+
+def main(paths):
+    prepare()
+    import unittest
+
+    if not paths:
+        names = sorted(os.listdir(TESTS + "/device"))
+        paths = [TESTS + "/device/" + name for name in names]
+        paths = [p for p in paths if "/test_" in p and p.endswith(".py")]
+    total = [0, 0, 0]
+    for path in paths:
+        counts = run_file(unittest, path)
+        total = [a + b for a, b in zip(total, counts)]  # noqa: B905  not on MicroPython
+        name = path.rsplit("/", 1)[-1]
+        print("%-24s %3d passed, %d failed, %d skipped" % tuple([name] + counts))
+    print("%d passed, %d failed, %d skipped" % tuple(total))
+    return 0 if total[0] and not total[1] else 1
+
+
+sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,3 @@
+"""MicroPython's ustruct on CPython."""
+
+from struct import pack, pack_into, unpack  # noqa: F401
