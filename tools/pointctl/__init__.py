@@ -1,0 +1,1 @@
+"""pointctl: the host side of PointAccess, one command and the rooms behind it."""

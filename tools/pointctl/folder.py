@@ -1,0 +1,56 @@
+"""The data folder: where an operator's registry and certificates live."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import platformdirs
+
+from pointctl.errors import PointctlError
+
+
+def default_folder() -> Path:
+    """The folder that is used where neither --data nor POINTCTL_DATA names one."""
+    return platformdirs.user_data_path("pointctl")
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """The paths inside one data folder."""
+
+    path: Path
+
+    @property
+    def registry(self) -> Path:
+        return self.path / "registry.sqlite"
+
+    @property
+    def ca(self) -> Path:
+        return self.path / "ca"
+
+
+def private_folder(path: Path) -> None:
+    """Make a folder that only its owner may enter. One that exists is left as it is."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+@contextmanager
+def private_file(path: Path) -> Iterator[TextIO]:
+    """Write a text file that only its owner may read; on an error the old one stays.
+
+    Raises PointctlError where the path is taken by something else than a file.
+    """
+    if path.exists() and not path.is_file():
+        raise PointctlError(f"{path} is not a file; name another one")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            yield file
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise

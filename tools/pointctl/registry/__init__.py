@@ -1,0 +1,1 @@
+"""The registry: which products and devices there are, and what each was given."""

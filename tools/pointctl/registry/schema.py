@@ -1,0 +1,32 @@
+"""Bringing a registry's tables up to date."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine
+
+from pointctl.errors import Refused
+
+
+def migrate(reading: Engine, writing: Engine, path: Path) -> None:
+    """Apply the migrations that the database lacks, all or none.
+
+    Raises Refused where a newer pointctl has been here.
+    """
+    config = Config()
+    config.set_main_option("script_location", "pointctl.registry:migrations")
+    scripts = ScriptDirectory.from_config(config)
+    with reading.connect() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    if current == scripts.get_current_head():
+        return
+    if current and current not in {step.revision for step in scripts.walk_revisions()}:
+        raise Refused(f"{path} was written by a newer pointctl; update this one")
+    # The transaction is alone from its start, and Alembic reads the revision again in
+    # it: of two processes that start together, one does the work.
+    with writing.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
