@@ -1,0 +1,205 @@
+"""Certificates: an authority of one's own, and the server certificate it signs."""
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from point import credentials
+from point.errors import PointError
+from pointctl.errors import PointctlError, Refused
+from pointctl.folder import private_file, private_folder
+
+LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+SERVER_DAYS = 825
+AUTHORITY_DAYS = 3650
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A certificate and the key that it speaks for."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+    def pem(self) -> str:
+        """The certificate as PEM."""
+        return self.certificate.public_bytes(Encoding.PEM).decode()
+
+    def der(self) -> bytes:
+        """The certificate as DER, for boards: MicroPython up to 1.28 takes no PEM."""
+        return self.certificate.public_bytes(Encoding.DER)
+
+    def key_pem(self) -> str:
+        """The private key as PEM, unencrypted."""
+        return self.key.private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        ).decode()
+
+
+@dataclass(frozen=True)
+class CaFiles:
+    """The files that `init` writes into one folder."""
+
+    folder: Path
+
+    @property
+    def ca(self) -> Path:
+        return self.folder / "ca.pem"
+
+    @property
+    def ca_key(self) -> Path:
+        return self.folder / "ca.key"
+
+    @property
+    def ca_der(self) -> Path:
+        return self.folder / "ca.der"
+
+    @property
+    def server(self) -> Path:
+        return self.folder / "server.pem"
+
+    @property
+    def server_key(self) -> Path:
+        return self.folder / "server.key"
+
+    def all(self) -> tuple[Path, ...]:
+        """Every one of them."""
+        return self.ca, self.ca_key, self.ca_der, self.server, self.server_key
+
+
+def create_authority(days: int = AUTHORITY_DAYS) -> Identity:
+    """A new authority, P-256, that signs servers and no further authorities."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = _name("PointAccess CA")
+    builder = (
+        _builder(name, name, key, days)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(signs_certificates=True), critical=True)
+    )
+    return Identity(builder.sign(key, hashes.SHA256()), key)
+
+
+def issue_server(
+    authority: Identity, names: Sequence[str] = LOCAL_NAMES, days: int = SERVER_DAYS
+) -> Identity:
+    """A new server certificate for DNS names and IP addresses.
+
+    Raises PointctlError for a name that is neither.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    alternatives = x509.SubjectAlternativeName([_alternative(name) for name in names])
+    signer = authority.certificate
+    identifier = signer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    builder = (
+        _builder(_name(names[0][:64]), signer.subject, key, days)
+        .add_extension(alternatives, critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
+        )
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(
+                identifier.value
+            ),
+            critical=False,
+        )
+    )
+    return Identity(builder.sign(authority.key, hashes.SHA256()), key)
+
+
+def init(
+    folder: Path,
+    names: Sequence[str] = LOCAL_NAMES,
+    days: int = SERVER_DAYS,
+    *,
+    force: bool = False,
+) -> CaFiles:
+    """Write a new authority and a server certificate into `folder`.
+
+    Raises Refused where one of the files exists, unless `force`; PointctlError for a
+    wrong name.
+    """
+    files = CaFiles(folder)
+    present = [path.name for path in files.all() if path.exists()]
+    if present and not force:
+        raise Refused(
+            f"{folder} holds {', '.join(present)}; with --force they are replaced, and "
+            "boards that trust the old ca.der must be given the new one"
+        )
+    authority = create_authority()
+    server = issue_server(authority, names, days)
+    private_folder(folder)
+    for path, text in (
+        (files.ca_key, authority.key_pem()),
+        (files.server_key, server.key_pem()),
+    ):
+        with private_file(path) as file:
+            file.write(text)
+    files.ca.write_text(authority.pem())
+    files.ca_der.write_bytes(authority.der())
+    files.server.write_text(server.pem())
+    return files
+
+
+def _name(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, days: int
+) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
+    public = key.public_key()
+    identifier = x509.SubjectKeyIdentifier.from_public_key(public)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))  # a board's clock may be behind
+        .not_valid_after(now + timedelta(days=days))
+        .add_extension(identifier, critical=False)
+    )
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _alternative(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        pass
+    try:
+        credentials.word("name", name.removeprefix("*."), 253, "-.")
+    except PointError as error:
+        raise PointctlError(
+            f"{name} is no host name or address ({error.detail}); give it without "
+            "https:// and port"
+        ) from error
+    return x509.DNSName(name)

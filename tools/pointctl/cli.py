@@ -1,0 +1,39 @@
+"""The command line: one Typer app that the rooms' commands are hung into."""
+
+from typing import Annotated
+
+import typer
+
+from point import __version__
+from pointctl.registry import commands as registry
+from pointctl.server import commands as server
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # their frames show local variables: secrets
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused, 4 partly failed.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"pointctl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def pointctl(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Credentials for cellular MicroPython boards: registry, server, certificates."""
+
+
+app.add_typer(registry.products_app, name="products")
+app.add_typer(registry.devices_app, name="devices")
+app.add_typer(server.ca_app, name="ca")
+app.command(epilog=server.SERVE_EXAMPLE)(server.serve)

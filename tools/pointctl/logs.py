@@ -1,0 +1,75 @@
+"""Logs: one JSON object a line, whoever wrote it, and no secret in any."""
+
+import logging
+import sys
+import traceback
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from point.errors import PointError
+from pointctl.errors import PointctlError
+
+_SECRET_WORDS = ("secret", "password", "token", "private")
+
+
+def configure() -> None:
+    """Send every log line of this process, also those of libraries, to stdout."""
+    first: list[Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+    ]
+    structlog.configure(
+        processors=[*first, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=first,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                render_exception,
+                redact,
+                structlog.processors.JSONRenderer(ensure_ascii=False),
+            ],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+
+
+def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Blank every value, at any depth, whose name says that it is a secret."""
+    return {name: _redacted(name, value) for name, value in event.items()}
+
+
+def _redacted(name: str, value: Any) -> Any:
+    if any(word in name.lower() for word in _SECRET_WORDS):
+        return "[redacted]"
+    if isinstance(value, dict):
+        return {inner: _redacted(str(inner), value[inner]) for inner in value}
+    if isinstance(value, list | tuple):
+        return [_redacted("", item) for item in value]
+    return value
+
+
+def render_exception(
+    _logger: WrappedLogger, _method: str, event: EventDict
+) -> EventDict:
+    """Turn exc_info into the exception's class and where it came from.
+
+    Its text is left out, because it may quote a secret; only our own exceptions promise
+    that theirs does not.
+    """
+    error = event.pop("exc_info", None)
+    if isinstance(error, tuple):
+        error = error[1]
+    if isinstance(error, BaseException):
+        event["error"] = type(error).__name__
+        if isinstance(error, PointctlError | PointError):
+            event["detail"] = str(error)
+        frames = traceback.extract_tb(error.__traceback__)
+        event["stack"] = [f"{f.filename}:{f.lineno} {f.name}" for f in frames]
+    return event

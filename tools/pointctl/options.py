@@ -1,0 +1,45 @@
+"""What several commands share: their common options, and how they print."""
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pointctl.folder import default_folder
+
+stdout = Console()  # what was asked for
+stderr = Console(stderr=True)  # everything said about it
+
+# A command takes `data: Data = DATA`; the folder need not exist.
+Data = Annotated[
+    Path,
+    typer.Option(
+        "--data",
+        envvar="POINTCTL_DATA",
+        metavar="DIR",
+        show_default=False,
+        help="Folder of the registry and the certificates.",
+    ),
+]
+DATA = default_folder()
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON on stdout."""
+    json.dump(value, sys.stdout, ensure_ascii=False, indent=2)
+    print()
+
+
+def print_table(rows: Iterable[dict[str, Any]], *columns: str) -> None:
+    """Print the named columns of the rows as a table on stdout."""
+    table = Table(*(column.replace("_", " ") for column in columns), box=None)
+    for row in rows:
+        table.add_row(*("" if row[c] is None else escape(str(row[c])) for c in columns))
+    stdout.print(table, soft_wrap=True)

@@ -1,0 +1,1 @@
+"""The provisioning server: boards ask it for their credentials."""

@@ -1,0 +1,109 @@
+"""pointctl serve and pointctl ca …"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pointctl import certificates
+from pointctl.certificates import CaFiles
+from pointctl.folder import DataFolder
+from pointctl.options import DATA, Data, Json, print_json
+from pointctl.registry.access import BrokerAccounts
+from pointctl.registry.database import open_database
+
+SERVE_EXAMPLE = "Example: pointctl serve --host 0.0.0.0 --port 8443"
+
+ca_app = typer.Typer(no_args_is_help=True, help="Certificates of your own.")
+
+
+@ca_app.command(
+    "init",
+    epilog="Example: pointctl ca init --name provision.example.com --name 192.0.2.7",
+)
+def ca_init(
+    names: Annotated[
+        list[str],
+        typer.Option("--name", help="Host name or address of the server; repeatable."),
+    ] = list(certificates.LOCAL_NAMES),  # noqa: B006  Typer reads it, nobody writes it
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write; else ca in the data folder.")
+    ] = None,
+    days: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=certificates.AUTHORITY_DAYS,
+            help="How long the server certificate is valid.",
+        ),
+    ] = certificates.SERVER_DAYS,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the files that exist.")
+    ] = False,
+    data: Data = DATA,
+    as_json: Json = False,
+) -> None:
+    """Make a certificate authority and a server certificate."""
+    files = certificates.init(out or DataFolder(data).ca, names, days, force=force)
+    if as_json:
+        print_json({path.name: str(path) for path in files.all()})
+        return
+    print(f"wrote {', '.join(path.name for path in files.all())} to {files.folder}")
+    print(f"next: give boards {files.ca_der}, keep {files.ca_key} offline,")
+    print("and start the server with pointctl serve")
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="0 takes a free one.")
+    ] = 8443,
+    certificate: Annotated[
+        Path | None, typer.Option(help="PEM; else the one of pointctl ca init.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
+    mosquitto: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Let issued devices in at this broker."),
+    ] = None,
+    mosquitto_login: Annotated[
+        Path | None, typer.Option(help="File with the broker's administrator.")
+    ] = None,
+    mosquitto_ca: Annotated[
+        Path | None, typer.Option(help="CA of the broker, PEM.")
+    ] = None,
+    data: Data = DATA,
+) -> None:
+    """Serve boards over HTTPS until stopped; JSON log lines on stdout."""
+    # Only this command needs the web framework, and it takes half a second to load.
+    from pointctl.server.serve import serve as run
+
+    if (certificate is None) != (key is None):
+        raise typer.BadParameter("--certificate and --key go together")
+    folder = DataFolder(data)
+    files = CaFiles(folder.ca)
+    accounts = _mosquitto(mosquitto, mosquitto_login, mosquitto_ca)
+    with open_database(folder.registry) as database:
+        run(
+            database,
+            host=host,
+            port=port,
+            certificate=certificate or files.server,
+            key=key or files.server_key,
+            broker_accounts=accounts,
+        )
+
+
+def _mosquitto(
+    address: str | None, login: Path | None, ca: Path | None
+) -> BrokerAccounts | None:
+    if address is None and login is None and ca is None:
+        return None
+    host, _, port = (address or "").rpartition(":")
+    if not host or not port.isdecimal() or login is None or ca is None:
+        raise typer.BadParameter(
+            "--mosquitto HOST:PORT, --mosquitto-login and --mosquitto-ca go together"
+        )
+    from pointctl.broker.mosquitto import MosquittoAccounts
+
+    return MosquittoAccounts(host, int(port), ca, login)
