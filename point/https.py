@@ -11,6 +11,8 @@ from .url import split
 _HEAD_LINES = const(32)
 _HEAD_BYTES = const(2048)
 _OURS = ("host", "content-type", "content-length", "transfer-encoding", "connection")
+_FRAMING = (b"content-length", b"transfer-encoding")
+_HEX_DIGITS = b"0123456789abcdefABCDEF"
 
 
 def _request(authority, path, body, headers):
@@ -102,16 +104,17 @@ class _Reply:
             value = line[at + 1 :].strip()
             if not name or headers.get(name, value) != value:
                 raise PointError(MALFORMED, "header")
-            headers[name] = value
+            if name in _FRAMING:  # only these: Set-Cookie and others may come twice
+                headers[name] = value
         raise PointError(TOO_LARGE, "the reply's head")
 
     def _size(self, digits, base):
         try:
-            # int() forgives signs, blanks and underscores; a header may not.
-            size = -1 if digits[:1] in b"+-_ " else int(str(digits, "ascii"), base)
+            size = int(str(digits, "ascii"), base)
         except (ValueError, UnicodeError):
             size = -1
-        if size < 0:
+        # int() forgives signs, blanks, underscores and 0x; a header may not.
+        if size < 0 or digits.strip(_HEX_DIGITS):
             raise PointError(MALFORMED, "length")
         if size > MAX_BODY:
             raise PointError(TOO_LARGE, "over %d bytes" % MAX_BODY)
