@@ -38,8 +38,10 @@ def post(call, url, data, headers=None):
     except Exception as error:
         raise PointError(MALFORMED, "reply unreadable: " + type(error).__name__)
     finally:
-        if hasattr(response, "close"):
+        try:
             response.close()
+        except Exception:
+            pass  # there is no close(), or nothing left to close
 
 
 def _body(response):
