@@ -3,6 +3,7 @@
 micropython tests/run.py                 every tests/device/test_*.py
 micropython tests/run.py path/test_x.py  those files only
 """
+# ruff: noqa: B905, RUF005, UP031 - device dialect: MicroPython runs this
 
 import os
 import sys
@@ -13,7 +14,12 @@ ROOT = TESTS + "/.."
 
 def prepare():
     """Let imports find the component, the tests, and what this runtime lacks."""
-    folders = [TESTS + "/upy", TESTS + "/device", ROOT, ROOT + "/.cache/micropython-lib"]
+    folders = [
+        TESTS + "/upy",
+        TESTS + "/device",
+        ROOT,
+        ROOT + "/.cache/micropython-lib",
+    ]
     if sys.implementation.name == "cpython":
         folders.append(TESTS + "/shims")
     sys.path[:] = folders + sys.path
@@ -49,7 +55,7 @@ def main(paths):
     total = [0, 0, 0]
     for path in paths:
         counts = run_file(unittest, path)
-        total = [a + b for a, b in zip(total, counts)]  # noqa: B905  not on MicroPython
+        total = [a + b for a, b in zip(total, counts)]
         name = path.rsplit("/", 1)[-1]
         print("%-24s %3d passed, %d failed, %d skipped" % tuple([name] + counts))
     print("%d passed, %d failed, %d skipped" % tuple(total))

@@ -7,6 +7,11 @@ TESTS = Path(__file__).resolve().parents[1]
 ROOT = TESTS.parent
 
 # Appended: what is already there comes first.
-for folder in (TESTS / "device", ROOT, TESTS / "shims", ROOT / ".cache/micropython-lib"):
+for folder in (
+    TESTS / "device",
+    ROOT,
+    TESTS / "shims",
+    ROOT / ".cache/micropython-lib",
+):
     if str(folder) not in sys.path:
         sys.path.append(str(folder))

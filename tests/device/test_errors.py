@@ -105,7 +105,9 @@ class Refine(unittest.TestCase):
 
     def test_mbedtls_sentences(self):
         """mbedTLS says it in words; of several the first in our table counts."""
-        self.check(ValueError("The certificate is not signed by a trusted CA"), "TLS_CA")
+        self.check(
+            ValueError("The certificate is not signed by a trusted CA"), "TLS_CA"
+        )
         name = "The certificate Common Name (CN) does not match"
         self.check(ValueError(name), "TLS_NAME")
         self.check(ValueError("The certificate validity has expired"), "TLS_DATE")

@@ -149,13 +149,25 @@ class StrictJson(unittest.TestCase):
         """Eight levels are read; a ninth is refused whatever follows."""
         strictjson.loads(b"[" * 8 + b"]" * 8)
         strictjson.loads(b'{"a":' * 8 + b"1" + b"}" * 8)
-        for text in (b"[" * 9 + b"]" * 9, b"[" * 100000, b'{"a":' * 20000, b'[{"a":' * 9):
+        for text in (
+            b"[" * 9 + b"]" * 9,
+            b"[" * 100000,
+            b'{"a":' * 20000,
+            b'[{"a":' * 9,
+        ):
             with self.assertRaises(ValueError):
                 strictjson.loads(text)
 
     def test_bad_utf8(self):
-        """What is not UTF-8, cut short or too long for its sign, is never plain text."""
-        for bad in (b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xc0\x80", b"\xc1\x81", b"\xe0\x81\x81"):
+        """What is not UTF-8, or longer than its sign needs, is never plain text."""
+        for bad in (
+            b"\xff",
+            b"\xc3",
+            b"\xed\xa0\x80",
+            b"\xc0\x80",
+            b"\xc1\x81",
+            b"\xe0\x81\x81",
+        ):
             with self.subTest(bad=bad):
                 try:
                     value = strictjson.loads(b'"' + bad + b'"')
