@@ -40,10 +40,6 @@ class Session:
         self._next = ticks_ms()
         self.error = None
 
-    @property
-    def connected(self):
-        return self._client is not None
-
     def connect(self):
         """Connect once. Raises PointError(BROKER_REFUSED, BROKER_LOST or a cause)."""
         device = self._config["device"]
@@ -116,7 +112,7 @@ class Session:
                     self._speak("ping")
         except PointError as error:
             self._lost(error)
-        return self.connected
+        return self._client is not None
 
     def close(self):
         """Say goodbye to the broker."""

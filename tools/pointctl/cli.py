@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from point import __version__
+from pointctl.demo import commands as demo
 from pointctl.registry import commands as registry
 from pointctl.server import commands as server
 
@@ -37,3 +38,4 @@ app.add_typer(registry.products_app, name="products")
 app.add_typer(registry.devices_app, name="devices")
 app.add_typer(server.ca_app, name="ca")
 app.command(epilog=server.SERVE_EXAMPLE)(server.serve)
+app.command(epilog=demo.EXAMPLE)(demo.demo)

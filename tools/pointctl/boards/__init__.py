@@ -1,0 +1,1 @@
+"""Boards: what goes onto one, and where it comes from."""

@@ -1,0 +1,1 @@
+"""The demo: a whole provisioning system on one machine, nothing in it simulated."""

@@ -1,0 +1,63 @@
+"""pointctl demo"""
+
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+from rich.console import Console
+from rich.table import Table
+
+from pointctl.demo import scenario
+from pointctl.demo.timeline import Timeline
+from pointctl.errors import PointctlError
+from pointctl.options import Json, print_json
+
+EXAMPLE = "Example: pointctl demo --json"
+
+
+def demo(as_json: Json = False) -> None:
+    """Watch a board provision, connect, and come back from flash; no hardware needed.
+
+    Everything is real: MicroPython runs the board's own files, the provisioning server
+    and the MQTT broker are processes of their own, and TLS is verified throughout.
+    """
+    # Told to end, the demo still has to end what it started.
+    signal.signal(signal.SIGTERM, _end)
+    console = None if as_json else Console(highlight=False)
+    outcome = scenario.play(Timeline(console))
+    if console:
+        console.rule("[bold]Summary", align="left")
+        console.print(_summary(outcome))
+    else:
+        print_json(outcome.as_dict())
+    if not outcome.ok:
+        raise PointctlError("the demo did not show what it should; see above")
+
+
+def _end(_number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(1)
+
+
+def _summary(outcome: scenario.Outcome) -> Table:
+    table = Table(
+        title=f"{outcome.runtime}, {outcome.heap_bytes // 1024} KB heap, "
+        f"{outcome.broker}, IMEI {outcome.imei}",
+        title_justify="left",
+    )
+    for name in ("boot", "code", "from", "requests"):
+        table.add_column(name)
+    for name in ("credentials", "MQTT", "published", "received"):
+        table.add_column(name, justify="right")
+    for number, boot in enumerate(outcome.boots, 1):
+        row = (
+            boot.code,
+            boot.source,
+            boot.provision_requests,
+            f"{boot.fetched_ms} ms",
+            f"{boot.connected_ms} ms",
+            boot.published,
+            boot.received,
+        )
+        table.add_row(str(number), *map(str, row))
+    return table

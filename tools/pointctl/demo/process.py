@@ -1,0 +1,87 @@
+"""A program of the demo: its lines go to the timeline, and it ends with the demo."""
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pointctl.demo.lines import Said
+from pointctl.demo.timeline import Timeline
+
+_PATIENCE_S = 30
+_STOP_S = 5
+
+
+class Process:
+    """A context: `command` runs inside it, as `who` on the timeline.
+
+    `read` says what to show of a line. What runs has 30 seconds for what is waited for.
+    """
+
+    def __init__(
+        self,
+        who: str,
+        command: Sequence[str | Path],
+        timeline: Timeline,
+        read: Callable[[str], Said],
+        *,
+        cwd: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._who = who
+        self._command = command
+        self._timeline = timeline
+        self._read = read
+        self._cwd = cwd
+        self._environment = {**os.environ, **(environment or {})}
+
+    def __enter__(self) -> Self:
+        self._deadline = time.monotonic() + _PATIENCE_S
+        self._process = subprocess.Popen(
+            self._command,
+            cwd=self._cwd,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,  # Ctrl-C is the demo's to handle
+        )
+        self._reader = threading.Thread(target=self._follow, daemon=True)
+        self._reader.start()
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def alive(self) -> bool:
+        """True while it is worth waiting for this process."""
+        return self._process.poll() is None and time.monotonic() < self._deadline
+
+    def stop(self) -> None:
+        """Ask it to end, and see that it does. Once is enough, twice does no harm."""
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join()
+
+    def _follow(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                said = self._read(line.rstrip("\n"))
+                if said:
+                    self._timeline.add(self._who, *said)
