@@ -1,0 +1,272 @@
+"""mosquitto 2.0 with its dynamic-security plugin: accounts made while it runs."""
+
+import base64
+import hashlib
+import json
+import os
+import queue
+import re
+import secrets
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+
+from point import credentials
+from point.errors import PointError
+from pointctl.broker.login import Login, make_login, read_login
+from pointctl.broker.process import HOST, BrokerError, BrokerProcess
+from pointctl.folder import private_file, private_folder
+
+_CONTROL = "$CONTROL/dynamic-security/v1"
+_ITERATIONS = 101  # mosquitto's own choice; the passwords here are 128 bits and more
+_LOG_TYPES = ("error", "warning", "notice", "information", "subscribe")
+_PLUGIN = "mosquitto_dynamic_security.so"
+
+
+def broker(
+    program: Path,
+    folder: Path,
+    *,
+    port: int,
+    certificate: Path,
+    key: Path,
+    ca_file: Path,
+    on_line: Callable[[str], None],
+) -> BrokerProcess:
+    """A mosquitto that keeps its accounts in `folder`, ready to be started.
+
+    The operator's login, folder/operator.json, may do all.
+    """
+    private_folder(folder)
+    config = write_config(
+        folder,
+        port=port,
+        certificate=certificate,
+        key=key,
+        plugin=_find_plugin(program),
+    )
+    return BrokerProcess(
+        f"mosquitto {_version(program)}",
+        [str(program), "-c", str(config)],
+        port=port,
+        ca_file=ca_file,
+        login_file=folder / "operator.json",
+        on_line=on_line,
+    )
+
+
+def write_config(
+    folder: Path, *, port: int, certificate: Path, key: Path, plugin: Path
+) -> Path:
+    """Write mosquitto.conf and what it names, and return its path.
+
+    Accounts from an earlier run are kept, and so is the operator's login.
+    """
+    accounts = folder / "dynamic-security.json"
+    login = make_login(folder / "operator.json")
+    if not accounts.exists():
+        with private_file(accounts) as file:
+            json.dump(_first_accounts(login), file, indent=2)
+    lines = [
+        f"listener {port} {HOST}",
+        f"certfile {certificate}",
+        f"keyfile {key}",
+        "allow_anonymous false",
+        f"plugin {plugin}",
+        f"plugin_opt_config_file {accounts}",
+        "persistence false",
+        "set_tcp_nodelay true",
+        "log_dest stdout",
+        "log_timestamp_format %Y-%m-%dT%H:%M:%S",
+        *(f"log_type {kind}" for kind in _LOG_TYPES),
+    ]
+    if os.geteuid() == 0:
+        # Or it would become the user mosquitto, who may not read our 0600 files.
+        lines.append("user root")
+    config = folder / "mosquitto.conf"
+    with private_file(config) as file:
+        file.write("\n".join(lines) + "\n")
+    return config
+
+
+def _first_accounts(login: Login) -> dict[str, Any]:
+    """dynamic-security.json with the operator alone; nobody else may do anything."""
+    salt = secrets.token_bytes(12)  # 2.0 takes no other length
+    digest = hashlib.pbkdf2_hmac("sha512", login.password.encode(), salt, _ITERATIONS)
+    return {
+        "defaultACLAccess": {
+            "publishClientSend": False,
+            "publishClientReceive": False,
+            "subscribe": False,
+            "unsubscribe": True,
+        },
+        "clients": [
+            {
+                "username": login.username,
+                "password": base64.b64encode(digest).decode(),
+                "salt": base64.b64encode(salt).decode(),
+                "iterations": _ITERATIONS,
+                "roles": [{"rolename": "operator"}],
+            }
+        ],
+        "roles": [{"rolename": "operator", "acls": _all_of("#", f"{_CONTROL}/#")}],
+    }
+
+
+def _all_of(*topics: str) -> list[dict[str, Any]]:
+    """Access rules that allow everything on `topics`."""
+    kinds = ("publishClientSend", "publishClientReceive", "subscribePattern")
+    return [
+        {"acltype": kind, "topic": topic, "allow": True}
+        for topic in topics
+        for kind in kinds
+    ]
+
+
+def _find_plugin(program: Path) -> Path:
+    prefix = program.resolve().parent.parent
+    for pattern in (f"lib/*/{_PLUGIN}", f"lib/{_PLUGIN}", f"lib64/{_PLUGIN}"):
+        for found in prefix.glob(pattern):
+            return found
+    raise BrokerError(f"{program} comes without {_PLUGIN}")
+
+
+def _version(program: Path) -> str:
+    told = subprocess.run([program, "-h"], capture_output=True, text=True, check=False)
+    found = re.search(r"version (\S+)", told.stdout)
+    return found[1] if found else "of an unknown version"
+
+
+class MosquittoAccounts:
+    """Tells a mosquitto of each device. Threads may share it.
+
+    It connects in the background, at once and again whenever the connection is lost.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        ca_file: Path,
+        login_file: Path,
+        *,
+        deadline_s: float = 5.0,
+    ) -> None:
+        login = read_login(login_file)
+        self._where = f"{host}:{port}"
+        self._deadline_s = deadline_s
+        self._connected = threading.Event()
+        self._problem = "no connection"
+        self._waiting: dict[str, queue.SimpleQueue[list[str] | None]] = {}
+        self._client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, f"pointctl-{secrets.token_hex(4)}"
+        )
+        self._client.username_pw_set(login.username, login.password)
+        self._client.tls_set_context(ssl.create_default_context(cafile=ca_file))
+        self._client.reconnect_delay_set(1, 1)
+        self._client.on_socket_open = _send_at_once
+        self._client.on_connect = self._on_connect
+        self._client.on_subscribe = self._on_subscribe
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = self._on_message
+        self._client.connect_async(host, port)
+        self._client.loop_start()
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def allow(self, product_key: str, device_name: str, device_secret: str) -> None:
+        """Let a device in, to its own topics {productKey}/{deviceName}/# and no others.
+
+        When this returns the broker has said that it is done; again for the same device
+        it sets the secret. Raises BrokerError when the deadline is over.
+        """
+        try:
+            credentials.word("productKey", product_key)
+            credentials.word("deviceName", device_name)
+        except PointError as error:
+            raise BrokerError(error.detail) from None
+        name = f"{device_name}&{product_key}"
+        role = {"rolename": name, "acls": _all_of(f"{product_key}/{device_name}/#")}
+        client = {
+            "username": name,
+            "password": device_secret,
+            "roles": [{"rolename": name}],
+        }
+        deadline = time.monotonic() + self._deadline_s
+        wanted = [("Role", role), ("Client", client)]
+        errors = self._run([_command(f"create{k}", v) for k, v in wanted], deadline)
+        there = [
+            w for w, e in zip(wanted, errors, strict=True) if "already exists" in e
+        ]
+        errors = [error for error in errors if error and "already exists" not in error]
+        if there:
+            errors += self._run([_command(f"modify{k}", v) for k, v in there], deadline)
+        if any(errors):
+            raise BrokerError(f"the broker refused the account {name}: {errors}")
+
+    def _run(self, commands: list[dict[str, Any]], deadline: float) -> list[str]:
+        """Send `commands` and return the broker's error, or "", for each of them.
+
+        They are sent once more after the connection was lost: they may be repeated.
+        """
+        mark = secrets.token_hex(8)
+        reply = self._waiting[mark] = queue.SimpleQueue()
+        payload = json.dumps(
+            {"commands": [{**c, "correlationData": mark} for c in commands]}
+        )
+        try:
+            while self._connected.wait(max(0.0, deadline - time.monotonic())):
+                self._client.publish(_CONTROL, payload)
+                errors = reply.get(timeout=max(0.0, deadline - time.monotonic()))
+                if errors is not None:
+                    return errors
+        except queue.Empty:
+            self._problem = "no answer"
+        finally:
+            del self._waiting[mark]
+        raise BrokerError(f"the broker at {self._where}: {self._problem}")
+
+    def _on_connect(
+        self, client: mqtt.Client, _userdata: Any, _flags: Any, reason: Any, *_: Any
+    ) -> None:
+        self._problem = str(reason)
+        if not reason.is_failure:
+            client.subscribe(f"{_CONTROL}/response")
+
+    def _on_subscribe(self, *_: Any) -> None:
+        self._connected.set()
+
+    def _on_disconnect(self, *_: Any) -> None:
+        if self._connected.is_set():  # else the reason of the refusal would be lost
+            self._problem = "no connection"
+        self._connected.clear()
+        for reply in list(self._waiting.values()):
+            reply.put(None)
+
+    def _on_message(
+        self, _client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage
+    ) -> None:
+        responses = json.loads(message.payload)["responses"]
+        reply = self._waiting.get(responses[0].get("correlationData"))
+        if reply:  # or nobody waits for it any more
+            reply.put([response.get("error", "") for response in responses])
+
+
+def _command(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    return {"command": name, **arguments}
+
+
+def _send_at_once(_client: mqtt.Client, _userdata: Any, opened: Any) -> None:
+    """Without this, Nagle's algorithm holds a small packet back for up to 40 ms."""
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
