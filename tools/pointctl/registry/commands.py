@@ -132,7 +132,6 @@ def devices_import(
             file,
             "r",
             encoding=csvfile.ENCODING,
-            newline="",
             description="importing",
             console=stderr,
             transient=True,

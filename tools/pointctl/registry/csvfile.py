@@ -19,29 +19,38 @@ _COLUMNS = ("imei", "product_key", "device_name", "state", "issued_at")
 def read(file: TextIO) -> Iterator[Row | BadRow]:
     """The rows of a CSV file with the header `imei` or `imei,device_name`.
 
-    Open it with ENCODING and newline="". It is read row by row; blank rows are passed
-    over. Raises PointctlError for what is no such file at all.
+    Open it with ENCODING. It is read line by line; blank lines are passed over. Raises
+    PointctlError for what is no such file at all.
     """
-    reader = csv.reader(file, strict=True)
     try:
-        header = [name.strip().lower() for name in next(reader, [])]
+        header = [name.lower() for name in _cells(file.readline())]
         if header not in (["imei"], ["imei", "device_name"]):
             raise PointctlError("line 1 must be the header imei or imei,device_name")
-        for cells in reader:
-            cells = [cell.strip() for cell in cells]
-            if any(cells):
-                yield _row(reader.line_num, cells, len(header))
+        for number, line in enumerate(file, 2):
+            row = _row(number, line, len(header))
+            if row is not None:
+                yield row
     except UnicodeDecodeError as error:
         raise PointctlError("the file is not UTF-8; save it as CSV UTF-8") from error
+
+
+def _row(number: int, line: str, columns: int) -> Row | BadRow | None:
+    # A line is a row: no cell of ours holds a line break, and so a quote that is never
+    # closed spoils its own line only.
+    try:
+        cells = _cells(line)
     except csv.Error as error:
-        raise PointctlError(f"line {reader.line_num}: {error}") from error
-
-
-def _row(line: int, cells: list[str], columns: int) -> Row | BadRow:
+        return BadRow(number, f"not CSV: {error}")
+    if not any(cells):
+        return None
     if len(cells) > columns:
-        return BadRow(line, f"{len(cells)} cells under {columns} columns")
+        return BadRow(number, f"{len(cells)} cells under {columns} columns")
     name = cells[1] if len(cells) == 2 else ""
-    return checked_row(line, cells[0], name or None)
+    return checked_row(number, cells[0], name or None)
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in next(csv.reader([line], strict=True), [])]
 
 
 def write(database: Database, file: TextIO, *, secrets: bool = False) -> int:

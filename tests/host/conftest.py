@@ -1,0 +1,63 @@
+"""Fixtures that the host tests share: a data folder, the command line, real servers."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from serving import PRODUCT, Finished, Server, imei
+
+from pointctl import __main__, certificates
+from pointctl.folder import DataFolder
+from pointctl.registry import devices, products
+from pointctl.registry.database import Database, open_database
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch) -> DataFolder:
+    """An empty data folder that commands use by default."""
+    folder = DataFolder(tmp_path / "data")
+    monkeypatch.setenv("POINTCTL_DATA", str(folder.path))
+    return folder
+
+
+@pytest.fixture
+def pointctl(data, capsys) -> Callable[..., Finished]:
+    """Runs one command in this process, through main()."""
+
+    def run(*arguments: str) -> Finished:
+        with pytest.raises(SystemExit) as stopped:
+            __main__.main([str(argument) for argument in arguments])
+        streams = capsys.readouterr()
+        return Finished(stopped.value.code or 0, streams.out, streams.err)
+
+    return run
+
+
+@pytest.fixture
+def database(data) -> Iterator[Database]:
+    """A registry with one product and the devices imei(0) … imei(9)."""
+    with open_database(data.registry) as opened:
+        products.add(opened, "Tracker", product_key=PRODUCT, mqtt_host="mqtt.test")
+        rows = [devices.checked_row(n, imei(n), None) for n in range(10)]
+        devices.register(opened, PRODUCT, rows)
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory) -> certificates.CaFiles:
+    """A throw-away CA and a certificate for this machine's own addresses."""
+    return certificates.init(tmp_path_factory.mktemp("ca") / "ca")
+
+
+@pytest.fixture
+def start_server(data, authority) -> Iterator[Callable[[], Server]]:
+    """Starts servers on the data folder, and ends those that still run."""
+    started: list[Server] = []
+
+    def start() -> Server:
+        started.append(Server(data.path, authority))
+        return started[-1]
+
+    yield start
+    for server in started:
+        if server.process.poll() is None:
+            server.stop()

@@ -1,0 +1,93 @@
+"""What the host tests stand on: IMEIs, a finished command, a real server process."""
+
+import json
+import os
+import ssl
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+
+from pointctl.certificates import CaFiles
+
+PRODUCT = "pk-test"
+
+
+def imei(serial: int) -> str:
+    """A right IMEI for each serial number."""
+    body = f"86612345{serial:06d}"
+    total = sum(
+        sum(divmod(int(digit) * (1 + place % 2), 10))
+        for place, digit in enumerate(body)
+    )
+    return f"{body}{-total % 10}"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        """What it printed on stdout, parsed."""
+        return json.loads(self.out)
+
+
+class Server:
+    """A real `pointctl serve` process; its log is kept and watched."""
+
+    def __init__(self, data: Path, authority: CaFiles) -> None:
+        command = [sys.executable, "-m", "pointctl", "serve", "--port", "0"]
+        files = ["--certificate", authority.server, "--key", authority.server_key]
+        self.process = subprocess.Popen(
+            [*command, *files, "--data", data],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        self.lines: list[str] = []
+        self._ready = threading.Event()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        assert self._ready.wait(30), self.lines
+        self.ca_file = authority.ca
+        self.port = self.events("ready")[0]["port"]
+        self.url = f"https://localhost:{self.port}"
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line)
+            if '"event": "ready"' in line:
+                self._ready.set()
+        self._ready.set()  # it ended: do not let the test wait
+
+    def events(self, name: str) -> list[dict]:
+        """The log events of one name so far."""
+        records = [json.loads(line) for line in self.lines if line.startswith("{")]
+        return [record for record in records if record["event"] == name]
+
+    def client(self) -> httpx2.Client:
+        """A client that verifies the throw-away CA."""
+        context = ssl.create_default_context(cafile=self.ca_file)
+        return httpx2.Client(base_url=self.url, verify=context, timeout=30)
+
+    def stop(self, number: int | None = None) -> int:
+        """End it by SIGTERM or another signal; its exit code."""
+        if number is None:
+            self.process.terminate()
+        else:
+            self.process.send_signal(number)
+        code = self.process.wait(30)
+        self._reader.join(30)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code

@@ -1,0 +1,168 @@
+"""CSV in and out: every bad row is named, and a file goes in whole or not at all."""
+
+import io
+
+import pytest
+from serving import PRODUCT, imei
+
+from pointctl.errors import PointctlError
+from pointctl.registry import csvfile, devices
+from pointctl.registry.access import Issuer
+from pointctl.registry.devices import BadRow, Row
+
+FULL_WIDTH = {ord("0") + digit: chr(0xFF10 + digit) for digit in range(10)}
+
+
+def read(text):
+    return list(csvfile.read(io.StringIO(text)))
+
+
+def rows(database):
+    return devices.listed(database, limit=10_000)
+
+
+def test_one_and_two_columns():
+    """An empty name is no name."""
+    assert read(f"imei\n{imei(1)}\n") == [Row(2, imei(1), None)]
+    assert read(f"imei,device_name\n{imei(1)},car-1\n{imei(2)},\n{imei(3)}\n") == [
+        Row(2, imei(1), "car-1"),
+        Row(3, imei(2), None),
+        Row(4, imei(3), None),
+    ]
+
+
+def test_what_spreadsheets_write(tmp_path):
+    """A byte order mark, CRLF, quotes, blanks, capitals, and rows without content."""
+    path = tmp_path / "boards.csv"
+    text = f'IMEI, Device_Name\r\n"{imei(1)}", car-1\r\n\r\n,\r\n{imei(2)},"car-2"\r\n'
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    with path.open(encoding=csvfile.ENCODING) as file:
+        got = list(csvfile.read(file))
+    assert got == [Row(2, imei(1), "car-1"), Row(5, imei(2), "car-2")]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("86612345678901", "15 digits"),
+        ("8.66123E+14", "15 digits"),
+        ("86612345678901O", "digits only"),
+        (imei(1).translate(FULL_WIDTH), "digits only"),
+        ("866123456789017", "check digit"),
+        (f"{imei(1)},a b", "not allowed"),
+        (f"{imei(1)},{'n' * 65}", "too long"),
+        (f"{imei(1)},..", "path"),
+        (f"{imei(1)},a/b", "not allowed"),
+        (f"{imei(1)},car,red", "3 cells"),
+        (f'"{imei(1)}', "not CSV"),
+        (f'"{imei(1)}"0', "not CSV"),
+    ],
+)
+def test_bad_rows_say_why(row, reason):
+    """With the line on which they stand."""
+    bad, good = read(f"imei,device_name\n\n{row}\n{imei(2)}\n")
+    assert isinstance(bad, BadRow)
+    assert bad.line == 3
+    assert reason in bad.reason
+    assert good == Row(4, imei(2), None)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "line 1"),
+        (b"serial\n1\n", "line 1"),
+        (f"{imei(1)}\n".encode(), "line 1"),
+        (b"imei\n\xff\xfe1\n", "UTF-8"),
+    ],
+)
+def test_what_is_no_such_file(tmp_path, content, reason):
+    """One error for the whole of it."""
+    path = tmp_path / "boards.csv"
+    path.write_bytes(content)
+    with (
+        path.open(encoding=csvfile.ENCODING) as file,
+        pytest.raises(PointctlError, match=reason),
+    ):
+        list(csvfile.read(file))
+
+
+def test_nothing_is_registered_if_a_row_is_bad(database):
+    """Also not the rows of chunks that were good."""
+    before = len(rows(database))
+    good = [Row(line, imei(line), None) for line in range(100, 1300)]
+    result = devices.register(database, PRODUCT, [*good, BadRow(1300, "why")])
+    assert (result.added, result.bad) == (0, [BadRow(1300, "why")])
+    assert len(rows(database)) == before
+
+
+def test_bad_rows_can_be_skipped(database):
+    """The good ones are registered, the bad ones reported in order."""
+    given = [BadRow(2, "b"), Row(3, imei(100), None), BadRow(4, "d")]
+    result = devices.register(database, PRODUCT, given, skip_bad=True)
+    assert (result.added, [row.line for row in result.bad]) == (1, [2, 4])
+
+
+def test_the_same_file_twice_changes_nothing(database):
+    """Also after the devices have got their credentials."""
+    given = [Row(2, imei(100), "car-1"), Row(3, imei(101), None)]
+    assert devices.register(database, PRODUCT, given).added == 2
+    config = Issuer(database).issue(imei(100))
+    again = devices.register(database, PRODUCT, given)
+    assert (again.added, again.unchanged, again.bad) == (0, 2, [])
+    assert Issuer(database).issue(imei(100)) == config
+
+
+def test_clashes_are_bad_rows(database):
+    """Within the file and with what is registered, near and a chunk apart."""
+    filler = [Row(line, imei(line), None) for line in range(1000, 1600)]
+    given = [
+        Row(2, imei(100), "car-1"),
+        Row(3, imei(100), "car-1"),
+        Row(4, imei(101), "car-1"),
+        Row(5, imei(0), "new-name"),
+        Row(6, imei(102), imei(0)),
+        *filler,
+        Row(2000, imei(100), "car-1"),
+        Row(2001, imei(103), "car-1"),
+    ]
+    result = devices.register(database, PRODUCT, given, skip_bad=True)
+    assert result.added == 601
+    assert result.bad == [
+        BadRow(3, "the same IMEI as in line 2"),
+        BadRow(4, f"the device name is taken by IMEI {imei(100)}"),
+        BadRow(5, f"registered already, under the device name {imei(0)}"),
+        BadRow(6, f"the device name is taken by IMEI {imei(0)}"),
+        BadRow(2000, "the same IMEI as in line 2"),
+        BadRow(2001, f"the device name is taken by IMEI {imei(100)}"),
+    ]
+
+
+def test_an_unknown_product_registers_nothing(database):
+    """And says where the products are."""
+    with pytest.raises(PointctlError, match="pointctl products list"):
+        devices.register(database, "pk-none", [Row(2, imei(100), None)])
+
+
+def test_export_holds_no_secret_unless_told(database):
+    """One row a device; the extra column is empty before the first access."""
+    secret = Issuer(database).issue(imei(0))["device"]["deviceSecret"]
+    plain, full = io.StringIO(), io.StringIO()
+    assert csvfile.write(database, plain) == 10
+    assert csvfile.write(database, full, secrets=True) == 10
+    assert secret not in plain.getvalue()
+    header, first, second, *_ = full.getvalue().splitlines()
+    assert header == "imei,product_key,device_name,state,issued_at,device_secret"
+    assert first.startswith(f"{imei(0)},{PRODUCT},{imei(0)},issued,")
+    assert first.endswith(f",{secret}")
+    assert second == f"{imei(1)},{PRODUCT},{imei(1)},registered,,"
+
+
+def test_an_export_can_be_imported_again(database, tmp_path):
+    """Cut to the two columns of an import, it changes nothing."""
+    out = io.StringIO()
+    csvfile.write(database, out)
+    cells = [line.split(",") for line in out.getvalue().splitlines()]
+    text = "\n".join(f"{row[0]},{row[2]}" for row in cells)
+    result = devices.register(database, PRODUCT, read(text))
+    assert (result.added, result.unchanged, result.bad) == (0, 10, [])

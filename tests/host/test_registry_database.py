@@ -1,0 +1,98 @@
+"""The registry's file: its tables, its version, its mode, its errors."""
+
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from serving import imei
+from sqlalchemy import create_engine
+from sqlalchemy.exc import IntegrityError
+
+from pointctl.errors import PointctlError, Refused
+from pointctl.registry import devices, products
+from pointctl.registry.database import DatabaseError, open_database
+from pointctl.registry.models import Base, Credential
+
+
+def test_migrations_make_what_the_models_say(database, data):
+    """Alembic finds nothing left to do."""
+    engine = create_engine(f"sqlite:///{data.registry}")
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, Base.metadata) == []
+    engine.dispose()
+
+
+def test_only_the_owner_can_read_it(database, data):
+    """The folder, the file, and what SQLite lays beside it while it is in use."""
+    assert data.path.stat().st_mode & 0o777 == 0o700
+    modes = {path.name: path.stat().st_mode & 0o777 for path in data.path.iterdir()}
+    assert modes.keys() >= {"registry.sqlite", "registry.sqlite-wal"}
+    assert set(modes.values()) == {0o600}
+
+
+def test_a_newer_registry_is_refused(database, data):
+    """An old pointctl does not write what it does not understand."""
+    with sqlite3.connect(data.registry) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(Refused, match="newer pointctl"):
+        open_database(data.registry)
+
+
+def test_another_file_is_no_registry(tmp_path):
+    """One line that names the file."""
+    path = tmp_path / "x" / "registry.sqlite"
+    path.parent.mkdir()
+    path.write_bytes(b"not a database, but long enough to be looked at" * 100)
+    with pytest.raises(DatabaseError, match=r"registry\.sqlite: file is not"):
+        open_database(path)
+
+
+def test_many_may_open_a_fresh_one_together(data):
+    """One of them makes the tables, the others wait for it."""
+
+    def add(number):
+        with open_database(data.registry) as database:
+            products.add(database, f"T{number}", mqtt_host="h")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add, range(8)))
+    with open_database(data.registry) as database:
+        assert len(products.listed(database)) == 8
+
+
+def test_an_error_undoes_the_whole_block(database):
+    """Nothing of a transaction stays when its block raises."""
+
+    def add_and_fail():
+        with database.writing() as session:
+            device = devices.find(session, imei(0))
+            device.credential = Credential(
+                device_secret="s3cret", created_at=device.created_at
+            )
+            session.flush()
+            raise PointctlError("after the flush")
+
+    with pytest.raises(PointctlError, match="after the flush"):
+        add_and_fail()
+    with database.reading() as session:
+        assert devices.find(session, imei(0)).credential is None
+
+
+def test_errors_quote_no_values(database):
+    """A failing statement's parameters may be secrets."""
+    canary = "canary-7f3a"
+
+    def add_to_no_device():
+        with database.writing() as session:
+            session.add(Credential(device_id=4711, device_secret=canary))
+            session.flush()
+
+    with pytest.raises(DatabaseError) as caught:
+        add_to_no_device()
+    cause = caught.value.__cause__
+    assert isinstance(cause, IntegrityError)
+    assert canary not in str(caught.value) + str(cause)

@@ -1,0 +1,86 @@
+"""A product that boards would refuse cannot be added."""
+
+import pytest
+
+from pointctl.errors import PointctlError, Refused
+from pointctl.registry import products
+
+
+def test_every_setting_reaches_the_board(database):
+    """In the seed's spelling, and numbers where the seed has numbers."""
+    product = products.add(
+        database,
+        "T",
+        product_key="pk1",
+        mqtt_host="h",
+        mqtt_port=8883,
+        mqtt_ssl=True,
+        mqtt_qos=1,
+        clean_session=True,
+        keep_alive=60,
+        auth="plain",
+    )
+    assert products.device_config(product, "name", "s3cret") == {
+        "device": {
+            "productKey": "pk1",
+            "productSecret": product.product_secret,
+            "deviceName": "name",
+            "deviceSecret": "s3cret",
+        },
+        "connect": {
+            "host": "h",
+            "port": 8883,
+            "ssl": 1,
+            "qos": 1,
+            "cleanSession": 1,
+            "keepAlive": 60,
+            "auth": "plain",
+        },
+    }
+
+
+def test_what_is_not_set_is_not_sent(database):
+    """No nulls on the wire: the seed's reply has none."""
+    product = products.add(database, "T", mqtt_host="h", with_secret=False)
+    config = products.device_config(product, "name", "s3cret")
+    assert set(config["device"]) == {"productKey", "deviceName", "deviceSecret"}
+    assert config["connect"] == {"host": "h", "qos": 0, "cleanSession": 0}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"mqtt_host": "tcp://h"},
+        {"mqtt_host": ""},
+        {"mqtt_port": 0},
+        {"mqtt_port": 65536},
+        {"mqtt_qos": 2},
+        {"keep_alive": -1},
+        {"auth": "a b"},
+        {"product_key": "../x"},
+        {"product_key": "k" * 65},
+        {"name": ""},
+        {"name": "two\nlines"},
+    ],
+)
+def test_a_setting_that_boards_refuse_is_refused_here(database, wrong):
+    """The same rules, one code: point.credentials."""
+    settings = {"name": "T", "mqtt_host": "h", **wrong}
+    before = len(products.listed(database))
+    with pytest.raises(PointctlError):
+        products.add(database, settings.pop("name"), **settings)
+    assert len(products.listed(database)) == before
+
+
+def test_a_key_is_used_once(database):
+    """A second product under one key would change what boards are told."""
+    products.add(database, "T", product_key="pk1", mqtt_host="h")
+    with pytest.raises(Refused, match="pk1 exists"):
+        products.add(database, "U", product_key="pk1", mqtt_host="h")
+
+
+def test_generated_keys_and_secrets_differ(database):
+    """Both are random."""
+    made = [products.add(database, "T", mqtt_host="h") for _ in range(5)]
+    assert len({product.product_key for product in made}) == 5
+    assert len({product.product_secret for product in made}) == 5
