@@ -110,11 +110,11 @@ def connect(host, port, trust=None, timeout_s=30):
         try:
             # The resolver has time-outs of its own, which no runtime lets us shorten.
             found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)[0]
-        except (OSError, IndexError):
+        except (OSError, IndexError, ValueError):  # CPython: UnicodeError for "a..b"
             raise PointError(DNS, "cannot resolve the server's name")
-        sock = socket.socket(found[0], found[1], found[2])
-        stream = Stream(sock, timeout_s - ticks_diff(ticks_ms(), begun) / 1000)
         try:
+            sock = socket.socket(found[0], found[1], found[2])
+            stream = Stream(sock, timeout_s - ticks_diff(ticks_ms(), begun) / 1000)
             stream._limit()
             sock.connect(found[-1])
         except OSError as error:
