@@ -38,7 +38,12 @@ class BrokerSocket:
         """Gather `data`, or its first `length` bytes; send when the packet is whole."""
         if isinstance(data, str):  # MicroPython's sockets take text too
             data = data.encode()
-        self._packet += bytes(data if length is None else data[:length])
+        data = bytes(data if length is None else data[:length])
+        if not self._packet and len(data) == 4 and data[0] == 0x82 and data[1] > 127:
+            # umqtt.simple before 1.5 has one byte for SUBSCRIBE's length, even here,
+            # where it takes two: topics over 122 bytes.
+            data = data[:2] + b"\1" + data[2:]
+        self._packet += data
         size = _packet_size(self._packet)
         if size and len(self._packet) >= size:
             packet = self._packet
