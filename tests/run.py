@@ -31,6 +31,9 @@ def run_file(unittest, path):
     sys.path.insert(0, folder)
     try:
         module = __import__(name[:-3])
+    except unittest.SkipTest as error:
+        print("SKIP %s: %s" % (path, error))
+        return [0, 0, 1]
     except Exception as error:
         print("FAIL " + path)
         unittest._show(error)

@@ -115,3 +115,73 @@ def http(body, status="200 OK", head=""):
     """A whole HTTP reply."""
     text = "HTTP/1.1 %s\r\nContent-Length: %d\r\n%s\r\n" % (status, len(body), head)
     return text.encode() + body
+
+
+class Socket:
+    """A connected socket as MicroPython and CPython both have it.
+
+    `incoming` is what the peer says; after it the peer is silent, or has closed if
+    `closed` is set. `sent` is one item for each send, `most` all that one send takes.
+    """
+
+    def __init__(self, incoming=b"", closed=False, most=1 << 30):
+        self.incoming = incoming
+        self.peer_closed = closed
+        self.most = most
+        self.sent = []
+        self.options = []
+        self.timeouts = []
+        self.connected = None
+        self.closes = 0
+
+    def setsockopt(self, level, option, value):
+        self.options.append((level, option, value))
+
+    def settimeout(self, seconds):
+        self.timeouts.append(seconds)
+
+    def connect(self, address):
+        self.connected = address
+
+    def send(self, data):
+        self.sent.append(bytes(data[: self.most]))
+        return len(self.sent[-1])
+
+    def recv(self, most):
+        data, self.incoming = self.incoming[:most], self.incoming[most:]
+        if not data and not self.peer_closed:
+            raise OSError(110 if self.timeouts[-1] else 11)
+        return data
+
+    def close(self):
+        self.closes += 1
+
+
+class Network:
+    """A socket module that hands out `sock`."""
+
+    SOCK_STREAM = 1
+
+    def __init__(self, sock):
+        self._sock = sock
+
+    def getaddrinfo(self, host, port, *more):
+        return [(2, 1, 6, "", (host, port))]
+
+    def socket(self, *kind):
+        return self._sock
+
+
+class Patch:
+    """Replace attributes of a module until undo()."""
+
+    def __init__(self):
+        self._saved = []
+
+    def set(self, module, name, value):
+        self._saved.append((module, name, getattr(module, name)))
+        setattr(module, name, value)
+
+    def undo(self):
+        while self._saved:
+            setattr(*self._saved.pop())
