@@ -8,7 +8,6 @@ from .errors import CLOSED, MALFORMED, OPTION, TOO_LARGE, PointError
 from .protocol import MAX_BODY
 from .url import split
 
-_HEAD_LINES = const(32)
 _HEAD_BYTES = const(2048)
 _OURS = ("host", "content-type", "content-length", "transfer-encoding", "connection")
 _FRAMING = (b"content-length", b"transfer-encoding")
@@ -40,7 +39,7 @@ def post(connect, url, data, headers=None, ca=None, timeout_s=30):
     body = json.dumps(data).encode()
     request = _request(authority, path, body, headers)
     if ca and not secure:
-        raise PointError(OPTION, "url is not https, so the CA verifies nobody")
+        raise PointError(OPTION, "the CA needs an https url")
     trust = {"ca": ca} if secure else None
     stream = connect(host, port, trust, timeout_s)
     try:
@@ -72,7 +71,7 @@ class _Reply:
 
     def read(self):
         status = 100
-        while 100 <= status < 200:  # "100 Continue" and its kind come before the reply
+        while status < 200:  # "100 Continue" and its kind come before the reply
             status = self._status()
             headers = self._headers()
         if headers.get(b"transfer-encoding"):
@@ -82,23 +81,20 @@ class _Reply:
         if b"content-length" in headers:
             return status, self._exactly(self._size(headers[b"content-length"], 10))
         body = self._stream.read(MAX_BODY + 1)
-        self._size(b"%d" % len(body), 10)
+        _fits(len(body))
         return status, body
 
     def _status(self):
-        parts = self._line().split(None, 2)
-        if len(parts) < 2 or not parts[0].startswith(b"HTTP/1."):
+        line = self._line().split(None, 2)
+        status = line[1] if len(line) > 1 and line[0].startswith(b"HTTP/1.") else b""
+        if len(status) != 3 or not status.isdigit():
             raise PointError(MALFORMED, "not an HTTP reply")
-        if len(parts[1]) != 3 or not parts[1].isdigit():
-            raise PointError(MALFORMED, "status line")
-        return int(parts[1])
+        return int(status)
 
     def _headers(self):
         headers = {}
-        for _ in range(_HEAD_LINES):
-            line = self._line()
-            if not line:
-                return headers
+        line = self._line()
+        while line:
             at = line.find(b":")
             name = line[: max(at, 0)].lower()
             value = line[at + 1 :].strip()
@@ -106,7 +102,8 @@ class _Reply:
                 raise PointError(MALFORMED, "header")
             if name in _FRAMING:  # only these: Set-Cookie and others may come twice
                 headers[name] = value
-        raise PointError(TOO_LARGE, "the reply's head")
+            line = self._line()
+        return headers
 
     def _size(self, digits, base):
         try:
@@ -116,8 +113,7 @@ class _Reply:
         # int() forgives signs, blanks, underscores and 0x; a header may not.
         if size < 0 or digits.strip(_HEX_DIGITS):
             raise PointError(MALFORMED, "length")
-        if size > MAX_BODY:
-            raise PointError(TOO_LARGE, "over %d bytes" % MAX_BODY)
+        _fits(size)
         return size
 
     def _chunks(self):
@@ -128,6 +124,11 @@ class _Reply:
                 self._headers()  # trailers, to the empty line
                 return body
             body += self._exactly(size)
-            self._size(b"%d" % len(body), 10)
+            _fits(len(body))
             if self._line():
                 raise PointError(MALFORMED, "chunk")
+
+
+def _fits(size):
+    if size > MAX_BODY:
+        raise PointError(TOO_LARGE, "over %d bytes" % MAX_BODY)

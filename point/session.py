@@ -42,9 +42,8 @@ class Session:
 
     def connect(self):
         """Connect once. Raises PointError(BROKER_REFUSED, BROKER_LOST or a cause)."""
-        device = self._config["device"]
         connect = self._config["connect"]
-        client_id, user, password = mqttauth.plain(device, connect)
+        client_id, user, password = mqttauth.plain(self._config["device"], connect)
         secure = connect.get("ssl", 1)
         keep_alive = connect.get("keepAlive", _KEEP_ALIVE_S)
         client = self._board.mqtt(
