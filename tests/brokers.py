@@ -1,6 +1,7 @@
 """Brokers and clients for tests: real processes, TLS verified with a throw-away CA."""
 
 import queue
+import socket
 import ssl
 import time
 from collections.abc import Iterator
@@ -190,6 +191,6 @@ class Client:
 
     def cut(self) -> None:
         """Go without a DISCONNECT, so that the will is sent."""
-        self._mqtt.loop_stop()
         if sock := self._mqtt.socket():
-            sock.close()
+            sock.shutdown(socket.SHUT_RDWR)
+        self._mqtt.loop_stop()

@@ -19,5 +19,5 @@ trap 'rm -rf "$work"' EXIT
 }
 "$python" -m venv --clear --without-pip "$directory"
 for wheel in "$work"/usr/share/python-wheels/pip-*.whl; do
-    "$directory/bin/python" "$wheel/pip" install --quiet --no-index "$wheel"
+    "$directory/bin/python" "$wheel/pip" install --quiet --no-compile --no-index "$wheel"
 done

@@ -1,0 +1,166 @@
+"""Set-up without root: what the shell scripts do on machines that lack something."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.runtimes import MICROPYTHON, ROOT, require
+
+Put = Callable[[str, str], None]
+_TOOLS = ("sh", "dirname", "rm", "mkdir", "ln", "mktemp", "id", "head", "cat", "chmod")
+
+# Stands in for apt: it knows a mirror and "downloads" the package that lies ready.
+_APT_GET = """#!/bin/sh
+case "$*" in
+*indextargets*) echo mirror ;;
+*download*) cp "{package}" . ;;
+esac
+"""
+_PYTHON_WITHOUT_ENSUREPIP = """#!/bin/sh
+case "$*" in
+*--without-pip*) ;;
+"-m venv"*) exit 1 ;;
+esac
+exec "{python}" "$@"
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A folder that is the whole PATH: what the scripts need, and what is put in."""
+    folder = tmp_path / "path"
+    folder.mkdir()
+    for tool in _TOOLS:
+        found = shutil.which(tool)
+        assert found
+        (folder / tool).symlink_to(found)
+    return folder
+
+
+@pytest.fixture
+def put(path: Path) -> Put:
+    """Put a program into PATH."""
+
+    def write(name: str, text: str) -> None:
+        (path / name).write_text(text)
+        (path / name).chmod(0o755)
+
+    return write
+
+
+def run(
+    path: Path, *command: object, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(part) for part in command],
+        env={**os.environ, "PATH": str(path), **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_micropython_from_path_is_taken(path: Path, put: Put, tmp_path: Path) -> None:
+    put("micropython", "#!/bin/sh\n")
+    done = run(path, ROOT / "tools/micropython.sh", tmp_path / "there")
+    assert done.returncode == 0, done.stderr
+    program = tmp_path / "there/bin/micropython"
+    assert program.readlink() == path / "micropython"
+
+
+def test_without_debian_the_user_is_told(path: Path, put: Put, tmp_path: Path) -> None:
+    """The one from PATH is too old, and there is no apt to fetch another."""
+    put("micropython", "#!/bin/sh\nexit 1\n")
+    done = run(path, ROOT / "tools/micropython.sh", tmp_path / "there")
+    assert done.returncode == 1
+    assert "install micropython" in done.stderr.splitlines()[-1]
+    assert not (tmp_path / "there/bin/micropython").exists()
+
+
+def test_micropython_can_be_moved(tmp_path: Path) -> None:
+    """What make has set up runs from another folder, with TLS and the right argv."""
+    program = require("micropython", MICROPYTHON, "run make test")
+    if not program.is_symlink():
+        tree = tmp_path / "moved"
+        shutil.copytree(program.parents[1], tree, symlinks=True)
+        program = tree / "bin/micropython"
+    script = tmp_path / "script.py"
+    script.write_text("import sys, tls\nprint(sys.implementation.name, sys.argv[1:])\n")
+    told = subprocess.check_output([program, script, "one two"], text=True)
+    assert told == "micropython ['one two']\n"
+
+
+def test_a_venv_without_ensurepip_gets_pip_from_debian(
+    path: Path, put: Put, tmp_path: Path
+) -> None:
+    """With python3-pip-whl as Debian builds it, around the wheel that Python brings."""
+    dpkg_deb = shutil.which("dpkg-deb")
+    if dpkg_deb is None:
+        pytest.skip("dpkg-deb is missing: this is not a Debian")
+    package = tmp_path / "pip.deb"
+    make_pip_package(dpkg_deb, tmp_path / "build", package)
+    for tool in ("dpkg-deb", "cp", "tar"):
+        (path / tool).symlink_to(shutil.which(tool) or tool)
+    put("apt-get", _APT_GET.format(package=package))
+    put("python", _PYTHON_WITHOUT_ENSUREPIP.format(python=sys.executable))
+    venv = tmp_path / "venv"
+    done = run(path, ROOT / "tools/venv.sh", "python", venv)
+    assert done.returncode == 0, done.stderr
+    assert (venv / "bin/pip").exists()
+
+
+def make_pip_package(dpkg_deb: str, build: Path, package: Path) -> None:
+    """Build a Debian package with Python's bundled wheel of pip."""
+    import ensurepip
+
+    bundled = Path(ensurepip.__file__).parent / "_bundled"
+    if not bundled.exists():
+        pytest.skip("this Python brings no pip")
+    wheels = build / "usr/share/python-wheels"
+    shutil.copytree(bundled, wheels)
+    (build / "DEBIAN").mkdir()
+    (build / "DEBIAN/control").write_text(
+        "Package: python3-pip-whl\nVersion: 1\nArchitecture: all\n"
+        "Maintainer: nobody\nDescription: pip\n"
+    )
+    subprocess.run([dpkg_deb, "-Znone", "--build", build, package], check=True)
+
+
+def test_a_venv_without_ensurepip_and_debian_tells_what_to_install(
+    path: Path, put: Put, tmp_path: Path
+) -> None:
+    put("python", _PYTHON_WITHOUT_ENSUREPIP.format(python=sys.executable))
+    done = run(path, ROOT / "tools/venv.sh", "python", tmp_path / "venv")
+    assert done.returncode == 1
+    assert "python3-venv" in done.stderr.splitlines()[-1]
+
+
+def test_debian_packages_leave_nothing_behind_on_failure(
+    path: Path, put: Put, tmp_path: Path
+) -> None:
+    put(
+        "apt-get",
+        '#!/bin/sh\ncase "$*" in *indextargets*) echo mirror;; *) exit 9;; esac\n',
+    )
+    put("dpkg-deb", "#!/bin/sh\n")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    script = ROOT / "tools/debian.sh"
+    done = run(path, script, tmp_path / "x", "pkg", TMPDIR=str(scratch))
+    assert done.returncode != 0
+    assert not list(scratch.iterdir())
+    assert not (tmp_path / "x").exists()
+
+
+def test_make_help_lists_every_target() -> None:
+    make = require("make", Path(shutil.which("make") or ""), "apt-get install make")
+    listed = subprocess.check_output([make], cwd=ROOT, text=True)
+    targets = {line.split()[0] for line in listed.splitlines()}
+    makefile = (ROOT / "Makefile").read_text()
+    phony = next(line for line in makefile.splitlines() if line.startswith(".PHONY"))
+    assert targets == set(phony.split()[1:])
