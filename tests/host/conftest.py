@@ -1,11 +1,14 @@
 """Fixtures that the host tests share: a data folder, the command line, real servers."""
 
+import io
+import logging
 from collections.abc import Callable, Iterator
 
 import pytest
+import structlog
 from serving import PRODUCT, Finished, Server, imei
 
-from pointctl import __main__, certificates
+from pointctl import __main__, certificates, logs
 from pointctl.folder import DataFolder
 from pointctl.registry import devices, products
 from pointctl.registry.database import Database, open_database
@@ -40,6 +43,19 @@ def database(data) -> Iterator[Database]:
         rows = [devices.checked_row(n, imei(n), None) for n in range(10)]
         devices.register(opened, PRODUCT, rows)
         yield opened
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """What this process logs, as the server would write it."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    stream = io.StringIO()
+    logs.configure(stream)
+    yield stream
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

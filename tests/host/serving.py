@@ -44,6 +44,7 @@ class Server:
     """A real `pointctl serve` process; its log is kept and watched."""
 
     def __init__(self, data: Path, authority: CaFiles) -> None:
+        self.data = data
         command = [sys.executable, "-m", "pointctl", "serve", "--port", "0"]
         files = ["--certificate", authority.server, "--key", authority.server_key]
         self.process = subprocess.Popen(

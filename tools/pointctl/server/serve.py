@@ -17,7 +17,7 @@ from pointctl.registry.access import BrokerAccounts
 from pointctl.registry.database import Database
 from pointctl.server.app import create_app
 
-_GRACE_S = 5  # for the requests that are under way when it stops
+_GRACE_S = 2  # for requests that are under way, and for boards to hang up
 
 
 def serve(

@@ -1,0 +1,253 @@
+"""The commands: exit codes, JSON, help, and no secret on any stream."""
+
+import csv
+import os
+import signal
+import stat
+import subprocess
+import sys
+
+import pytest
+import typer
+from serving import PRODUCT, imei
+
+from point import __version__
+from pointctl import certificates
+from pointctl.cli import app
+from pointctl.registry.access import Issuer
+
+
+def leaves(command, path=()):
+    """Every command below a Typer command, with the words that call it."""
+    if not hasattr(command, "commands"):
+        return [path]
+    return [
+        leaf
+        for name, below in command.commands.items()
+        for leaf in leaves(below, (*path, name))
+    ]
+
+
+@pytest.mark.parametrize(
+    "command", leaves(typer.main.get_command(app)), ids=lambda words: " ".join(words)
+)
+def test_every_command_has_help_with_an_example(pointctl, monkeypatch, command):
+    """The example calls the command that it explains."""
+    monkeypatch.setenv("TERMINAL_WIDTH", "200")
+    done = pointctl(*command, "--help")
+    assert done.code == 0
+    assert f"Example: pointctl {' '.join(command)}" in done.out
+
+
+def test_version(pointctl):
+    """One version for board and host."""
+    assert pointctl("--version").out == f"pointctl {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["nothing"],
+        ["devices", "add", imei(1)],
+        ["devices", "list", "--state", "lost"],
+        ["devices", "import", "no-such-file.csv", "--product", PRODUCT],
+        ["devices", "export", "--secrets"],
+        ["products", "add", "T", "--mqtt-host", "h", "--qos", "2"],
+        ["serve", "--port", "65536"],
+        ["serve", "--key", "server.key"],
+        ["serve", "--mosquitto", "localhost:1883"],
+        ["ca", "init", "--days", "0"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_2(pointctl, wrong):
+    """And changes nothing, and prints nothing on stdout."""
+    done = pointctl(*wrong)
+    assert (done.code, done.out) == (2, "")
+    assert done.err
+
+
+def test_products(pointctl):
+    """Added, listed, refused the second time; the secret is never printed."""
+    wanted = ["add", "Tracker", "--mqtt-host", "mqtt.test", "--key", "pk1"]
+    tls = ["--mqtt-port", "8883", "--mqtt-ssl", "--qos", "1", "--keep-alive", "60"]
+    added = pointctl("products", *wanted, *tls, "--json")
+    assert added.code == 0
+    product = added.json
+    assert product.pop("created_at").endswith("+00:00")
+    assert product == {
+        "product_key": "pk1",
+        "name": "Tracker",
+        "has_secret": True,
+        "mqtt_host": "mqtt.test",
+        "mqtt_port": 8883,
+        "mqtt_ssl": True,
+        "mqtt_qos": 1,
+        "clean_session": False,
+        "keep_alive": 60,
+        "auth": None,
+    }
+    assert pointctl("products", "list", "--json").json == [added.json]
+    assert "pk1" in pointctl("products", "list").out
+    again = pointctl("products", *wanted)
+    assert (again.code, again.out) == (3, "")
+    assert again.err == "pointctl: product pk1 exists; take another --key\n"
+
+
+def test_a_product_that_boards_would_refuse(pointctl):
+    """Exit code 1, and the setting is named."""
+    done = pointctl("products", "add", "T", "--mqtt-host", "tcp://h")
+    assert done.code == 1
+    assert "host holds a character" in done.err
+
+
+def test_devices_are_added_once(pointctl, database):
+    """A second time is no error and changes nothing."""
+    add = ["devices", "add", imei(50), "--product", PRODUCT, "--json"]
+    first, second = pointctl(*add), pointctl(*add)
+    assert (first.code, first.json["added"]) == (0, True)
+    assert (second.code, second.json["added"]) == (0, False)
+    assert first.json["device_name"] == imei(50)
+    assert pointctl("devices", "add", imei(51), "--product", "pk-none").code == 1
+    wrong = pointctl("devices", "add", "866123456789017", "--product", PRODUCT)
+    assert (wrong.code, wrong.out) == (1, "")
+    assert "check digit" in wrong.err
+
+
+def test_import_is_all_or_nothing(pointctl, database, tmp_path):
+    """Exit codes 1, then 4 with --skip-bad, then 0 when the file is right."""
+    path = tmp_path / "boards.csv"
+    path.write_text(f"imei\n{imei(50)}\n123\n{imei(51)}\n{imei(50)}\n")
+    command = ["devices", "import", str(path), "--product", PRODUCT]
+    bad = [
+        {"line": 3, "reason": "an IMEI has 15 digits"},
+        {"line": 5, "reason": "the same IMEI as in line 2"},
+    ]
+    none = pointctl(*command, "--json")
+    assert none.code == 1
+    assert none.json == {"added": 0, "unchanged": 0, "bad": bad}
+    text = pointctl(*command)
+    assert (text.code, text.out) == (1, "added 0, unchanged 0\n")
+    assert f"{path}:3: an IMEI has 15 digits\n{path}:5: the same" in text.err
+    some = pointctl(*command, "--skip-bad", "--json")
+    assert some.code == 4
+    assert some.json == {"added": 2, "unchanged": 0, "bad": bad}
+    path.write_text(f"imei\n{imei(50)}\n{imei(51)}\n{imei(52)}\n")
+    done = pointctl(*command, "--json")
+    assert done.code == 0
+    assert done.json == {"added": 1, "unchanged": 2, "bad": []}
+
+
+def test_list_filters_and_says_when_there_is_more(pointctl, database):
+    """JSON for programs stays pure."""
+    Issuer(database).issue(imei(3))
+    issued = pointctl("devices", "list", "--state", "issued", "--json")
+    assert [device["imei"] for device in issued.json] == [imei(3)]
+    part = pointctl("devices", "list", "--limit", "4", "--product", PRODUCT, "--json")
+    assert [device["imei"] for device in part.json] == [imei(n) for n in range(4)]
+    assert part.err == "these are the first 4; --limit shows more\n"
+    assert imei(9) in pointctl("devices", "list").out
+    assert pointctl("devices", "list", "--product", "pk-none", "--json").json == []
+
+
+def test_show(pointctl, database):
+    """One device; an unknown one is exit code 1."""
+    Issuer(database).issue(imei(3))
+    device = pointctl("devices", "show", imei(3), "--json").json
+    assert device["state"] == "issued"
+    assert "issued" in pointctl("devices", "show", imei(3)).out
+    unknown = pointctl("devices", "show", imei(99))
+    assert unknown.err == "pointctl: the IMEI is not registered\n"
+    assert unknown.code == 1
+
+
+def test_secrets_leave_by_one_door_only(pointctl, database, tmp_path):
+    """devices export --secrets --out, readable by its owner."""
+    config = Issuer(database).issue(imei(3))
+    secrets = {config["device"]["deviceSecret"], config["device"]["productSecret"]}
+    for command in (
+        ["products", "list", "--json"],
+        ["products", "list"],
+        ["devices", "list", "--json"],
+        ["devices", "list"],
+        ["devices", "show", imei(3), "--json"],
+        ["devices", "show", imei(3)],
+        ["devices", "export"],
+    ):
+        done = pointctl(*command)
+        assert not [secret for secret in secrets if secret in done.out + done.err]
+    out = tmp_path / "devices.csv"
+    done = pointctl("devices", "export", "--secrets", "--out", out)
+    assert done.code == 0
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    rows = list(csv.DictReader(out.read_text().splitlines()))
+    assert rows[3]["device_secret"] == config["device"]["deviceSecret"]
+    assert not [row for row in rows if row["device_secret"]][1:]
+
+
+def test_export_to_what_is_no_file(pointctl, database, tmp_path):
+    """A folder, or a device file, is not replaced."""
+    done = pointctl("devices", "export", "--out", tmp_path)
+    assert done.code == 1
+    assert "is not a file" in done.err
+    assert tmp_path.is_dir()
+
+
+def test_an_operating_system_error_is_one_line(pointctl, database, tmp_path):
+    """With the name of what could not be used."""
+    done = pointctl("devices", "export", "--out", tmp_path / "none" / "x.csv")
+    assert done.code == 1
+    assert done.err.startswith("pointctl: ")
+    assert "No such file" in done.err
+
+
+def test_ca_init(pointctl, data):
+    """Refused the second time unless forced."""
+    files = certificates.CaFiles(data.ca)
+    made = pointctl("ca", "init", "--name", "h.test", "--json")
+    assert made.code == 0
+    assert made.json == {path.name: str(path) for path in files.all()}
+    assert pointctl("ca", "init").code == 3
+    assert pointctl("ca", "init", "--force").code == 0
+    wrong = pointctl("ca", "init", "--name", "https://h", "--force")
+    assert (wrong.code, "without https://" in wrong.err) == (1, True)
+
+
+def test_ca_init_elsewhere(pointctl, data, tmp_path):
+    """--out leaves the data folder alone."""
+    done = pointctl("ca", "init", "--out", tmp_path / "mine")
+    assert str(tmp_path / "mine" / "ca.der") in done.out
+    assert not data.ca.exists()
+
+
+def test_serve_needs_a_certificate(pointctl):
+    """And says where one comes from."""
+    done = pointctl("serve", "--port", "0")
+    assert done.code == 1
+    assert "run pointctl ca init" in done.err
+
+
+def test_serve_with_a_key_of_another_certificate(pointctl, authority):
+    """One line, before anything listens."""
+    certificate = ["--certificate", authority.server, "--key", authority.ca_key]
+    done = pointctl("serve", "--port", "0", *certificate)
+    assert done.code == 1
+    assert "no certificate with its key" in done.err
+
+
+def test_ctrl_c_leaves_no_traceback(database, data, tmp_path):
+    """Exit code 130; the command is stopped while it waits for its input."""
+    fifo = tmp_path / "boards.csv"
+    os.mkfifo(fifo)
+    command = ["devices", "import", str(fifo), "--product", PRODUCT]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pointctl", *command],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with fifo.open("w") as writer:  # opens when the command has opened its end
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        assert writer
+    assert process.returncode == 130
+    assert "Traceback" not in err

@@ -1,0 +1,154 @@
+"""The endpoint, in this process: what is said, and what is never said."""
+
+import json
+
+import pytest
+from fastapi.testclient import TestClient
+from serving import PRODUCT, imei
+
+from point import credentials, protocol
+from pointctl.server import wire
+from pointctl.server.app import create_app
+
+CANARY = "canary-90d2"
+
+
+@pytest.fixture
+def client(database):
+    """Talks to the application, and lets nothing it raises pass for a reply."""
+    return TestClient(create_app(database))
+
+
+def ask(client, **request):
+    reply = client.post("/v1/access", content=json.dumps(request))
+    return reply.status_code, protocol.decode_reply(reply.status_code, reply.content)
+
+
+def test_the_board_understands_the_reply(client):
+    """Server and board share one decoder."""
+    status, (code, config) = ask(client, imei=imei(0), productKey=PRODUCT)
+    assert (status, code) == (200, protocol.SUCCESS)
+    assert config["device"]["deviceName"] == imei(0)
+    assert config["connect"] == {"host": "mqtt.test", "qos": 0, "cleanSession": 0}
+
+
+def test_a_request_may_hold_more(client):
+    """The seed lets customers send what they like beside the IMEI."""
+    status, _ = ask(client, imei=imei(0), firmware="1.2", iccid="8986", list=[1])
+    assert status == 200
+
+
+def test_strangers_learn_nothing(client):
+    """An unknown IMEI and another product get the same bytes."""
+    replies = [
+        client.post("/v1/access", content=json.dumps(request))
+        for request in (
+            {"imei": imei(99)},
+            {"imei": imei(99), "productKey": PRODUCT},
+            {"imei": imei(0), "productKey": "pk-other"},
+        )
+    ]
+    assert {reply.status_code for reply in replies} == {403}
+    assert {reply.content for reply in replies} == {b'{"code": "40301"}'}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"xx",
+        b"[]",
+        b"null",
+        b"{}",
+        b'{"imei": 866123456789018}',
+        b'{"imei": "866123456789017"}',
+        b'{"imei": "866123456789018"',
+        b'{"imei": "866123456789018",}',
+        b'{"imei": "866123456789018", "productKey": 1}',
+        b'{"imei": "866123456789018", "productKey": "../x"}',
+        b'{"imei": "866123456789018\\u0000"}',
+        b"\xff\xfe",
+        b"imei=866123456789018",
+        b"<imei>866123456789018</imei>",
+        b"[" * 4000,
+        b'{"imei": "866123456789018", "x": "' + b"x" * 4096 + b'"}',
+    ],
+    ids=lambda body: repr(body[:40]),
+)
+def test_bad_requests(client, body):
+    """One answer for all, and the connection is not used again."""
+    reply = client.post("/v1/access", content=body)
+    assert (reply.status_code, reply.content) == (400, b'{"code": "40001"}')
+    assert reply.headers["connection"] == "close"
+
+
+def test_replies_are_json_of_known_length(client):
+    """No chunks: boards read exactly Content-Length bytes."""
+    for body in (b"x", json.dumps({"imei": imei(0)}).encode()):
+        reply = client.post("/v1/access", content=body)
+        assert reply.headers["content-type"] == "application/json"
+        assert int(reply.headers["content-length"]) == len(reply.content)
+        assert "transfer-encoding" not in reply.headers
+
+
+class FailingAccounts:
+    """A broker's client that fails once, quoting the secret in its error."""
+
+    failed = False
+
+    def allow(self, product_key, device_name, device_secret):
+        if not self.failed:
+            self.failed = True
+            raise RuntimeError(f"{CANARY} could not add {device_secret}")
+
+
+def test_a_failure_is_50001_and_the_next_request_recovers(database, log):
+    """The client sees no cause, the log no secret."""
+    client = TestClient(create_app(database, FailingAccounts()))
+    failed = client.post("/v1/access", content=json.dumps({"imei": imei(0)}))
+    status, (_, config) = ask(client, imei=imei(0))
+    assert (failed.status_code, failed.content) == (500, b'{"code": "50001"}')
+    assert status == 200
+    text = log.getvalue()
+    device = config["device"]
+    for secret in (CANARY, device["deviceSecret"], device["productSecret"], imei(0)):
+        assert secret not in text
+    events = [json.loads(line) for line in text.splitlines()]
+    failure = next(event for event in events if event["event"] == "access failed")
+    assert failure["error"] == "RuntimeError"
+    codes = [event["code"] for event in events if event["event"] == "access"]
+    assert codes == ["50001", "00000"]
+
+
+def test_health(client):
+    """The registry can be read."""
+    assert client.get("/healthz").json() == {"status": "ok"}
+
+
+def test_the_page_documents_every_code(client):
+    """/docs shows what /openapi.json says."""
+    assert "swagger" in client.get("/docs").text.lower()
+    operation = client.get("/openapi.json").json()["paths"]["/v1/access"]["post"]
+    assert set(operation["responses"]) == {"200", "400", "403", "500"}
+    for status in ("400", "403", "500"):
+        content = operation["responses"][status]["content"]["application/json"]
+        code = content["example"]["code"]
+        assert protocol.http_status(code) == int(status)
+
+
+def test_the_documented_examples_are_true(client):
+    """The board's code takes the example reply, the server's the example request."""
+    page = client.get("/openapi.json").json()
+    body = page["paths"]["/v1/access"]["post"]["requestBody"]
+    (request,) = body["content"]["application/json"]["schema"]["examples"]
+    assert protocol.decode_request(json.dumps(request).encode()) == request
+    (reply,) = page["components"]["schemas"]["Issued"]["examples"]
+    _, config = protocol.decode_reply(200, json.dumps(reply).encode())
+    assert config == credentials.checked(reply["result"]) == reply["result"]
+
+
+def test_real_replies_fit_the_documented_models(client):
+    """No member is sent that the page does not know."""
+    reply = client.post("/v1/access", content=json.dumps({"imei": imei(0)})).json()
+    documented = wire.Issued.model_validate(reply, extra="forbid", strict=True)
+    assert documented.model_dump(exclude_unset=True) == reply
