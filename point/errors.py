@@ -59,19 +59,18 @@ class PointError(Exception):
     """
 
     def __init__(self, number, detail=""):
-        super().__init__(number, detail)
         self.number = number
         self.detail = detail
+        self.name = _name(number)
+        # One argument: an uncaught one then ends a traceback in plain words.
+        super().__init__("E%d %s: %s" % (number, self.name, detail))
 
-    @property
-    def name(self):
-        for name, number in globals().items():
-            if number == self.number and name[0] != "_":
-                return name
-        return "UNKNOWN"
 
-    def __str__(self):
-        return "E%d %s: %s" % (self.number, self.name, self.detail)
+def _name(number):
+    for name, value in globals().items():
+        if value == number and name[0] != "_":
+            return name
+    return "UNKNOWN"
 
 
 def refine(error, otherwise):
@@ -92,8 +91,9 @@ def refine(error, otherwise):
                 return PointError(number, _REFUSED)
         return PointError(TLS, "handshake failed")
     code = error.args[0] if error.args else 0
-    if type(code) is not int:  # CPython says "timed out" without a number
-        return PointError(TIMEOUT if "timed" in str(code) else otherwise, "no number")
+    if type(code) is not int:  # words: CPython's "timed out", the resolver's
+        number = TIMEOUT if "timed" in str(code) else otherwise
+        return PointError(DNS if "addr" in str(code) else number, "no number")
     code = abs(code)
     if code == _ETIMEDOUT:
         return PointError(TIMEOUT, "deadline passed")

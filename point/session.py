@@ -76,7 +76,7 @@ class Session:
                 self._confirmed = None
             except PointError as error:  # the flash failed, the session need not
                 self.error = error
-        for topic in self._topics:
+        for topic in list(self._topics):  # a message may come first, and add to them
             self._speak("subscribe", topic, self._topics[topic])
 
     def subscribe(self, topic):

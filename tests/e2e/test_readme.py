@@ -1,0 +1,98 @@
+"""What the README shows is what happens."""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pointctl.boards import flash
+from tests.runtimes import MICROPYTHON, ROOT, require
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+IMEI = "490154203237518"
+
+
+def blocks(language: str) -> list[str]:
+    """The fenced blocks of one language, in order."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.M | re.S)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The README's server, but on a free port: its address and its data folder."""
+    data = tmp_path_factory.mktemp("readme")
+    script = blocks("sh")[1].replace("pointctl serve", "exec pointctl serve --port 0")
+    script = script.replace("mqtt.example.com", "localhost")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with subprocess.Popen(
+        ["bash", "-eu", "-c", script],
+        cwd=ROOT,
+        env={**os.environ, "POINTCTL_DATA": str(data), "PATH": path},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        for line in server.stdout:
+            if line.startswith("{") and json.loads(line)["event"] == "ready":
+                yield f"https://127.0.0.1:{json.loads(line)['port']}/v1/access", data
+                break
+        server.terminate()
+        server.communicate(timeout=10)
+    assert server.returncode == 0
+
+
+def test_first_commands() -> None:
+    """The first command is make demo, the second make test."""
+    assert blocks("sh")[0].split("\n")[:2] == ["make demo", "make test"]
+
+
+@pytest.mark.parametrize("runtime", ["cpython", "micropython"])
+def test_one_call(runtime: str, served: tuple[str, Path], tmp_path: Path) -> None:
+    """The one call provisions on both runtimes, and says that nobody was verified."""
+    url, _data = served
+    example = blocks("python")[1]
+    script = tmp_path / "example.py"
+    script.write_text(
+        f"import sys; sys.path.append({str(ROOT)!r})\n"
+        + example.replace("https://127.0.0.1:8443/v1/access", url)
+    )
+    command = sys.executable
+    if runtime == "micropython":
+        command = str(require("MicroPython", MICROPYTHON, "run make test"))
+    run = subprocess.run([command, script], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    warning, config = run.stdout.splitlines()
+    assert "NOT verified" in warning
+    device = ast.literal_eval(config)["device"]
+    assert (device["productKey"], device["deviceName"]) == ("meter", IMEI)
+    assert re.fullmatch("[0-9a-f]{32}", device["deviceSecret"])
+
+
+def test_main(served: tuple[str, Path], tmp_path: Path) -> None:
+    """The README's main.py provisions; only its broker is nobody's."""
+    url, data = served
+    board = tmp_path / "flash"
+    flash.assemble(
+        board,
+        "unix",
+        {"url": url, "productKey": "meter", "ca": "ca.der"},
+        (data / "ca/ca.der").read_bytes(),
+        ROOT / ".cache/micropython-lib",
+    )
+    (board / "main.py").write_text(blocks("python")[0])
+    run = subprocess.run(
+        [require("MicroPython", MICROPYTHON, "run make test"), "main.py"],
+        cwd=board,
+        env={**os.environ, "POINTACCESS_IMEI": IMEI, "MICROPYPATH": ":.frozen:lib"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "E11 CONNECT" in run.stderr
+    assert b"deviceSecret" in (board / "credentials.0").read_bytes()
