@@ -9,6 +9,8 @@ import os
 import sys
 
 TESTS = __file__.rsplit("/", 1)[0] if "/" in __file__ else "."
+if TESTS[0] != "/":
+    TESTS = os.getcwd() + "/" + TESTS  # tests may change the folder
 ROOT = TESTS + "/.."
 
 

@@ -12,7 +12,7 @@ from point.mqttclient import Client
 try:
     from umqtt import simple
 except ImportError:
-    raise unittest.SkipTest("umqtt.simple is missing: run make test")
+    raise unittest.SkipTest("umqtt.simple is missing: run make test")  # noqa: B904
 
 CONNACK = b"\x20\x02\0\0"
 SUBACK = b"\x90\x03\0\x01\x01"

@@ -137,7 +137,7 @@ class Bytes(Case):
         self.assertEqual(sock.sent, [b"123", b"456", b"78"])
 
     def test_deadline(self):
-        """Once the deadline has passed nothing is sent or awaited; within() moves it."""
+        """After the deadline nothing is sent or awaited; within() moves it."""
         sock = fakes.Socket(b"x")
         link = self.connect(sock)
         link.within(0)
