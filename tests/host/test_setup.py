@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from tests.runtimes import MICROPYTHON, ROOT, require
 
 Put = Callable[[str, str], None]
 _TOOLS = ("sh", "dirname", "rm", "mkdir", "ln", "mktemp", "id", "head", "cat", "chmod")
+
+_DEBIANS_WHEELS = Path("/usr/share/python-wheels")
 
 # Stands in for apt: it knows a mirror and "downloads" the package that lies ready.
 _APT_GET = """#!/bin/sh
@@ -115,14 +118,14 @@ def test_a_venv_without_ensurepip_gets_pip_from_debian(
 
 
 def make_pip_package(dpkg_deb: str, build: Path, package: Path) -> None:
-    """Build a Debian package with Python's bundled wheel of pip."""
-    import ensurepip
-
-    bundled = Path(ensurepip.__file__).parent / "_bundled"
-    if not bundled.exists():
+    """Build a Debian package with the wheel of pip that Python makes venvs with."""
+    homes = Path(sysconfig.get_path("stdlib"), "ensurepip/_bundled"), _DEBIANS_WHEELS
+    wheel = next((w for home in homes for w in home.glob("pip-*.whl")), None)
+    if wheel is None:
         pytest.skip("this Python brings no pip")
     wheels = build / "usr/share/python-wheels"
-    shutil.copytree(bundled, wheels)
+    wheels.mkdir(parents=True)
+    shutil.copy(wheel, wheels)
     (build / "DEBIAN").mkdir()
     (build / "DEBIAN/control").write_text(
         "Package: python3-pip-whl\nVersion: 1\nArchitecture: all\n"
