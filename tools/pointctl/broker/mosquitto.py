@@ -240,7 +240,7 @@ class MosquittoAccounts:
     def _on_connect(
         self, client: mqtt.Client, _userdata: Any, _flags: Any, reason: Any, *_: Any
     ) -> None:
-        self._problem = str(reason)
+        self._problem = str(reason) if reason.is_failure else "no answer"
         if not reason.is_failure:
             client.subscribe(f"{_CONTROL}/response")
 
