@@ -36,18 +36,21 @@ class Stream:
 
     def receive(self, most):
         """Up to `most` bytes below TLS; None if nothing has come. Raises OSError."""
-        self._limit()
-        try:
-            return self._sock.recv(most)
-        except OSError as error:
-            if not self.waits and error.args[0] in _NOTHING_YET:
-                return None
-            raise
+        return self._tried(self._sock.recv, most)
 
     def send(self, data):
         """Send what the socket takes below TLS, return how much. Raises OSError."""
+        return self._tried(self._sock.send, data)
+
+    def _tried(self, call, argument):
         self._limit()
-        return self._sock.send(data)
+        try:
+            return call(argument)
+        except OSError as error:
+            if error.args[0] not in _NOTHING_YET:
+                raise
+            if self.waits:  # the unix port's way to say that the time is up
+                raise OSError(_ETIMEDOUT)
 
     def secure(self, host, trust):
         """Shake hands. `trust` is {"ca": DER bytes}; without a CA nobody is verified.
