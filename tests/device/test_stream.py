@@ -122,13 +122,25 @@ class Bytes(Case):
         self.assertEqual(link.read(1), b"x")
 
     def test_read_fails(self):
-        """A reset is CLOSED."""
+        """A reset is CLOSED, a time-out TIMEOUT, under any runtime's number for it."""
 
-        class Reset(fakes.Socket):
-            def recv(self, most):
-                raise OSError(104)
+        for number, name in ((104, "CLOSED"), (11, "TIMEOUT"), (110, "TIMEOUT")):
 
-        self.failed("CLOSED", self.connect(Reset()).read, 1)
+            class Failing(fakes.Socket):
+                def recv(self, most, number=number):
+                    raise OSError(number)
+
+            self.failed(name, self.connect(Failing()).read, 1)
+
+    def test_write_fails(self):
+        """The same for sending."""
+        for number, name in ((11, "TIMEOUT"), (110, "TIMEOUT"), (32, "CLOSED")):
+
+            class Full(fakes.Socket):
+                def send(self, data, number=number):
+                    raise OSError(number)
+
+            self.failed(name, self.connect(Full()).write, b"x")
 
     def test_write_goes_on(self):
         """What a socket does not take at once is sent in the next piece."""
