@@ -4,16 +4,8 @@ The modules that provision are imported when they are needed: a board that finds
 credentials in flash never loads them.
 """
 
-from .errors import (
-    FETCH_FAILED,
-    NO_CODE,
-    NO_CODE_IN_REPLY,
-    NO_MEMORY,
-    OPTION,
-    REFUSED,
-    SUCCESS,
-    PointError,
-)
+from .compat import os
+from .errors import SUCCESS, PointError
 
 
 def _empty():
@@ -28,48 +20,63 @@ def _empty():
     }
 
 
-def _headers(options):
-    for name in options:
-        if name != "headers":
-            raise PointError(OPTION, "unknown option " + name)
-    return options.get("headers")
-
-
 class PointAccess:
     """Asks a provisioning server for this board's credentials and keeps them.
 
     `board` is a module as firmware/template/board.py describes; without one, sockets
     are used directly and the current directory is the flash. `post` replaces our own
-    HTTPS with anything that is called like requests.post. `ca`, DER bytes, is what the
-    server is verified against. `store` is a point.store.Store.
+    HTTPS with anything that is called like requests.post. `trust` is what the server is
+    verified against (point.trust.wrap). With `claim_key` requests are signed, and only
+    sealed replies count. `store` is a point.store.Store.
     """
 
     success_code = SUCCESS
+    spread_s = 0  # a board's first request comes within so many seconds, at random
+    overrides = {}  # members of "connect" that the board's settings know better
 
-    def __init__(self, board=None, post=None, ca=None, timeout_s=30, store=None):
+    def __init__(
+        self,
+        board=None,
+        post=None,
+        trust=None,
+        claim_key=None,
+        timeout_s=30,
+        store=None,
+    ):
         self.device_config = _empty()
         self.error = None
         self.source = None
+        self.retry_after_s = 0
         self.board = board
+        self.post = post
+        self.trust = trust
+        self.claim_key = claim_key
         self.timeout_s = timeout_s
-        self._post = post
-        self._ca = ca
         self._store = store
+        self._claim = None
+        self._rejected = False
         self._warned = False
+        self._lived = 0
 
-    def request(self, url, data, **kwargs):
-        """POST `data` to `url` once, return the code; the only option is `headers`.
+    def request(self, url, data, headers=None):
+        """POST `data` to `url` once, return the code.
 
         "00000": `device_config` is new. "77777": nothing was got from the server.
         "99999": its reply had no code. Any other is the server's own refusal. Unless it
         is "00000", `device_config` is untouched and `error` says why.
         """
-        code, config = self._fetch(url, data, _headers(kwargs))
+        from .exchange import Exchange
+
+        exchange = Exchange(self, url, data, headers)
+        try:
+            code, config = exchange.fetch()
+        finally:
+            exchange.close()
         if config:
             self.adopt(config, "server")
         return code
 
-    def ensure(self, url, data, attempts=5, **kwargs):
+    def ensure(self, url, data, attempts=5, headers=None):
         """Have credentials: from flash, or else from the server and then kept in flash.
 
         Tries `attempts` times with growing, random pauses, and returns the last code,
@@ -77,22 +84,25 @@ class PointAccess:
         """
         from . import run
 
-        headers = _headers(kwargs)
-        return run.ensure(self, attempts, lambda: self._fetch(url, data, headers))
+        rejected, self._rejected = self._rejected, False
+        return run.ensure(self, url, data, attempts, headers, rejected)
+
+    def reject(self):
+        """The broker refuses the credentials: ensure() has to find better ones."""
+        self._rejected = True
+
+    def confirm(self):
+        """The broker took them. Raises PointError(FLASH or READ_BACK)."""
+        self.store.confirm()
+        self.claim.settle()
 
     def load(self):
         """Take the credentials that flash holds. False if it holds none."""
-        from . import credentials
+        return self._take(self.store.load())
 
-        record = self.store.load()
-        if record is None:
-            return False
-        try:
-            self.adopt(credentials.checked(record), "flash")
-        except PointError as error:
-            self.error = error
-            return False
-        return True
+    def revert(self):
+        """Go back to credentials that had worked. False if there are none."""
+        return self._take(self.store.revert())
 
     def forget(self):
         """Erase the credentials from flash and from here. Raises PointError(FLASH)."""
@@ -101,6 +111,7 @@ class PointAccess:
 
     def adopt(self, config, source):
         """Make a checked device_config the current one."""
+        config["connect"].update(self.overrides)
         self.device_config = config
         self.source = source
         self.error = None
@@ -114,33 +125,45 @@ class PointAccess:
             self._store = Store(self.board.DIR if self.board else ".")
         return self._store
 
-    def _fetch(self, url, data, headers):
-        """(code, device_config or None) of one exchange; sets `error`."""
-        from . import protocol
+    @property
+    def claim(self):
+        """The point.claim.Claim in the store."""
+        if self._claim is None:
+            from .claim import Claim
 
+            self._claim = Claim(self.store, self.random)
+        return self._claim
+
+    def random(self, count):
+        """`count` random bytes."""
+        return self.board.random(count) if self.board else os.urandom(count)
+
+    def now(self):
+        """Unix seconds, 0 if the clock is not known to be right."""
+        return self.board and self.board.now() or 0
+
+    def set_clock(self):
+        """See to it that certificates can be judged. Does nothing without a CA."""
+        if self.board and self.trust and self.trust.get("ca"):
+            from . import clock
+
+            clock.ensure(self.board, self._lived)
+
+    def warn(self, text):
+        """Print `text`, once."""
+        if not self._warned:
+            self._warned = True
+            print(text)
+
+    def _take(self, record):
+        from . import credentials
+
+        if record is None:
+            return False
+        self._lived = record.get("time") or 0
         try:
-            status, body = self._exchange(url, data, headers)
-            code, config = protocol.decode_reply(status, body)
+            self.adopt(credentials.checked(record), "flash")
         except PointError as error:
             self.error = error
-            no_code = error.number == NO_CODE
-            return NO_CODE_IN_REPLY if no_code else FETCH_FAILED, None
-        except MemoryError:
-            self.error = PointError(NO_MEMORY, "while asking the server")
-            return FETCH_FAILED, None
-        if config is None:
-            self.error = PointError(REFUSED, "the server answered " + code)
-        return code, config
-
-    def _exchange(self, url, data, headers):
-        if self._post:
-            from . import foreign
-
-            return foreign.post(self._post, url, data, headers)
-        from . import https, stream
-
-        if not self._ca and not self._warned:
-            self._warned = True
-            print("PointAccess: no CA is set, so the server is NOT verified")
-        connect = self.board.connect if self.board else stream.connect
-        return https.post(connect, url, data, headers, self._ca, self.timeout_s)
+            return False
+        return True

@@ -26,6 +26,7 @@ class BrokerSocket:
         self._timeout_s = timeout_s
         self._stream = None
         self._packet = b""
+        self.packets = 0  # reads that gave something: a broker that is not silent
 
     def wrap_socket(self, sock, server_hostname=None):
         """umqtt's connected socket, made safe. Raises PointError."""
@@ -56,8 +57,10 @@ class BrokerSocket:
         if self._stream.waits:
             self._stream.within(self._timeout_s)
         data = self._stream.read(count)
-        if data is not None and len(data) < count:
-            raise PointError(CLOSED, "the broker closed the connection")
+        if data is not None:
+            if len(data) < count:
+                raise PointError(CLOSED, "the broker closed the connection")
+            self.packets += 1
         return data
 
     def setblocking(self, blocking):

@@ -14,6 +14,7 @@ def _module(name):
 
 
 binascii = _module("binascii")
+hashlib = _module("hashlib")
 io = _module("io")
 json = _module("json")
 os = _module("os")
@@ -32,12 +33,14 @@ except ImportError:
 if hasattr(time, "ticks_ms"):
     from micropython import const
 
+    aes = _module("cryptolib").aes
+
     sleep_ms = time.sleep_ms
     ticks_add = time.ticks_add
     ticks_diff = time.ticks_diff
     ticks_ms = time.ticks_ms
 else:
-    from .cpython import const, sleep_ms, ticks_add, ticks_diff, ticks_ms
+    from .cpython import aes, const, sleep_ms, ticks_add, ticks_diff, ticks_ms
 
 # Seconds from 1970 to where this runtime's clock begins: 2000 on most boards.
 EPOCH = 0 if time.localtime(86400)[0] == 1970 else 946684800

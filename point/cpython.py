@@ -3,6 +3,22 @@
 import time
 
 
+class aes:
+    """cryptolib.aes, as far as the device code uses it: modes 1 (ECB) and 2 (CBC)."""
+
+    def __init__(self, key, mode, iv=None):
+        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+        chaining = modes.CBC(iv) if mode == 2 else modes.ECB()
+        self._cipher = Cipher(algorithms.AES(key), chaining)
+
+    def encrypt(self, data):
+        return self._cipher.encryptor().update(data)
+
+    def decrypt(self, data):
+        return self._cipher.decryptor().update(data)
+
+
 def const(value):
     return value
 

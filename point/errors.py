@@ -18,6 +18,8 @@ TLS = const(20)
 TLS_NAME = const(21)
 TLS_CA = const(22)
 TLS_DATE = const(23)
+TLS_PIN = const(24)
+UNVERIFIED = const(25)
 # 3x  the reply
 HTTP_STATUS = const(30)
 TOO_LARGE = const(31)
@@ -25,6 +27,7 @@ MALFORMED = const(32)
 FIELD = const(33)
 NO_CODE = const(34)
 REFUSED = const(35)
+SEAL = const(36)
 # 4x  flash
 FLASH = const(40)
 READ_BACK = const(41)
@@ -41,6 +44,7 @@ NO_MEMORY = const(70)
 
 _ETIMEDOUT = const(110)
 _TLS_EOF = const(29312)  # mbedTLS: the connection indicated an EOF
+_OPENSSL_EOF = const(8)
 _REFUSED = "the server's certificate is refused"
 # mbedTLS joins a sentence for each thing that is wrong; the first of these counts.
 _SENTENCES = (
@@ -97,7 +101,7 @@ def refine(error, otherwise):
     code = abs(code)
     if code == _ETIMEDOUT:
         return PointError(TIMEOUT, "deadline passed")
-    if code in (32, 103, 104, _TLS_EOF):
+    if code in (_OPENSSL_EOF, 32, 103, 104, _TLS_EOF):
         return PointError(CLOSED, "the peer closed the connection")
     if code > 1000 or hasattr(error, "reason"):
         return PointError(TLS, "TLS error %d" % code)

@@ -1,32 +1,45 @@
-"""Every decision of a boot, as a table of ints; nothing else decides.
+"""Every decision of a board's life, as a table of ints; nothing else decides.
 
-A state is what to do next. What became of it, done or failed, gives the state after it.
+A state is what to do next. What became of it gives the state after it: it was done, it
+failed (the network, the flash, a reply that makes no sense), or the other side refused.
+docs/architecture.md draws this table.
 """
 
 from .compat import const
 
 LOAD = const(0)  # look into the flash
-ONLINE = const(1)  # wait for the network
-FETCH = const(2)  # ask the server
-KEEP = const(3)  # write what it gave to flash
-WAIT = const(4)  # back off; it fails when the attempts are used up
-READY = const(5)  # there are credentials, hand over
-GIVE_UP = const(6)  # no attempt is left
+SPREAD = const(1)  # wait a random moment: boards wake together
+ONLINE = const(2)  # wait for the network
+CLOCK = const(3)  # know the time, which certificates have
+FETCH = const(4)  # ask the server
+KEEP = const(5)  # write what it gave to flash, and read it back
+ACKNOWLEDGE = const(6)  # tell the server so
+WAIT = const(7)  # back off; it fails when the attempts are used up
+REVERT = const(8)  # the broker refused: go back to what had worked
+RENEW = const(9)  # nothing has: ask again under a new request id
+HAND_OVER = const(10)  # there are credentials
+STOP = const(11)  # no attempt is left
 
 DONE = const(0)
 FAILED = const(1)
+REFUSED = const(2)
 
 _AFTER = (
-    # DONE, FAILED
-    (READY, ONLINE),  # LOAD
-    (FETCH, WAIT),  # ONLINE
-    (KEEP, WAIT),  # FETCH
-    (READY, WAIT),  # KEEP
-    (ONLINE, GIVE_UP),  # WAIT
+    # DONE, FAILED, REFUSED
+    (HAND_OVER, SPREAD, SPREAD),  # LOAD
+    (ONLINE, ONLINE, ONLINE),  # SPREAD
+    (CLOCK, WAIT, WAIT),  # ONLINE
+    (FETCH, WAIT, WAIT),  # CLOCK
+    (KEEP, WAIT, WAIT),  # FETCH
+    (ACKNOWLEDGE, WAIT, WAIT),  # KEEP
+    (HAND_OVER, HAND_OVER, HAND_OVER),  # ACKNOWLEDGE: the server will see us connect
+    (ONLINE, STOP, STOP),  # WAIT
+    (HAND_OVER, RENEW, RENEW),  # REVERT
+    (WAIT, WAIT, WAIT),  # RENEW
 )
 
 _FIRST_MS = const(2000)
-_LONGEST_MS = const(600000)
+_LONGEST_MS = const(1800000)
 
 
 def after(state, event):
@@ -34,11 +47,19 @@ def after(state, event):
     return _AFTER[state][event]
 
 
-def backoff_ms(attempt, chance):
-    """How long to wait before attempt number `attempt` (0 is the second try).
+def backoff_ms(attempt, chance, retry_after_s=0):
+    """How long to wait after failed attempt number `attempt`, counted from 0.
 
-    Exponential with full jitter: anything up to twice as much each time. `chance` is
-    two random bytes, so that boards which woke together do not come back together.
+    Full jitter: anything up to a limit that doubles each time to half an hour. A server
+    that asked for `retry_after_s` gets at least that, and as much again at random.
+    `chance` is two random bytes, so boards that woke together do not return together.
     """
-    longest = min(_FIRST_MS << min(attempt, 16), _LONGEST_MS)
-    return longest * (chance[0] << 8 | chance[1]) >> 16
+    longest = min(_FIRST_MS << min(max(attempt, 0), 16), _LONGEST_MS)
+    if retry_after_s:
+        longest = retry_after_s * 1000
+    return share(longest, chance) + retry_after_s * 1000
+
+
+def share(most, chance):
+    """A random part of `most`, by two random bytes."""
+    return most * (chance[0] << 8 | chance[1]) >> 16

@@ -9,39 +9,42 @@ from .errors import CLOSED, MALFORMED, TOO_LARGE, PointError, refine
 from .protocol import MAX_BODY
 
 
-def post(call, url, data, headers=None):
-    """(status, body) of `call(url, json=data, headers=…)`. Raises PointError.
+class Server:
+    """The server at `url`, asked through `call(url, json=data, headers=…)`."""
 
-    The caller's data and headers stay as they are; the Content-Type is ours. The
-    response is closed whatever happens.
-    """
-    ours = {"Content-Type": "application/json"}
-    for name in headers or ():
-        if name.lower() != "content-type":
-            ours[name] = headers[name]
-    try:
-        response = call(url, json=dict(data), headers=ours)
-    except MemoryError:
-        raise
-    except OSError as error:
-        raise refine(error, CLOSED)
-    except Exception as error:  # IndexError, RuntimeError: QuecPython has no order here
-        raise PointError(CLOSED, "request failed: " + type(error).__name__)
-    try:
-        return getattr(response, "status_code", 200), _body(response)
-    except PointError:
-        raise
-    except MemoryError:
-        raise
-    except OSError as error:
-        raise refine(error, CLOSED)
-    except Exception as error:
-        raise PointError(MALFORMED, "reply unreadable: " + type(error).__name__)
-    finally:
+    def __init__(self, call, url):
+        self._call = call
+        self._url = url
+
+    def post(self, data, headers=None):
+        """POST `data` as JSON, return (status, body). Raises PointError.
+
+        The caller's data and headers stay as they are; the Content-Type is ours. The
+        response is closed whatever happens.
+        """
+        ours = {"Content-Type": "application/json"}
+        for name in headers or ():
+            if name.lower() != "content-type":
+                ours[name] = headers[name]
+        response = None
         try:
-            response.close()
-        except Exception:
-            pass  # there is no close(), or nothing left to close
+            response = self._call(self._url, json=dict(data), headers=ours)
+            return getattr(response, "status_code", 200), _body(response)
+        except (PointError, MemoryError):
+            raise
+        except OSError as error:
+            raise refine(error, CLOSED)
+        except Exception as error:  # IndexError, RuntimeError: QuecPython has no order
+            number = CLOSED if response is None else MALFORMED
+            raise PointError(number, "by " + type(error).__name__)
+        finally:
+            try:
+                response.close()
+            except Exception:
+                pass  # there is no close(), or nothing left to close
+
+    def close(self):
+        """Each response was closed on its own."""
 
 
 def _body(response):

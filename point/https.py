@@ -3,132 +3,61 @@
 Just enough of HTTP/1.1 (RFC 9112) for one JSON exchange with a provisioning server.
 """
 
-from .compat import const, json
-from .errors import CLOSED, MALFORMED, OPTION, TOO_LARGE, PointError
-from .protocol import MAX_BODY
+from .compat import json
+from .errors import OPTION, PointError
+from .httpreply import Reply
 from .url import split
 
-_HEAD_BYTES = const(2048)
 _OURS = ("host", "content-type", "content-length", "transfer-encoding", "connection")
-_FRAMING = (b"content-length", b"transfer-encoding")
-_HEX_DIGITS = b"0123456789abcdefABCDEF"
 
 
-def _request(authority, path, body, headers):
-    head = (
-        "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n"
-        "Content-Length: %d\r\nConnection: close\r\n"
-    )
-    head %= (path, authority, len(body))
-    for name in headers or ():
-        line = "%s: %s" % (name, headers[name])
-        if "\r" in line or "\n" in line:
-            raise PointError(OPTION, "a header holds a line break")
-        if name.lower() not in _OURS:
-            head += line + "\r\n"
-    return head.encode() + b"\r\n" + body
+class Server:
+    """The server at `url`, asked over one connection as long as it holds.
 
-
-def post(connect, url, data, headers=None, ca=None, timeout_s=30):
-    """POST `data` as JSON, return (status, body).
-
-    `connect(host, port, trust, timeout_s)` gives a Stream (point.stream). With `ca`,
-    DER bytes, nothing is sent before the server is verified. Raises PointError.
+    `connect(host, port, trust, timeout_s)` gives a Stream (point.stream). With `trust`
+    (point.trust) nothing is sent before the server is verified.
     """
-    secure, authority, host, port, path = split(url)
-    body = json.dumps(data).encode()
-    request = _request(authority, path, body, headers)
-    if ca and not secure:
-        raise PointError(OPTION, "the CA needs an https url")
-    trust = {"ca": ca} if secure else None
-    stream = connect(host, port, trust, timeout_s)
-    try:
-        stream.write(request)  # one write, so one TLS record and one segment
-        return _Reply(stream).read()
-    finally:
-        stream.close()
 
+    def __init__(self, connect, url, trust, timeout_s):
+        self._secure, self._authority, self._host, self._port, self._path = split(url)
+        if trust and not self._secure:
+            raise PointError(OPTION, "what is trusted needs an https url")
+        self._connect = connect
+        self._trust = (trust or {}) if self._secure else None
+        self._timeout_s = timeout_s
+        self._stream = None
 
-class _Reply:
-    def __init__(self, stream):
-        self._stream = stream
-        self._head_left = _HEAD_BYTES
+    def post(self, data, headers=None):
+        """POST `data` as JSON, return (status, body). Raises PointError."""
+        request = self._request(json.dumps(data).encode(), headers)
+        if self._stream:
+            self._stream.within(self._timeout_s)
+        else:
+            self._stream = self._connect(
+                self._host, self._port, self._trust, self._timeout_s
+            )
+        self._stream.write(request)  # one write, so one TLS record and one segment
+        reply = Reply(self._stream)
+        answer = reply.read()
+        if reply.last:
+            self.close()
+        return answer
 
-    def _exactly(self, count):
-        data = self._stream.read(count)
-        if len(data) < count:  # a FIN raises nothing: only counting shows a cut reply
-            raise PointError(CLOSED, "the reply was cut short")
-        return data
+    def close(self):
+        if self._stream:
+            self._stream.close()
+            self._stream = None
 
-    def _line(self):
-        line = b""
-        while not line.endswith(b"\n"):
-            line += self._exactly(1)
-            self._head_left -= 1
-            if self._head_left < 0:
-                raise PointError(TOO_LARGE, "the reply's head")
-        return line.strip()
-
-    def read(self):
-        status = 100
-        while status < 200:  # "100 Continue" and its kind come before the reply
-            status = self._status()
-            headers = self._headers()
-        if headers.get(b"transfer-encoding"):
-            if headers[b"transfer-encoding"].lower() != b"chunked":
-                raise PointError(MALFORMED, "transfer encoding")
-            return status, self._chunks()
-        if b"content-length" in headers:
-            return status, self._exactly(self._size(headers[b"content-length"], 10))
-        body = self._stream.read(MAX_BODY + 1)
-        _fits(len(body))
-        return status, body
-
-    def _status(self):
-        line = self._line().split(None, 2)
-        status = line[1] if len(line) > 1 and line[0].startswith(b"HTTP/1.") else b""
-        if len(status) != 3 or not status.isdigit():
-            raise PointError(MALFORMED, "not an HTTP reply")
-        return int(status)
-
-    def _headers(self):
-        headers = {}
-        line = self._line()
-        while line:
-            at = line.find(b":")
-            name = line[: max(at, 0)].lower()
-            value = line[at + 1 :].strip()
-            if not name or headers.get(name, value) != value:
-                raise PointError(MALFORMED, "header")
-            if name in _FRAMING:  # only these: Set-Cookie and others may come twice
-                headers[name] = value
-            line = self._line()
-        return headers
-
-    def _size(self, digits, base):
-        try:
-            size = int(str(digits, "ascii"), base)
-        except (ValueError, UnicodeError):
-            size = -1
-        # int() forgives signs, blanks, underscores and 0x; a header may not.
-        if size < 0 or digits.strip(_HEX_DIGITS):
-            raise PointError(MALFORMED, "length")
-        _fits(size)
-        return size
-
-    def _chunks(self):
-        body = b""
-        while True:
-            size = self._size(self._line().split(b";")[0], 16)
-            if not size:
-                self._headers()  # trailers, to the empty line
-                return body
-            body += self._exactly(size)
-            _fits(len(body))
-            if self._line():
-                raise PointError(MALFORMED, "chunk")
-
-
-def _fits(size):
-    if size > MAX_BODY:
-        raise PointError(TOO_LARGE, "over %d bytes" % MAX_BODY)
+    def _request(self, body, headers):
+        head = (
+            "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n"
+            "Content-Length: %d\r\n"
+        )
+        head %= (self._path, self._authority, len(body))
+        for name in headers or ():
+            line = "%s: %s" % (name, headers[name])
+            if "\r" in line or "\n" in line:
+                raise PointError(OPTION, "a header holds a line break")
+            if name.lower() not in _OURS:
+                head += line + "\r\n"
+        return head.encode() + b"\r\n" + body

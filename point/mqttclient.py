@@ -18,7 +18,8 @@ class Client:
     """
 
     def __init__(self, library, carrier, settings):
-        self._clean = settings["cleanSession"]
+        self._carrier = carrier
+        self._clean = bool(settings["cleanSession"])
         self._client = library(
             settings["clientId"],
             settings["host"],
@@ -30,6 +31,9 @@ class Client:
             {"server_hostname": settings["host"]},
         )
         self._client.set_callback(settings["received"])
+        will = settings.get("will")
+        if will:
+            self._client.set_last_will(will["topic"], will["message"], False, 1)
 
     def connect(self):
         self._run(self._client.connect, self._clean)
@@ -41,7 +45,10 @@ class Client:
         self._run(self._client.publish, topic, message, False, qos)
 
     def check(self):
+        """Take a message if one has come; True if anything has, a PINGRESP too."""
+        before = self._carrier.packets
         self._run(self._client.check_msg)
+        return self._carrier.packets != before
 
     def ping(self):
         self._run(self._client.ping)

@@ -1,63 +1,134 @@
 """The one loop: does what flow says next, and tells it what became of it."""
 
 from . import flow
-from .compat import os, sleep_ms
-from .errors import FETCH_FAILED, SUCCESS, PointError
+from .compat import sleep_ms
+from .errors import FETCH_FAILED, REFUSED, SUCCESS, PointError
 
 
-def ensure(access, attempts, fetch):
-    """Walk from LOAD to READY or GIVE_UP, return the last code.
+def ensure(access, url, data, attempts, headers, rejected):
+    """Walk to HAND_OVER or STOP, return the last code.
 
-    `access` is the PointAccess to fill; `fetch()` gives (code, device_config or None).
+    `access` is the PointAccess to fill. With `rejected` the way begins where the broker
+    has refused what is there.
     """
-    walk = _Walk(access, attempts, fetch)
-    state = flow.LOAD
-    while state < flow.READY:
-        try:
-            event = flow.DONE if walk.actions[state]() else flow.FAILED
-        except PointError as error:
-            access.error = error
-            event = flow.FAILED
-        state = flow.after(state, event)
-    return SUCCESS if state == flow.READY else walk.code
+    walk = _Walk(access, attempts, (access, url, data, headers))
+    state = flow.REVERT if rejected else flow.LOAD
+    try:
+        while state < flow.HAND_OVER:
+            try:
+                event = walk.actions[state]()
+            except PointError as error:
+                access.error = error
+                event = flow.FAILED
+            state = flow.after(state, event)
+    finally:
+        walk.hang_up()
+    return SUCCESS if state == flow.HAND_OVER else walk.code
 
 
 class _Walk:
-    def __init__(self, access, attempts, fetch):
+    """What can be done; each answers DONE, FAILED or REFUSED, or raises PointError."""
+
+    def __init__(self, access, attempts, request):
         self._access = access
         self._board = access.board
         self._left = attempts
-        self._tried = 0
-        self._fetch = fetch
+        self._config = None
+        self._request = request
+        self._exchange = None
         self.code = FETCH_FAILED
         # In the order of flow's states.
-        self.actions = (access.load, self.online, self.fetch, self.keep, self.wait)
+        self.actions = (
+            self.load,
+            self.spread,
+            self.online,
+            self.clock,
+            self.fetch,
+            self.keep,
+            self.acknowledge,
+            self.wait,
+            self.revert,
+            self.renew,
+        )
+
+    def load(self):
+        return flow.DONE if self._access.load() else flow.FAILED
+
+    def revert(self):
+        return flow.DONE if self._access.revert() else flow.FAILED
+
+    def renew(self):
+        self._access.claim.renew()
+        return flow.DONE
+
+    def spread(self):
+        """Wait a share of spread_s, or as the failures before a reboot ask for."""
+        access = self._access
+        if access.claim.attempts:
+            wait_ms = flow.backoff_ms(access.claim.attempts, access.random(2))
+        else:
+            wait_ms = flow.share(access.spread_s * 1000, access.random(2))
+        self._pause(wait_ms)
+        return flow.DONE
 
     def online(self):
+        self._access.error = self._access.claim.count()
         if self._board:
             self._board.online(self._access.timeout_s)
-        return True
+        return flow.DONE
+
+    def clock(self):
+        self._access.set_clock()
+        return flow.DONE
 
     def fetch(self):
-        self.code, self._config = self._fetch()
-        return self._config is not None
+        from .exchange import Exchange
+        from .protocol import REPLAYED
+
+        self._exchange = Exchange(*self._request)
+        self.code, self._config = self._exchange.fetch()
+        if self._config:
+            return flow.DONE
+        if self.code == REPLAYED:
+            self.renew()
+        refused = self._access.error.number == REFUSED
+        return flow.REFUSED if refused else flow.FAILED
 
     def keep(self):
         self.code = FETCH_FAILED  # what is not in flash has not been got
-        self._access.store.save(self._config)
-        self._access.adopt(self._config, "server")
-        return True
+        access = self._access
+        record = dict(self._config)
+        record["time"] = access.now()
+        access.store.save(record)
+        access.adopt(self._config, "server")
+        return flow.DONE
+
+    def acknowledge(self):
+        self._exchange.acknowledge()
+        return flow.DONE
 
     def wait(self):
         self._left -= 1
         if self._left <= 0:
-            return False
-        random = self._board.random if self._board else os.urandom
-        wait_ms = flow.backoff_ms(self._tried, random(2))
-        self._tried += 1
-        while wait_ms > 0:
+            return flow.FAILED
+        access = self._access
+        self.hang_up()
+        chance = access.random(2)
+        self._pause(
+            flow.backoff_ms(access.claim.attempts - 1, chance, access.retry_after_s)
+        )
+        return flow.DONE
+
+    def hang_up(self):
+        """End the conversation, if there is one."""
+        if self._exchange:
+            self._exchange.close()
+            self._exchange = None
+
+    def _pause(self, ms):
+        """Wait, and feed the watchdog meanwhile."""
+        while ms > 0:
             if self._board:
                 self._board.feed()
-            sleep_ms(min(wait_ms, 1000))
-            wait_ms -= 1000
-        return True
+            sleep_ms(min(ms, 1000))
+            ms -= 1000

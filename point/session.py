@@ -1,13 +1,14 @@
 """MQTT with the board's credentials: the first connection and every one after it.
 
-`refused` is told from `unreachable`: only the first says something about credentials.
+`refused` is told from `unreachable`: only the first says something about credentials,
+and only if it is said several times in a row.
 """
 
 from . import flow, mqttauth
 from .compat import const, ticks_add, ticks_diff, ticks_ms
-from .errors import BROKER_DENIED, PointError
+from .errors import BROKER_DENIED, BROKER_LOST, BROKER_REFUSED, PointError
 
-_KEEP_ALIVE_S = const(120)  # Quectel's advice for carrier NAT
+_REFUSALS = const(3)  # a broker that is restoring its accounts refuses for a moment
 
 
 def _silent(event, detail):
@@ -15,65 +16,55 @@ def _silent(event, detail):
 
 
 class Session:
-    """One connection to the broker in `device_config`, kept up by calling step().
+    """A connection with what `access` (a PointAccess) holds, kept up by step().
 
     `received(topic, message)`, both bytes, is called for each message; what it raises
-    does not end the session. `confirmed()` is called after the first connection that
-    the broker accepted. `log(event, detail)` is told of each change.
+    does not end the session. `log(event, detail)` is told of each change. Once
+    `rejected` is True the broker has refused the credentials for good: leave, and let
+    access.ensure() find others.
     """
 
-    def __init__(
-        self, board, device_config, ca=None, received=None, confirmed=None, log=None
-    ):
-        self._board = board
-        self._config = device_config
-        self._ca = ca
-        device = device_config["device"]
-        self.host = device_config["connect"]["host"]
+    def __init__(self, access, received=None, log=_silent):
+        device = access.device_config["device"]
+        self.host = access.device_config["connect"]["host"]
         self.topic = "%s/%s/" % (device["productKey"], device["deviceName"])
+        self.error = None
+        self.rejected = False
+        self._access = access
+        self._board = access.board
+        self._config = access.device_config
         self._received = received
-        self._confirmed = confirmed
-        self._log = log or _silent
+        self._log = log
         self._topics = {}
         self._client = None
+        self._confirmed = False
         self._attempt = 0
+        self._refusals = 0
         self._next = ticks_ms()
-        self.error = None
 
     def connect(self):
         """Connect once. Raises PointError(BROKER_REFUSED, BROKER_LOST or a cause)."""
-        connect = self._config["connect"]
-        client_id, user, password = mqttauth.plain(self._config["device"], connect)
-        secure = connect.get("ssl", 1)
-        keep_alive = connect.get("keepAlive", _KEEP_ALIVE_S)
-        client = self._board.mqtt(
-            {
-                "host": self.host,
-                "port": connect.get("port", 8883 if secure else 1883),
-                "trust": {"ca": self._ca} if secure else None,
-                "clientId": client_id,
-                "user": user,
-                "password": password,
-                "keepAlive": keep_alive,
-                "cleanSession": bool(connect["cleanSession"]),
-                "received": self._deliver,
-            }
-        )
+        self._board.online(self._access.timeout_s)
+        self._access.set_clock()
+        settings = mqttauth.settings(self._config)
+        settings["trust"] = self._access.trust if settings["ssl"] else None
+        settings["received"] = self._deliver
+        client = self._board.mqtt(settings)
         try:
             client.connect()
         except PointError as error:
             client.close()
             raise error
         self._client = client
-        self._keep_alive_ms = keep_alive * 500  # ask at half time
-        self._spoke = ticks_ms()
-        self._attempt = 0
+        self._keep_alive_ms = settings["keepAlive"] * 500  # ask at half time
+        self._spoke = self._heard = ticks_ms()
+        self._attempt = self._refusals = 0
         self.error = None
         self._log("connected", self.host)
-        if self._confirmed:
+        if not self._confirmed:
             try:
-                self._confirmed()
-                self._confirmed = None
+                self._access.confirm()
+                self._confirmed = True
             except PointError as error:  # the flash failed, the session need not
                 self.error = error
         for topic in list(self._topics):  # a message may come first, and add to them
@@ -100,15 +91,16 @@ class Session:
         Returns True while connected. Failures are kept in `error` and retried after a
         growing, random wait.
         """
+        self._board.feed()
         try:
             if not self._client:
-                if ticks_diff(self._next, ticks_ms()) > 0:
+                if self.rejected or ticks_diff(self._next, ticks_ms()) > 0:
                     return False
                 self.connect()
             if self._client:
-                self._client.check()
-                if 0 < self._keep_alive_ms < ticks_diff(ticks_ms(), self._spoke):
-                    self._speak("ping")
+                if self._client.check():
+                    self._heard = ticks_ms()
+                self._keep_alive()
         except PointError as error:
             self._lost(error)
         return self._client is not None
@@ -118,6 +110,16 @@ class Session:
         client, self._client = self._client, None
         if client:
             client.disconnect()
+
+    def _keep_alive(self):
+        """Ping at half time; a broker that is silent for all of it is gone."""
+        now = ticks_ms()
+        if not self._keep_alive_ms:
+            return
+        if ticks_diff(now, self._spoke) > self._keep_alive_ms:
+            self._speak("ping")
+        if ticks_diff(now, self._heard) > 2 * self._keep_alive_ms:
+            raise PointError(BROKER_LOST, "the broker has fallen silent")
 
     def _speak(self, verb, *words):
         if not self._client:
@@ -145,6 +147,10 @@ class Session:
         client, self._client = self._client, None
         if client:
             client.close()
+        self._refusals = self._refusals + 1 if error.number == BROKER_REFUSED else 0
+        if self._refusals == _REFUSALS:
+            self.rejected = True
+            self._access.reject()
         wait = flow.backoff_ms(self._attempt, self._board.random(2))
         self._attempt += 1
         self._next = ticks_add(ticks_ms(), wait)

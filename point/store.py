@@ -1,39 +1,16 @@
 """Credentials in flash, in two slots, so that no power cut leaves the board with none.
 
-A slot is one file: a head, the record as JSON, and a CRC-32 over both. A write goes to
-the slot that can be spared, is closed and read back before it counts, and the other
-slot is left alone. A new record is a candidate; it is confirmed when a connection with
-it has worked, and until then the confirmed one is kept to go back to.
+A write goes to the slot that can be spared, is closed and read back before it counts,
+and the other slot is left alone. A new record is a candidate; it is confirmed when a
+connection with it has worked, and until then the confirmed one is kept to go back to.
 """
 
-from . import strictjson
-from .compat import const, crc32, json, os, struct
+from . import slot
+from .compat import os
 from .errors import FLASH, READ_BACK, SETTING, PointError
 
-_HEAD = ">4sBBIH"  # magic, version, state, sequence, length of the record
-_HEAD_SIZE = const(12)
-_MAGIC = b"PtAc"
-_VERSION = const(1)
-_CANDIDATE = const(1)
-_CONFIRMED = const(2)
-_MAX_RECORD = const(4096)
-
 _SLOTS = ("credentials.0", "credentials.1")
-
-
-def _decoded(data):
-    """(state, sequence, record) of a slot's bytes, None if the slot is not whole."""
-    if len(data) < _HEAD_SIZE + 4:
-        return None
-    magic, version, state, sequence, length = struct.unpack(_HEAD, data[:_HEAD_SIZE])
-    if magic != _MAGIC or version != _VERSION or len(data) != _HEAD_SIZE + length + 4:
-        return None
-    if struct.unpack(">I", data[-4:])[0] != crc32(data[:-4]):
-        return None
-    try:
-        return state, sequence, strictjson.loads(data[_HEAD_SIZE:-4])
-    except ValueError:
-        return None
+_PENDING = "pending"
 
 
 def read_setup(directory, name):
@@ -46,94 +23,116 @@ def read_setup(directory, name):
 
 
 class Store:
-    """The credentials under `directory`, a dict as JSON can hold it."""
+    """The credentials under `directory`, a dict as JSON can hold it.
 
-    def __init__(self, directory):
-        self._paths = tuple(directory.rstrip("/") + "/" + name for name in _SLOTS)
+    With `key`, 32 bytes that belong to this board alone, they are encrypted, and do not
+    open on another. `random(count)` gives the bytes that encryption needs.
+    """
+
+    def __init__(self, directory, key=None, random=None):
+        self._directory = directory.rstrip("/") + "/"
+        self._key = key
+        self._random = random
 
     def load(self):
         """The newest whole record, or None. Never raises for what the flash holds."""
         slots = self._slots()
-        newest = self._newest(slots)
+        newest = _newest(slots)
         return None if newest is None else slots[newest][2]
 
     def save(self, record):
         """Keep `record` as the candidate. Raises PointError(FLASH or READ_BACK)."""
         slots = self._slots()
-        self._write(self._spare(slots), slots, _CANDIDATE, record)
+        self._write(_spare(slots), slots, slot.CANDIDATE, record)
 
     def confirm(self):
         """The newest record has worked: it is the one to go back to from now on."""
         slots = self._slots()
-        newest = self._newest(slots)
-        if newest is not None and slots[newest][0] == _CANDIDATE:
-            self._write(1 - newest, slots, _CONFIRMED, slots[newest][2])
+        newest = _newest(slots)
+        if newest is not None and slots[newest][0] == slot.CANDIDATE:
+            self._write(1 - newest, slots, slot.CONFIRMED, slots[newest][2])
 
     def revert(self):
         """Go back from a refused candidate to the confirmed record, or None if none."""
         slots = self._slots()
-        newest = self._newest(slots)
-        if newest is None or slots[newest][0] == _CONFIRMED:
+        newest = _newest(slots)
+        if newest is None or slots[newest][0] == slot.CONFIRMED:
             return None
         kept = slots[1 - newest]
-        if kept is None or kept[0] != _CONFIRMED:
+        if kept is None or kept[0] != slot.CONFIRMED:
             return None
-        self._write(newest, slots, _CONFIRMED, kept[2])
+        self._write(newest, slots, slot.CONFIRMED, kept[2])
         return kept[2]
 
     def clear(self):
         """Forget everything. Raises PointError(FLASH)."""
-        for path in self._paths:
+        for name in _SLOTS + (_PENDING,):
             try:
-                os.remove(path)
+                os.remove(self._directory + name)
             except OSError as error:
                 if error.args[0] != 2:  # ENOENT: it was not there
-                    raise PointError(FLASH, "errno %d" % error.args[0])
+                    raise _failed(error)
+
+    def pending(self):
+        """What is remembered of a claim under way: {"requestId": …, "attempts": …}."""
+        found = slot.decode(self._read(_PENDING))
+        return found[2] if found and type(found[2]) is dict else {}
+
+    def remember(self, pending):
+        """Keep `pending`. Torn, it is empty: then no request with it was sent."""
+        self._put(_PENDING, slot.encode(0, 0, pending))
 
     def _slots(self):
-        return [_decoded(self._read(path)) for path in self._paths]
+        return [slot.decode(self._read(name), self._key) for name in _SLOTS]
 
-    @staticmethod
-    def _read(path):
+    def _read(self, name):
+        path = self._directory + name
         try:
             # Only whole files of a likely size: read(n) would take n bytes of heap.
-            if os.stat(path)[6] > _HEAD_SIZE + _MAX_RECORD + 4:
+            if os.stat(path)[6] > slot.MAX_SLOT:
                 return b""
             with open(path, "rb") as file:
                 return file.read()
         except OSError:
             return b""
 
-    @staticmethod
-    def _newest(slots):
-        first, second = slots
-        if first is None or second is None:
-            return 0 if first else 1 if second else None
-        return 0 if first[1] > second[1] else 1
-
-    def _spare(self, slots):
-        """The slot that may be overwritten: not the confirmed one, not the newest."""
-        for place in (0, 1):
-            if slots[place] is None:
-                return place
-        newest = self._newest(slots)
-        if slots[newest][0] == _CANDIDATE and slots[1 - newest][0] == _CONFIRMED:
-            return newest
-        return 1 - newest
-
     def _write(self, place, slots, state, record):
-        text = json.dumps(record).encode()
-        if len(text) > _MAX_RECORD:
+        sequence = 1 + max(found[1] if found else 0 for found in slots)
+        iv = self._random(16) if self._key else None
+        self._put(_SLOTS[place], slot.encode(state, sequence, record, self._key, iv))
+
+    def _put(self, name, data):
+        if data is None:
             raise PointError(FLASH, "the record is too large")
-        sequence = 1 + max(slot[1] if slot else 0 for slot in slots)
-        data = struct.pack(_HEAD, _MAGIC, _VERSION, state, sequence, len(text)) + text
-        data += struct.pack(">I", crc32(data))
         try:
             # The bytes are complete before the file is opened: an exception in between
             # would close the file and so commit half of them.
-            with open(self._paths[place], "wb") as file:
+            with open(self._directory + name, "wb") as file:
                 file.write(data)
         except OSError as error:
-            raise PointError(FLASH, "errno %d" % error.args[0])
-        if self._read(self._paths[place]) != data:
+            raise _failed(error)
+        if self._read(name) != data:
             raise PointError(READ_BACK, "the flash does not hold what was written")
+
+
+def _failed(error):
+    return PointError(FLASH, "errno %s" % error.args[0])
+
+
+def _newest(slots):
+    first, second = slots
+    if first is None or second is None:
+        return 0 if first else 1 if second else None
+    return 0 if first[1] > second[1] else 1
+
+
+def _spare(slots):
+    """The slot that may be overwritten: not the confirmed one, not the newest."""
+    for place in (0, 1):
+        if slots[place] is None:
+            return place
+    newest = _newest(slots)
+    # A candidate over a confirmed record: the older candidate goes.
+    if slots[newest][0] == slot.CANDIDATE and slots[1 - newest][0] == slot.CONFIRMED:
+        return newest
+    return 1 - newest

@@ -53,9 +53,9 @@ class Stream:
                 raise OSError(_ETIMEDOUT)
 
     def secure(self, host, trust):
-        """Shake hands. `trust` is {"ca": DER bytes}; without a CA nobody is verified.
+        """Shake hands. `trust` as in point.trust.wrap(); empty, nobody is verified.
 
-        Raises PointError(TLS, TLS_NAME, TLS_CA, TLS_DATE, TIMEOUT or CLOSED).
+        Raises PointError(TLS, TLS_NAME, TLS_CA, TLS_DATE, TLS_PIN, TIMEOUT or CLOSED).
         """
         from . import trust as trusted
 

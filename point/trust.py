@@ -5,6 +5,8 @@ the handshake too, however slowly its bytes come.
 """
 
 from .compat import io, tls
+from .digest import equal, sha256
+from .errors import TLS_PIN, PointError
 
 # CPython can only put TLS over a real socket; there, settimeout() bounds the handshake.
 _OVER_TRANSPORT = not hasattr(tls, "MemoryBIO")
@@ -13,12 +15,29 @@ _OVER_TRANSPORT = not hasattr(tls, "MemoryBIO")
 def wrap(stream, sock, host, trust):
     """Shake hands with `host` over `sock`, return (socket, TLS object or None).
 
-    On CPython the TLS object takes the socket's place. Raises OSError or ValueError.
+    `trust`: {"ca": a CA as DER, "pins": SHA-256 sums of certificates that the server
+    itself may have}, each optional; with both, both must hold. On CPython the TLS object
+    takes the socket's place. Raises OSError, ValueError, or PointError(TLS_PIN).
     """
     context = _context(trust.get("ca"))
     if _OVER_TRANSPORT:
-        return sock, context.wrap_socket(_Transport(stream), server_hostname=host)
-    return context.wrap_socket(sock, server_hostname=host), None
+        secure = context.wrap_socket(_Transport(stream), server_hostname=host)
+    else:
+        secure = context.wrap_socket(sock, server_hostname=host)
+    check_pins(secure, trust.get("pins"))
+    return (sock, secure) if _OVER_TRANSPORT else (secure, None)
+
+
+def check_pins(secure, pins):
+    """Raise PointError(TLS_PIN) unless the peer of `secure` has a pinned certificate.
+
+    This needs no clock and no CA, and works on firmware that can check neither.
+    """
+    if pins:
+        found = sha256(secure.getpeercert(True) or b"")
+        if not [pin for pin in pins if equal(pin, found)]:
+            secure.close()
+            raise PointError(TLS_PIN, "the server's certificate is not a pinned one")
 
 
 def _context(ca):

@@ -5,7 +5,7 @@ IMEI of -1, an IndexError for a name that does not resolve, a TLS failure that t
 firmware swallows. Nothing may touch the hardware at import.
 """
 
-from point.errors import IMEI, OFFLINE, OPTION, PointError
+from point.errors import IMEI, OFFLINE, OPTION, SETTING, PointError
 
 DIR = "/"  # the flash folder that holds settings.json, the CA and the credentials
 VERIFIES = False  # True only if connect() and mqtt() verify certificates
@@ -30,12 +30,14 @@ def online(timeout_s):
 def connect(host, port, trust, timeout_s):
     """A connected stream: read(count), write(data), close(), within(timeout_s).
 
-    `trust` is None for plain TCP or {"ca": DER bytes or None}. With a CA, return only
-    after the server's certificate and name have been verified. One deadline covers
-    connecting, the handshake and all reading and writing that follows. point.stream
-    does this where MicroPython has tls.SSLContext.
+    `trust` is None for plain TCP, or {"ca": DER bytes, "pins": [SHA-256 of a
+    certificate the server may have]}, each optional. Return only after both have been checked, the name too.
+    One deadline covers connecting, the handshake and all reading and writing that
+    follows. point.stream does this where MicroPython has tls.SSLContext; firmware that
+    cannot verify by CA can still call point.trust.check_pins().
 
-    Raises PointError(DNS, CONNECT, TIMEOUT, CLOSED, TLS, TLS_NAME, TLS_CA, TLS_DATE).
+    Raises PointError(DNS, CONNECT, TIMEOUT, CLOSED, TLS, TLS_NAME, TLS_CA, TLS_DATE or
+    TLS_PIN).
     """
     raise PointError(OPTION, "connect() is not written yet")
 
@@ -44,18 +46,45 @@ def mqtt(settings):
     """An MQTT client that is not connected yet, with these methods:
 
     connect(), subscribe(topic, qos), publish(topic, message, qos), check() (take a
-    message if one has come, without waiting), ping(), disconnect(), close(). They
-    raise PointError: BROKER_REFUSED if the credentials were refused, BROKER_DENIED if
-    a subscription was, BROKER_LOST or a network cause for all else.
+    message if one has come, without waiting; True if anything came), ping(),
+    disconnect(), close(). They raise PointError: BROKER_REFUSED if the credentials were
+    refused, BROKER_DENIED if a subscription was, BROKER_LOST or a network cause for all
+    else.
 
     `settings`: host, port, trust (as in connect), clientId, user, password, keepAlive
-    (s), cleanSession (bool), received (called with topic and message, both bytes).
+    (s), cleanSession (0 or 1), received (called with topic and message, both bytes),
+    and perhaps will ({"topic", "message"}).
     """
     raise PointError(OPTION, "mqtt() is not written yet")
 
 
 def now():
     """Unix seconds, or None if the clock was not set since power-up."""
+    return None
+
+
+def network_time():
+    """Unix seconds as the cellular network tells them (NITZ), or None."""
+    return None
+
+
+def set_clock(unix_s):
+    """Set the clock by which TLS judges certificates."""
+
+
+def claim_key():
+    """The board's claim key, 32 bytes, from where the factory put it.
+
+    Raises PointError(SETTING) if it was not given one.
+    """
+    raise PointError(SETTING, "claim_key() is not written yet")
+
+
+def flash_key():
+    """32 bytes made of the chip's unique id: another board cannot open this flash.
+
+    None leaves the credentials in clear.
+    """
     return None
 
 

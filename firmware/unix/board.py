@@ -8,8 +8,11 @@ from point import imei as _imei
 from point import stream
 from point.broker import BrokerSocket
 from point.compat import EPOCH
+from point.digest import sha256
 from point.errors import IMEI, PointError
 from point.mqttclient import Client
+from point.seal import unhexed
+from point.store import read_setup
 
 DIR = "."  # the flash is the folder that main.py was started in
 VERIFIES = True
@@ -46,6 +49,24 @@ def mqtt(settings):
 def now():
     """Unix seconds: the host keeps the clock."""
     return int(time.time()) + EPOCH
+
+
+def network_time():
+    """There is no network time here; the host's clock is right without it."""
+
+
+def set_clock(unix_s):
+    """The clock is the host's: what it says is what certificates are judged by."""
+
+
+def claim_key():
+    """The key that the factory gave this board, 64 hex digits in claim.key."""
+    return unhexed(read_setup(DIR, "claim.key").strip())
+
+
+def flash_key():
+    """What binds the flash to this board: here the IMEI, on a chip its unique id."""
+    return sha256(b"flash" + imei().encode())
 
 
 def random(count):

@@ -1,0 +1,48 @@
+"""The time, which certificates have: from the board, the network, NTP, or a floor.
+
+A clock below the build date is wrong. Verification is never turned off for it: with
+nothing better the clock is set to the latest time this board is known to have lived.
+"""
+
+from .compat import const, socket, struct
+from .errors import PointError
+
+BUILT = const(1793491200)  # 2026-11-01; no board runs this before
+_FROM_1900 = const(2208988800)
+_NTP_HOST = "pool.ntp.org"
+
+
+def ensure(board, floor, timeout_s=5):
+    """See to it that the board's clock is not below `floor` (Unix s) or BUILT.
+
+    Returns the time. Never raises: a clock that stays wrong makes TLS fail, by date.
+    """
+    floor = max(floor, BUILT)
+    for source in (board.now, board.network_time, lambda: ntp(timeout_s)):
+        try:
+            found = source()
+        except (PointError, OSError):
+            found = None
+        if found and found >= floor:
+            break
+    else:
+        found = floor
+    if source != board.now:
+        board.set_clock(found)
+    return found
+
+
+def ntp(timeout_s, host=_NTP_HOST, port=123):
+    """Unix seconds by SNTP (RFC 4330). Raises OSError if no sane answer comes."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        sock.settimeout(timeout_s)
+        query = b"\x1b" + bytes(47)  # version 3, client
+        sock.sendto(query, socket.getaddrinfo(host, port)[0][-1])
+        reply = sock.recv(48)
+    finally:
+        sock.close()
+    # Mode 4 is a server's; stratum 0 is a refusal.
+    if len(reply) < 48 or reply[0] & 7 != 4 or not reply[1]:
+        raise OSError(0)
+    return struct.unpack(">I", reply[40:44])[0] - _FROM_1900

@@ -1,0 +1,86 @@
+"""One conversation with the provisioning server: the request, then the acknowledgement.
+
+Both go over one connection. With a claim key it is version 2, signed and sealed, and
+nothing that is not sealed is taken for credentials; without one it is the seed's.
+"""
+
+from . import protocol
+from .errors import (
+    FETCH_FAILED,
+    NO_CODE,
+    NO_CODE_IN_REPLY,
+    NO_MEMORY,
+    REFUSED,
+    UNVERIFIED,
+    PointError,
+)
+
+
+class Exchange:
+    """`access` is the PointAccess it works for; `post(data, headers)` gives
+    (status, body), `close()` ends the connection."""
+
+    def __init__(self, access, url, data, headers):
+        self._access = access
+        self._data = data
+        self._headers = headers
+        self._request_id = None
+        self._server = _server(access, url)
+
+    def fetch(self):
+        """(code, device_config or None); sets the access's error and retry_after_s."""
+        access = self._access
+        access.error = None
+        access.retry_after_s = 0
+        try:
+            data = self._data
+            if access.claim_key:
+                self._request_id = access.claim.request_id()
+                data = protocol.claim(
+                    data,
+                    self._request_id,
+                    access.claim_key,
+                    access.now(),
+                    access.device_config["device"]["deviceSecret"],
+                )
+            status, body = self._server.post(data, self._headers)
+            code, config, access.retry_after_s = protocol.decode_reply(
+                status, body, access.claim_key, self._request_id
+            )
+        except PointError as error:
+            access.error = error
+            no_code = error.number == NO_CODE
+            return NO_CODE_IN_REPLY if no_code else FETCH_FAILED, None
+        except MemoryError:
+            access.error = PointError(NO_MEMORY, "while asking the server")
+            return FETCH_FAILED, None
+        if config is None:
+            access.error = PointError(REFUSED, "the server answered " + code)
+        return code, config
+
+    def acknowledge(self):
+        """Tell the server that flash holds what it gave. Raises PointError."""
+        key = self._access.claim_key
+        if key:
+            told = protocol.acknowledge(self._data, self._request_id, key)
+            protocol.decode_code(*self._server.post(told, self._headers))
+
+    def close(self):
+        self._server.close()
+
+
+def _server(access, url):
+    if access.post:
+        from . import foreign
+
+        return foreign.Server(access.post, url)
+    from . import https, stream
+
+    board = access.board
+    if not access.claim_key:
+        if board and not (access.trust and board.VERIFIES):
+            raise PointError(UNVERIFIED, "no claim key, and the server not verified")
+        if not access.trust:
+            access.warn("PointAccess: no CA is set, so the server is NOT verified")
+    connect = board.connect if board else stream.connect
+    return https.Server(connect, url, access.trust, access.timeout_s)

@@ -1,0 +1,27 @@
+"""What main.py begins with: a PointAccess from settings.json, always strict."""
+
+from . import settings
+from .access import PointAccess
+from .store import Store, read_setup
+
+
+def prepare(board):
+    """(PointAccess, url, request) as the board's settings.json and its modem say.
+
+    Raises PointError(SETTING or IMEI).
+    """
+    wanted = settings.parse(read_setup(board.DIR, "settings.json"))
+    trust = {"pins": wanted["pins"]}
+    if "ca" in wanted:
+        trust["ca"] = read_setup(board.DIR, wanted["ca"])
+    key = None
+    if wanted["policy"] == "device-key":
+        key = board.claim_key()
+    elif wanted["policy"] == "product-secret":
+        key = wanted["productSecret"].encode()
+    store = Store(board.DIR, board.flash_key(), board.random)
+    access = PointAccess(board, None, trust, key, wanted["timeoutS"], store)
+    access.spread_s = wanted["spreadS"]
+    access.overrides = wanted["mqtt"]
+    request = {"imei": board.imei(), "productKey": wanted["productKey"]}
+    return access, wanted["url"], request
