@@ -69,9 +69,9 @@ def _known(where, given, keys):
 def parse(text):
     """Return what settings.json says, every default filled in, from its bytes.
 
-    Always there: url, productKey, policy, timeoutS, spreadS, mqtt, pins (32 bytes each).
-    If given: ca, productSecret. Raises PointError(SETTING) that names the key that is
-    unknown, missing or wrong.
+    Always there: url, productKey, policy, timeoutS, spreadS, mqtt, pins (a list of 32
+    bytes each). If given: ca, productSecret. Raises PointError(SETTING) that names the
+    key that is unknown, missing or wrong.
     """
     try:
         given = strictjson.loads(text)

@@ -15,9 +15,9 @@ _OVER_TRANSPORT = not hasattr(tls, "MemoryBIO")
 def wrap(stream, sock, host, trust):
     """Shake hands with `host` over `sock`, return (socket, TLS object or None).
 
-    `trust`: {"ca": a CA as DER, "pins": SHA-256 sums of certificates that the server
-    itself may have}, each optional; with both, both must hold. On CPython the TLS object
-    takes the socket's place. Raises OSError, ValueError, or PointError(TLS_PIN).
+    `trust`: {"ca": a CA as DER, "pins": SHA-256 of certificates that the server may
+    have}, each optional; with both, both must hold. On CPython the TLS object takes the
+    socket's place. Raises OSError, ValueError, or PointError(TLS_PIN).
     """
     context = _context(trust.get("ca"))
     if _OVER_TRANSPORT:

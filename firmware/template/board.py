@@ -30,11 +30,11 @@ def online(timeout_s):
 def connect(host, port, trust, timeout_s):
     """A connected stream: read(count), write(data), close(), within(timeout_s).
 
-    `trust` is None for plain TCP, or {"ca": DER bytes, "pins": [SHA-256 of a
-    certificate the server may have]}, each optional. Return only after both have been checked, the name too.
-    One deadline covers connecting, the handshake and all reading and writing that
-    follows. point.stream does this where MicroPython has tls.SSLContext; firmware that
-    cannot verify by CA can still call point.trust.check_pins().
+    `trust` is None for plain TCP, or {"ca": DER bytes, "pins": [SHA-256 of certificates
+    the server may have]}, each optional. Return only after both have been checked, and
+    the name. One deadline covers connecting, the handshake and all reading and writing
+    that follows. point.stream does this where MicroPython has tls.SSLContext; firmware
+    that cannot verify by CA can still call point.trust.check_pins().
 
     Raises PointError(DNS, CONNECT, TIMEOUT, CLOSED, TLS, TLS_NAME, TLS_CA, TLS_DATE or
     TLS_PIN).
