@@ -21,7 +21,7 @@ def run(session):
     session.subscribe(session.topic + "down")
     up = session.topic + "up"
     greeting = b'{"online":true}'
-    while not session.rejected:
+    while not access.rejected:
         if session.step() and greeting and session.publish(up, greeting):
             say("published", "%d bytes on %s" % (len(greeting), up))
             greeting = None

@@ -24,11 +24,10 @@ class PointAccess:
     """Asks a provisioning server for this board's credentials and keeps them.
 
     `board` is a module as firmware/template/board.py describes; without one, sockets
-    are used directly and the current directory is the flash. `post` replaces our own
-    HTTPS with anything that is called like requests.post. `trust` is what the server is
-    verified against (point.trust.wrap). With `claim_key` requests are signed, and only
-    sealed replies count. `store` is a point.store.Store.
-    """
+    are used directly and the current directory is the flash. `post` is called like
+    requests.post instead of our own HTTPS. `trust` is what servers are verified against
+    (point.trust.wrap). With `claim_key` requests are signed, and only sealed replies
+    count. `store` is a point.store.Store."""
 
     success_code = SUCCESS
     spread_s = 0  # a board's first request comes within so many seconds, at random
@@ -54,8 +53,7 @@ class PointAccess:
         self.timeout_s = timeout_s
         self._store = store
         self._claim = None
-        self._rejected = False
-        self._warned = False
+        self.rejected = False  # True: the broker refuses them, ensure() finds better
         self._lived = 0
 
     def request(self, url, data, headers=None):
@@ -63,15 +61,12 @@ class PointAccess:
 
         "00000": `device_config` is new. "77777": nothing was got from the server.
         "99999": its reply had no code. Any other is the server's own refusal. Unless it
-        is "00000", `device_config` is untouched and `error` says why.
-        """
+        is "00000", `device_config` is untouched and `error` says why."""
         from .exchange import Exchange
 
         exchange = Exchange(self, url, data, headers)
-        try:
-            code, config = exchange.fetch()
-        finally:
-            exchange.close()
+        code, config = exchange.fetch()
+        exchange.close()
         if config:
             self.adopt(config, "server")
         return code
@@ -80,16 +75,10 @@ class PointAccess:
         """Have credentials: from flash, or else from the server and then kept in flash.
 
         Tries `attempts` times with growing, random pauses, and returns the last code,
-        "77777" too if the flash did not take what the server gave.
-        """
+        "77777" too if the flash did not take what the server gave."""
         from . import run
 
-        rejected, self._rejected = self._rejected, False
-        return run.ensure(self, url, data, attempts, headers, rejected)
-
-    def reject(self):
-        """The broker refuses the credentials: ensure() has to find better ones."""
-        self._rejected = True
+        return run.ensure(self, url, data, attempts, headers)
 
     def confirm(self):
         """The broker took them. Raises PointError(FLASH or READ_BACK)."""
@@ -149,20 +138,14 @@ class PointAccess:
 
             clock.ensure(self.board, self._lived)
 
-    def warn(self, text):
-        """Print `text`, once."""
-        if not self._warned:
-            self._warned = True
-            print(text)
-
     def _take(self, record):
         from . import credentials
 
         if record is None:
             return False
-        self._lived = record.get("time") or 0
         try:
             self.adopt(credentials.checked(record), "flash")
+            self._lived = record.get("time") or 0
         except PointError as error:
             self.error = error
             return False

@@ -15,6 +15,8 @@ from .errors import (
     PointError,
 )
 
+_warned = False
+
 
 class Exchange:
     """`access` is the PointAccess it works for; `post(data, headers)` gives
@@ -81,6 +83,13 @@ def _server(access, url):
         if board and not (access.trust and board.VERIFIES):
             raise PointError(UNVERIFIED, "no claim key, and the server not verified")
         if not access.trust:
-            access.warn("PointAccess: no CA is set, so the server is NOT verified")
+            _warn()
     connect = board.connect if board else stream.connect
     return https.Server(connect, url, access.trust, access.timeout_s)
+
+
+def _warn():
+    global _warned
+    if not _warned:
+        _warned = True
+        print("PointAccess: no CA is set, so the server is NOT verified")

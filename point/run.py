@@ -5,14 +5,15 @@ from .compat import sleep_ms
 from .errors import FETCH_FAILED, REFUSED, SUCCESS, PointError
 
 
-def ensure(access, url, data, attempts, headers, rejected):
+def ensure(access, url, data, attempts, headers):
     """Walk to HAND_OVER or STOP, return the last code.
 
-    `access` is the PointAccess to fill. With `rejected` the way begins where the broker
-    has refused what is there.
+    `access` is the PointAccess to fill. If it is rejected, the way begins where the
+    broker has refused what is there.
     """
     walk = _Walk(access, attempts, (access, url, data, headers))
-    state = flow.REVERT if rejected else flow.LOAD
+    state = flow.REVERT if access.rejected else flow.LOAD
+    access.rejected = False
     try:
         while state < flow.HAND_OVER:
             try:

@@ -19,9 +19,8 @@ class Session:
     """A connection with what `access` (a PointAccess) holds, kept up by step().
 
     `received(topic, message)`, both bytes, is called for each message; what it raises
-    does not end the session. `log(event, detail)` is told of each change. Once
-    `rejected` is True the broker has refused the credentials for good: leave, and let
-    access.ensure() find others.
+    does not end the session. `log(event, detail)` is told of each change. When
+    access.rejected is set, leave: the broker has refused the credentials for good.
     """
 
     def __init__(self, access, received=None, log=_silent):
@@ -29,7 +28,6 @@ class Session:
         self.host = access.device_config["connect"]["host"]
         self.topic = "%s/%s/" % (device["productKey"], device["deviceName"])
         self.error = None
-        self.rejected = False
         self._access = access
         self._board = access.board
         self._config = access.device_config
@@ -73,28 +71,26 @@ class Session:
     def subscribe(self, topic):
         """Subscribe with the configured QoS, now and after each reconnection.
 
-        False if it did not work now; `error` says why.
-        """
+        False if it did not work now; `error` says why."""
         self._topics[topic] = self._config["connect"]["qos"]
         return self._speak("subscribe", topic, self._topics[topic])
 
     def publish(self, topic, message):
         """Publish with the configured QoS; True with QoS 1 means that it arrived.
 
-        False if it may not have arrived; `error` says why.
-        """
+        False if it may not have arrived; `error` says why."""
         return self._speak("publish", topic, message, self._config["connect"]["qos"])
 
     def step(self):
         """Do what is due: reconnect, take a message, ping. Call it often.
 
-        Returns True while connected. Failures are kept in `error` and retried after a
+        True while connected. Failures are kept in `error`, and tried again after a
         growing, random wait.
         """
         self._board.feed()
         try:
             if not self._client:
-                if self.rejected or ticks_diff(self._next, ticks_ms()) > 0:
+                if self._access.rejected or ticks_diff(self._next, ticks_ms()) > 0:
                     return False
                 self.connect()
             if self._client:
@@ -148,9 +144,7 @@ class Session:
         if client:
             client.close()
         self._refusals = self._refusals + 1 if error.number == BROKER_REFUSED else 0
-        if self._refusals == _REFUSALS:
-            self.rejected = True
-            self._access.reject()
+        self._access.rejected = self._refusals >= _REFUSALS
         wait = flow.backoff_ms(self._attempt, self._board.random(2))
         self._attempt += 1
         self._next = ticks_add(ticks_ms(), wait)

@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import literal, select
 from starlette.requests import ClientDisconnect
 
-from point import __version__, protocol
+from point import __version__, protocol, protocol_server
 from point.errors import PointError
 from point.imei import masked
 from pointctl.registry.access import BrokerAccounts, Issuer
@@ -84,7 +84,7 @@ async def _body(request: Request) -> bytes:
 
 def _answer(issuer: Issuer, body: bytes) -> _Answer:
     try:
-        request = protocol.decode_request(body)
+        request = protocol_server.decode_request(body)
     except PointError as error:
         return _Answer(protocol.BAD_REQUEST, reason=error.detail)
     imei = masked(request["imei"])
@@ -100,8 +100,8 @@ def _response(answer: _Answer) -> Response:
     # may be a body without an end.
     bad = answer.code == protocol.BAD_REQUEST
     return Response(
-        protocol.encode_reply(answer.code, answer.device_config),
-        status_code=protocol.http_status(answer.code),
+        protocol_server.encode_reply(answer.code, answer.device_config),
+        status_code=protocol_server.http_status(answer.code),
         media_type="application/json",
         headers={"Connection": "close"} if bad else None,
     )

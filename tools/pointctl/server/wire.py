@@ -1,6 +1,6 @@
 """What crosses the network, for the OpenAPI page.
 
-Nothing is parsed here: server and board share the one decoder in point.protocol, and a
+Nothing is parsed here: server and board share the one decoder in point, and a
 test holds these models to it.
 """
 
@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from point import protocol
+from point import protocol, protocol_server
 
 _REQUEST: JsonDict = {"imei": "866123456789018", "productKey": "pk3f9a2c71"}
 _DEVICE: JsonDict = {
@@ -103,7 +103,7 @@ def responses() -> dict[int | str, dict[str, Any]]:
         protocol.INTERNAL: "The server failed; ask again later",
     }
     return {200: {"model": Issued, "description": "The board's credential"}} | {
-        protocol.http_status(code): {
+        protocol_server.http_status(code): {
             "model": Refusal,
             "description": text,
             "content": {"application/json": {"example": {"code": code}}},
