@@ -47,6 +47,7 @@ class PointAccess:
         self.source = None
         self.retry_after_s = 0
         self.board = board
+        self.random = board.random if board else os.urandom
         self.post = post
         self.trust = trust
         self.claim_key = claim_key
@@ -122,10 +123,6 @@ class PointAccess:
 
             self._claim = Claim(self.store, self.random)
         return self._claim
-
-    def random(self, count):
-        """`count` random bytes."""
-        return self.board.random(count) if self.board else os.urandom(count)
 
     def now(self):
         """Unix seconds, 0 if the clock is not known to be right."""
