@@ -139,7 +139,7 @@ class PointAccess:
             return foreign.post(self._post, url, data, headers)
         from . import https, stream
 
-        if not self._ca and not self._warned:
+        if self._ca is None and not self._warned:
             self._warned = True
             print("PointAccess: no CA is set, so the server is NOT verified")
         connect = self.board.connect if self.board else stream.connect

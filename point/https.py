@@ -38,7 +38,7 @@ def post(connect, url, data, headers=None, ca=None, timeout_s=30):
     secure, authority, host, port, path = split(url)
     body = json.dumps(data).encode()
     request = _request(authority, path, body, headers)
-    if ca and not secure:
+    if ca is not None and not secure:
         raise PointError(OPTION, "the CA needs an https url")
     trust = {"ca": ca} if secure else None
     stream = connect(host, port, trust, timeout_s)

@@ -23,7 +23,7 @@ def wrap(stream, sock, host, trust):
 
 def _context(ca):
     context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-    if not ca:
+    if ca is None:
         if not _OVER_TRANSPORT:
             context.check_hostname = False  # CPython wants this first
         context.verify_mode = tls.CERT_NONE
