@@ -41,6 +41,7 @@ NO_MEMORY = const(70)
 
 _ETIMEDOUT = const(110)
 _TLS_EOF = const(29312)  # mbedTLS: the connection indicated an EOF
+_OPENSSL_EOF = const(8)
 _REFUSED = "the server's certificate is refused"
 # mbedTLS joins a sentence for each thing that is wrong; the first of these counts.
 _SENTENCES = (
@@ -97,7 +98,7 @@ def refine(error, otherwise):
     code = abs(code)
     if code == _ETIMEDOUT:
         return PointError(TIMEOUT, "deadline passed")
-    if code in (32, 103, 104, _TLS_EOF):
+    if code in (_OPENSSL_EOF, 32, 103, 104, _TLS_EOF):
         return PointError(CLOSED, "the peer closed the connection")
     if code > 1000 or hasattr(error, "reason"):
         return PointError(TLS, "TLS error %d" % code)
