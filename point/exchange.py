@@ -79,10 +79,12 @@ def _server(access, url):
     from . import https, stream
 
     board = access.board
+    trust = access.trust or {}
+    verified = trust.get("ca") is not None or trust.get("pins")
     if not access.claim_key:
-        if board and not (access.trust and board.VERIFIES):
+        if board and not (verified and board.VERIFIES):
             raise PointError(UNVERIFIED, "no claim key, and the server not verified")
-        if not access.trust:
+        if not verified:
             _warn()
     connect = board.connect if board else stream.connect
     return https.Server(connect, url, access.trust, access.timeout_s)

@@ -42,7 +42,7 @@ def check_pins(secure, pins):
 
 def _context(ca):
     context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-    if not ca:
+    if ca is None:
         if not _OVER_TRANSPORT:
             context.check_hostname = False  # CPython wants this first
         context.verify_mode = tls.CERT_NONE

@@ -63,7 +63,7 @@ class Numbers(unittest.TestCase):
         """except Exception catches it."""
         self.assertTrue(issubclass(PointError, Exception))
         error = PointError(12, "late")
-        self.assertEqual(error.args, (12, "late"))
+        self.assertEqual(error.args, ("E12 TIMEOUT: late",))
 
 
 class Verified(OSError):
@@ -126,6 +126,7 @@ class Refine(unittest.TestCase):
         ):
             self.check(Verified(code), name)
         self.check(Reasoned(1, "wrong version number"), "TLS")
+        self.check(Reasoned(8, "EOF occurred"), "CLOSED")
 
     def test_texts_of_others_stay_out(self):
         """A detail never repeats what the exception said."""

@@ -56,10 +56,11 @@ class Request(Case):
 
     def test_ca_on_plain_http(self):
         """A CA with an http URL would verify nobody: refused before connecting."""
-        with self.assertRaises(PointError) as raised:
-            self.post(url="http://a/")
-        self.assertEqual(raised.exception.name, "OPTION")
-        self.assertEqual(self.board.connected, [])
+        for ca in (b"ca", b""):  # an empty file is no reason to trust everybody
+            with self.assertRaises(PointError) as raised:
+                self.post(url="http://a/", ca=ca)
+            self.assertEqual(raised.exception.name, "OPTION")
+            self.assertEqual(self.board.connected, [])
 
     def test_headers(self):
         """The caller's headers pass, in one write, except those that are ours."""

@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import httpx2
 import pytest
@@ -22,17 +23,38 @@ def ask(client, serial):
     return client.post("/v1/access", json={"imei": imei(serial)})
 
 
+def registry_of(path):
+    """A fresh registry with one product and a few devices."""
+    database = open_database(path)
+    products.add(database, "Tracker", product_key=PRODUCT, mqtt_host="mqtt.test")
+    devices.register(database, PRODUCT, [devices.Row(n, imei(n), None) for n in (0, 1)])
+    return database
+
+
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory, authority):
     """A server that many tests may use, and its registry."""
     data = DataFolder(tmp_path_factory.mktemp("shared") / "data")
-    with open_database(data.registry) as database:
-        products.add(database, "Tracker", product_key=PRODUCT, mqtt_host="mqtt.test")
-        rows = [devices.Row(n, imei(n), None) for n in range(2)]
-        devices.register(database, PRODUCT, rows)
+    with registry_of(data.registry) as database:
         server = Server(data.path, authority)
         yield server, database
         server.stop()
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory, authority):
+    """A server that three requests were made to and that was then stopped.
+
+    Its exit code and what it replied to imei(0) are kept beside it.
+    """
+    data = DataFolder(tmp_path_factory.mktemp("stopped") / "data")
+    with registry_of(data.registry):
+        server = Server(data.path, authority)
+        with server.client() as client:
+            reply = ask(client, 0)
+            ask(client, 99)
+            client.post("/v1/access", content=b"x")
+        return SimpleNamespace(server=server, reply=reply, code=server.stop())
 
 
 def connection(server):
@@ -81,33 +103,36 @@ def test_fifty_at_once_to_two_processes_get_one_credential(shared, authority):
     assert len(set(bodies)) == len(secrets_of(database, 1)) == 1
 
 
-def test_a_restarted_server_gives_the_same(database, start_server):
-    """And a stopped one ends with exit code 0, whichever signal it was."""
-    bodies = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        server = start_server()
-        with server.client() as client:
-            bodies.append(ask(client, 0).content)
-        assert server.stop(number) == 0
-    assert bodies[0] == bodies[1]
+def test_a_server_that_is_stopped_ends_well(stopped):
+    """SIGTERM is how it is meant to end."""
+    assert stopped.code == 0
 
 
-def test_the_log_names_no_board_and_no_secret(database, start_server):
-    """One line an access: masked IMEI, code, milliseconds."""
-    server = start_server()
+def test_a_restarted_server_gives_the_same(stopped, authority):
+    """The credential is in the file, not in the process. Ctrl-C ends it as well."""
+    server = Server(stopped.server.data, authority)
     with server.client() as client:
-        device = ask(client, 0).json()["result"]["device"]
-        ask(client, 99)
-        client.post("/v1/access", content=b"x")
-    server.stop()
-    log = "".join(server.lines)
+        assert ask(client, 0).content == stopped.reply.content
+    assert server.stop(signal.SIGINT) == 0
+
+
+def test_the_log_names_no_board_and_no_secret(stopped):
+    """One line an access: masked IMEI, code, milliseconds."""
+    log = "".join(stopped.server.lines)
+    device = stopped.reply.json()["result"]["device"]
     for secret in (device["deviceSecret"], device["productSecret"], imei(0), imei(99)):
         assert secret not in log
-    lines = server.events("access")
+    lines = stopped.server.events("access")
     assert [line["code"] for line in lines] == ["00000", "40301", "40001"]
     assert lines[0]["imei"] == f"{imei(0)[:8]}****{imei(0)[-3:]}"
     assert all(line["ms"] >= 0 for line in lines)
-    assert any(line.startswith("serving https://127.0.0.1:") for line in server.lines)
+
+
+def test_people_are_told_where_it_is(stopped):
+    """One line that is not JSON."""
+    url = f"https://127.0.0.1:{stopped.server.port}"
+    plain = [line for line in stopped.server.lines if not line.startswith("{")]
+    assert plain == [f"serving {url}  docs at {url}/docs\n"]
 
 
 def test_a_connection_is_kept(shared):

@@ -8,12 +8,14 @@ from pointctl.errors import PointctlError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command and exit with its code (docs/cli.md lists them)."""
+    """Run one command and exit with its code; --help says what the codes mean."""
     try:
         app(arguments, prog_name="pointctl")
     except PointctlError as error:
         print(f"pointctl: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:  # where Typer does not catch it itself
+        sys.exit(130)
     except OSError as error:  # a full disk, a missing file, a port that is taken
         where = f"{error.filename}: " if error.filename else ""
         print(f"pointctl: {where}{error.strerror or error}", file=sys.stderr)

@@ -1,0 +1,145 @@
+"""Every firmware/<board>/board.py keeps the contract of firmware/template/board.py.
+
+What can be read is read, for all of them; firmware/unix is run, on both runtimes.
+"""
+
+import ast
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import hostile
+from tests.runtimes import ROOT, UMQTT, micropython, require
+
+IMEI = "490154203237518"
+BOARDS = sorted((ROOT / "firmware").glob("*/board.py"))
+TEMPLATE = ROOT / "firmware/template/board.py"
+
+
+def shape(path: Path) -> dict[str, list[str] | None]:
+    """The public names of a board.py: parameter names of a function, None of others."""
+    found: dict[str, list[str] | None] = {}
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.FunctionDef):
+            found[node.name] = [argument.arg for argument in node.args.args]
+        elif isinstance(node, ast.Assign):
+            found |= {t.id: None for t in node.targets if isinstance(t, ast.Name)}
+    return {name: what for name, what in found.items() if not name.startswith("_")}
+
+
+def named(path: Path) -> str:
+    return path.parent.name
+
+
+@pytest.mark.parametrize("path", BOARDS, ids=named)
+def test_names(path: Path) -> None:
+    """Each name of the template is there, and its functions take the same words."""
+    expected, found = shape(TEMPLATE), shape(path)
+    assert expected.keys() - found.keys() == set()
+    for name, words in expected.items():
+        if words is not None and found[name] is not None:  # an alias is run, not read
+            assert found[name] == words, name
+
+
+@pytest.mark.parametrize("path", BOARDS, ids=named)
+def test_nothing_more_is_public(path: Path) -> None:
+    """What is not in the contract begins with an underscore."""
+    assert shape(path).keys() - shape(TEMPLATE).keys() == set()
+
+
+@pytest.mark.parametrize("path", BOARDS, ids=named)
+def test_nothing_happens_at_import(path: Path) -> None:
+    """Imports, constants and definitions: no call but const(), no loop, no if."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Expr):
+            assert isinstance(node.value, ast.Constant), f"line {node.lineno}"
+            continue
+        allowed = (
+            ast.Import,
+            ast.ImportFrom,
+            ast.Assign,
+            ast.FunctionDef,
+            ast.ClassDef,
+        )
+        assert isinstance(node, (*allowed, ast.Try)), f"line {node.lineno}"
+        if isinstance(node, ast.Assign):
+            calls = [n for n in ast.walk(node.value) if isinstance(n, ast.Call)]
+            names = [call.func.id for call in calls if isinstance(call.func, ast.Name)]
+            assert names == ["const"] * len(calls), f"line {node.lineno}"
+
+
+@pytest.fixture
+def ports() -> Iterator[dict[str, str]]:
+    """The three ports that contract.py asks for, as its environment."""
+
+    def echo(sock: socket.socket, seen: hostile.Seen) -> None:
+        while data := sock.recv(4096):
+            sock.sendall(data)
+
+    with (
+        hostile.listening(echo) as echoing,
+        hostile.listening(hostile.over_tcp(hostile.silent)) as mute,
+        socket.socket() as nobody,
+    ):
+        nobody.bind(("127.0.0.1", 0))
+        yield {
+            "ECHO_PORT": str(echoing.port),
+            "SILENT_PORT": str(mute.port),
+            "CLOSED_PORT": str(nobody.getsockname()[1]),
+        }
+
+
+def run_contract(
+    runtime: str, ports: dict[str, str], folder: Path, imei: str | None
+) -> "subprocess.CompletedProcess[str]":
+    require("umqtt.simple", UMQTT, "run make test")
+    program = sys.executable if runtime == "cpython" else micropython()
+    environment = os.environ | ports
+    environment["POINTACCESS_BOARD"] = str(ROOT / "firmware/unix")
+    environment.pop("POINTACCESS_IMEI", None)
+    if imei is not None:
+        environment["POINTACCESS_IMEI"] = imei
+    return subprocess.run(
+        [program, ROOT / "tests/run.py", ROOT / "tests/boards/contract.py"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("imei", [IMEI, None, "", IMEI[:14] + "0", "-1"])
+@pytest.mark.parametrize("runtime", ["micropython", "cpython"])
+def test_unix(
+    runtime: str, ports: dict[str, str], tmp_path: Path, imei: str | None
+) -> None:
+    """The unix board keeps it for real, whatever IMEI its environment gives."""
+    done = run_contract(runtime, ports, tmp_path, imei)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "10 passed, 0 failed, 0 skipped"
+
+
+@pytest.mark.parametrize("runtime", ["micropython", "cpython"])
+def test_unix_imei_and_restart(runtime: str, tmp_path: Path) -> None:
+    """The IMEI is the environment's, and a restart ends the process."""
+    program = sys.executable if runtime == "cpython" else micropython()
+    source = "import board\nprint(board.imei())\nboard.restart()\nprint('still here')\n"
+    paths = f"{ROOT}:{ROOT / 'firmware/unix'}"
+    done = subprocess.run(
+        [program, "-c", source],
+        cwd=tmp_path,
+        env=os.environ
+        | {"POINTACCESS_IMEI": IMEI, "PYTHONPATH": paths, "MICROPYPATH": paths},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == IMEI + "\n", done.stderr
