@@ -27,7 +27,8 @@ class Exchange:
         self._data = data
         self._headers = headers
         self._request_id = None
-        self._server = _server(access, url)
+        self._url = url
+        self._server = None
 
     def fetch(self):
         """(code, device_config or None); sets the access's error and retry_after_s."""
@@ -36,6 +37,7 @@ class Exchange:
         access.retry_after_s = 0
         try:
             data = self._data
+            self._server = _server(access, self._url)
             if access.claim_key:
                 self._request_id = access.claim.request_id()
                 data = protocol.claim(
@@ -68,7 +70,8 @@ class Exchange:
             protocol.decode_code(*self._server.post(told, self._headers))
 
     def close(self):
-        self._server.close()
+        if self._server:
+            self._server.close()
 
 
 def _server(access, url):
