@@ -1,39 +1,42 @@
 """The socket under `umqtt`: verified, bounded, one write for each packet.
 
-umqtt.simple is used as it is. It takes an object as `ssl` and calls its wrap_socket();
-ours hands back a connection that gathers the library's many small writes until an MQTT
-packet is whole (MQTT 3.1.1 §2.2), since each small write costs a TLS record and, with
-Nagle's algorithm against a delayed acknowledgement, 44 ms.
+umqtt.simple is used as it is, but given us for the module `socket`: what it opens is
+one of our streams, under one deadline from the name to the handshake. We gather its
+many small writes until an MQTT packet is whole (MQTT 3.1.1 §2.2): each would cost a TLS
+record and, with Nagle's algorithm against a delayed acknowledgement, 44 ms.
 """
 
 from .compat import const
-from .errors import CLOSED, PointError
-from .stream import Stream
+from .errors import CLOSED, TOO_LARGE, PointError
 
 _MAX_HEAD = const(5)
+_MAX_READ = const(16384)  # no message for a board is larger; a broken broker may say so
 
 
 class BrokerSocket:
-    """What umqtt gets as `ssl`, and then as its socket.
+    """What umqtt.simple takes for the module `socket`, and for the socket it opens.
 
-    `trust` as in Stream.secure(), None for plain TCP; `timeout_s` bounds the handshake
-    and then each packet.
+    `connect(host, port, trust, timeout_s)` gives a Stream; `timeout_s` bounds the
+    connection, and then each packet.
     """
 
-    def __init__(self, host, trust, timeout_s):
-        self._host = host
-        self._trust = trust
+    def __init__(self, connect, host, port, trust, timeout_s):
+        self._connect = connect
+        self._where = host, port, trust, timeout_s
         self._timeout_s = timeout_s
         self._stream = None
         self._packet = b""
         self.packets = 0  # reads that gave something: a broker that is not silent
 
-    def wrap_socket(self, sock, server_hostname=None):
-        """umqtt's connected socket, made safe. Raises PointError."""
-        self._stream = Stream(sock, self._timeout_s)
-        if self._trust is not None:
-            self._stream.secure(self._host, self._trust)
+    def socket(self, *kind):
         return self
+
+    def getaddrinfo(self, *where):
+        return ((None,),)  # our connect() resolves the name, in its own time
+
+    def connect(self, address):
+        """Connect, and shake hands if there is trust to be had. Raises PointError."""
+        self._stream = self._connect(*self._where)
 
     def write(self, data, length=None):
         """Gather `data`, or its first `length` bytes; send when the packet is whole."""
@@ -54,6 +57,8 @@ class BrokerSocket:
 
     def read(self, count):
         """`count` bytes, or None if umqtt only looks and nothing has come."""
+        if count > _MAX_READ:
+            raise PointError(TOO_LARGE, "the broker's packet")
         if self._stream.waits:
             self._stream.within(self._timeout_s)
         data = self._stream.read(count)
@@ -72,7 +77,8 @@ class BrokerSocket:
         """Ignored: newer umqtt sets its own, ours is tighter."""
 
     def close(self):
-        self._stream.close()
+        if self._stream:
+            self._stream.close()
 
 
 def _packet_size(data):

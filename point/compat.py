@@ -5,10 +5,18 @@ does, because QuecPython's 1.13 build has no aliases. Features are probed, never
 versions.
 """
 
+try:
+    import micropython
+
+    _PREFIX = "u"
+except ImportError:  # CPython, where ujson is somebody else's
+    micropython = None
+    _PREFIX = ""
+
 
 def _module(name):
     try:
-        return __import__("u" + name)
+        return __import__(_PREFIX + name)
     except ImportError:
         return __import__(name)
 
@@ -30,9 +38,8 @@ except ImportError:
     except ImportError:
         tls = None  # QuecPython: its board adapter brings its own
 
-if hasattr(time, "ticks_ms"):
-    from micropython import const
-
+if micropython:
+    const = micropython.const
     aes = _module("cryptolib").aes
 
     sleep_ms = time.sleep_ms

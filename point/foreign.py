@@ -29,7 +29,7 @@ class Server:
         response = None
         try:
             response = self._call(self._url, json=dict(data), headers=ours)
-            return getattr(response, "status_code", 200), _body(response)
+            return int(getattr(response, "status_code", 200)), _body(response)
         except (PointError, MemoryError):
             raise
         except OSError as error:

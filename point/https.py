@@ -29,7 +29,11 @@ class Server:
 
     def post(self, data, headers=None):
         """POST `data` as JSON, return (status, body). Raises PointError."""
-        request = self._request(json.dumps(data).encode(), headers)
+        try:
+            body = json.dumps(data).encode()
+        except (TypeError, ValueError):
+            raise PointError(OPTION, "the request's data is not JSON")
+        request = self._request(body, headers)
         if self._stream:
             self._stream.within(self._timeout_s)
         else:

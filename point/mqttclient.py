@@ -1,5 +1,7 @@
 """umqtt.simple in the shape every board gives: all its failures are PointErrors."""
 
+from .broker import BrokerSocket
+from .compat import const
 from .errors import (
     BROKER_DENIED,
     BROKER_LOST,
@@ -9,26 +11,29 @@ from .errors import (
     refine,
 )
 
+_TIMEOUT_S = const(30)
+
 
 class Client:
     """What Session talks to; see mqtt() in firmware/template/board.py.
 
-    `library` is the MQTTClient class, `carrier` a BrokerSocket, `settings` what
+    `library` is the module umqtt.simple, `connect` opens a Stream, `settings` are what
     Session.connect() makes.
     """
 
-    def __init__(self, library, carrier, settings):
-        self._carrier = carrier
+    def __init__(self, library, connect, settings):
+        where = settings["host"], settings["port"]
+        trust = settings["trust"]
+        self._socket = BrokerSocket(connect, where[0], where[1], trust, _TIMEOUT_S)
+        library.socket = self._socket
         self._clean = bool(settings["cleanSession"])
-        self._client = library(
+        self._client = library.MQTTClient(
             settings["clientId"],
-            settings["host"],
-            settings["port"],
+            where[0],
+            where[1],
             settings["user"],
             settings["password"],
             settings["keepAlive"],
-            carrier,
-            {"server_hostname": settings["host"]},
         )
         self._client.set_callback(settings["received"])
         will = settings.get("will")
@@ -46,9 +51,9 @@ class Client:
 
     def check(self):
         """Take a message if one has come; True if anything has, a PINGRESP too."""
-        before = self._carrier.packets
+        before = self._socket.packets
         self._run(self._client.check_msg)
-        return self._carrier.packets != before
+        return self._socket.packets != before
 
     def ping(self):
         self._run(self._client.ping)
@@ -60,8 +65,7 @@ class Client:
             self.close()
 
     def close(self):
-        if self._client.sock:
-            self._client.sock.close()
+        self._socket.close()
 
     @staticmethod
     def _run(call, *arguments):

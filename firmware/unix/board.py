@@ -1,12 +1,10 @@
 """The unix port, and CPython, as a board: for the demo, the tests, and gateways."""
 
 import os
-import sys
 import time
 
 from point import imei as _imei
 from point import stream
-from point.broker import BrokerSocket
 from point.compat import EPOCH
 from point.digest import sha256
 from point.errors import IMEI, PointError
@@ -16,8 +14,6 @@ from point.store import read_setup
 
 DIR = "."  # the flash is the folder that main.py was started in
 VERIFIES = True
-
-_TIMEOUT_S = 30
 
 
 def imei():
@@ -36,14 +32,10 @@ connect = stream.connect
 
 
 def mqtt(settings):
-    """umqtt.simple over a verified connection."""
-    from umqtt.simple import MQTTClient
+    """umqtt.simple over one of our streams."""
+    from umqtt import simple
 
-    carrier = BrokerSocket(settings["host"], settings["trust"], _TIMEOUT_S)
-    # umqtt.simple before 1.4, the one on PyPI, does not call the object it is given but
-    # imports this name.
-    sys.modules["ussl"] = carrier
-    return Client(MQTTClient, carrier, settings)
+    return Client(simple, connect, settings)
 
 
 def now():
