@@ -49,8 +49,27 @@ class Stream:
         self.closed += 1
 
 
+class Talk(Stream):
+    """A stream to a peer that answers: `answer(bytes written)` gives what to read."""
+
+    def __init__(self, answer):
+        Stream.__init__(self)
+        self._answer = answer
+
+    def write(self, data):
+        Stream.write(self, data)
+        self.reply += self._answer(bytes(data))
+
+
+NOW = 1800000000  # 2027-01-15: a clock that is right
+
+
 class Board:
-    """A board whose waits are nothing, and whose network is one scripted stream."""
+    """A board whose waits are nothing, and whose network is scripted streams.
+
+    Each of `replies` is what a connection gives, or the error it ends in; a function is
+    asked for each write. The last is given for ever if it is a function.
+    """
 
     DIR = "."
     VERIFIES = True
@@ -62,20 +81,35 @@ class Board:
         self.connected = []
         self.fed = 0
         self.onlines = []
+        self.clock = NOW
+        self.clocks = []
 
     def online(self, timeout_s):
         self.onlines.append(timeout_s)
 
     def connect(self, host, port, trust, timeout_s):
         self.connected.append((host, port, trust, timeout_s))
-        reply = self.replies.pop(0)
+        reply = self.replies[0]
+        if not callable(reply) or len(self.replies) > 1:
+            self.replies.pop(0)
         if isinstance(reply, Exception):
             raise reply
-        self.streams.append(Stream(reply))
+        self.streams.append(Talk(reply) if callable(reply) else Stream(reply))
         return self.streams[-1]
 
+    def now(self):
+        return self.clock
+
+    def network_time(self):
+        return None
+
+    def set_clock(self, unix_s):
+        self.clock = unix_s
+        self.clocks.append(unix_s)
+
     def random(self, count):
-        return bytes(count)
+        """No wait (two bytes), and no lot that is drawn (one byte)."""
+        return bytes(count) if count == 2 else b"\xff" * count
 
     def feed(self):
         self.fed += 1
