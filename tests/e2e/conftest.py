@@ -62,10 +62,18 @@ def start_board(tmp_path_factory: pytest.TempPathFactory) -> Board:
     """Starts a process that makes (name, url, timeout) requests one after another."""
 
     def start(
-        runtime: str, requests: Iterable[tuple[str, str, float]], ca: Path | None
+        runtime: str,
+        requests: Iterable[tuple[str, str, float]],
+        ca: Path | None,
+        pins: Iterable[str] = (),
     ) -> "subprocess.Popen[str]":
         named = [{"name": n, "url": u, "timeout": t} for n, u, t in requests]
-        job = {"root": str(runtimes.ROOT), "ca": ca and str(ca), "requests": named}
+        job = {
+            "root": str(runtimes.ROOT),
+            "ca": ca and str(ca),
+            "pins": list(pins),
+            "requests": named,
+        }
         folder = tmp_path_factory.mktemp("board")
         (folder / "job.json").write_text(json.dumps(job))
         return subprocess.Popen(

@@ -1,7 +1,7 @@
 """A board's side of the hostile scenarios, the same on MicroPython and on CPython.
 
-Its argument is a file: {"root", "ca", "requests": [{"name", "url", "timeout"}]}. It
-prints one line for each request, RESULT and what became of it as JSON.
+Its argument is a file: {"root", "ca", "pins", "requests"}, the last a list of {"name",
+"url", "timeout"}. It prints a line for each, RESULT and what became of it as JSON.
 """
 
 import json
@@ -13,14 +13,13 @@ sys.path.insert(0, JOB["root"])
 
 from point import PointAccess
 from point.compat import ticks_diff, ticks_ms
+from point.seal import unhexed
 
 DATA = {"imei": "490154203237518", "s3cret": "s3cret"}
 HEADERS = {"X-Key": "s3cret", "Content-Type": "text/plain"}
 
 
 def certificate(path):
-    if path is None:
-        return None
     with open(path, "rb") as file:
         return file.read()
 
@@ -54,7 +53,11 @@ def attempt(access, given):
     }
 
 
-ca = certificate(JOB["ca"])
-access = PointAccess(trust=None if ca is None else {"ca": ca})
+trust = {}
+if JOB["pins"]:
+    trust["pins"] = [unhexed(pin) for pin in JOB["pins"]]
+if JOB["ca"] is not None:
+    trust["ca"] = certificate(JOB["ca"])
+access = PointAccess(trust=trust)
 for given in JOB["requests"]:
     print("RESULT " + json.dumps(attempt(access, given)))

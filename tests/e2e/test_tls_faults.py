@@ -7,7 +7,9 @@ writes down what reaches it beyond the handshake: from a board that refuses it, 
 import ast
 import contextlib
 import datetime
+import hashlib
 import os
+import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -161,6 +163,55 @@ def test_without_a_ca(authority: trustme.CA, start_board: Board, runtime: str) -
         said = outcome(start_board(runtime, visits, None))
     assert [said.results[name]["code"] for name in ("first", "second")] == ["00000"] * 2
     assert said.output.count("NOT verified") == 1
+
+
+@pytest.mark.parametrize(
+    ("pinned", "with_ca", "error"),
+    [
+        (["leaf"], False, None),
+        (["other", "leaf"], False, None),
+        (["other"], False, "TLS_PIN"),
+        (["other"], True, "TLS_PIN"),
+        (["leaf"], True, "TLS_CA"),
+    ],
+)
+def test_pins(
+    start_board: Board,
+    ca_file: Path,
+    runtime: str,
+    pinned: list[str],
+    with_ca: bool,
+    error: str | None,
+) -> None:
+    """A pin needs neither CA nor clock; with a CA both have to hold.
+
+    The certificate is expired, its name wrong and its authority a stranger, so only the
+    pin can let it pass, and nothing can where the CA is asked as well.
+    """
+    case = CASES["wrong name"]._replace(signer="stranger", days=(-9, -1))
+    if with_ca and pinned == ["other"]:
+        case = CASES["right name"]
+    authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
+    leaf = certificate(case, authority)
+    der = ssl.PEM_cert_to_DER_cert(leaf.cert_chain_pems[0].bytes().decode())
+    sums = {"leaf": hashlib.sha256(der).hexdigest(), "other": "00" * 32}
+    ca = ca_file
+    if case is CASES["right name"]:
+        ca = ca_file.with_name("pinned.der")
+        ca.write_bytes(hostile.der(authority))
+    with hostile.listening(
+        over_tls(hostile.server_context(leaf), {b"/": saying(OK)})
+    ) as server:
+        visits = [("visit", f"https://localhost:{server.port}/", TIMEOUT_S)]
+        pins = [sums[name] for name in pinned]
+        board = start_board(runtime, visits, ca if with_ca else None, pins)
+        result = outcome(board).results["visit"]
+    assert (result["code"], result["error"]) == (
+        "77777" if error else "00000",
+        error,
+    )
+    if error:
+        assert server.seen.application_bytes == b""
 
 
 def test_ca_and_plain_http(ca_file: Path, start_board: Board, runtime: str) -> None:
