@@ -55,7 +55,11 @@ class Foreign(unittest.TestCase):
             return response
 
         given = {"imei": "1"} if data is None else data
-        return foreign.post(call, "https://a/", given, headers)
+        server = foreign.Server(call, "https://a/")
+        try:
+            return server.post(given, headers)
+        finally:
+            server.close()
 
     def refused(self, response, name):
         with self.assertRaises(PointError) as raised:
@@ -99,6 +103,7 @@ class Foreign(unittest.TestCase):
     def test_status(self):
         """The status comes through; where there is none it counts as 200."""
         self.assertEqual(self.post(Response(status_code=503))[0], 503)
+        self.assertEqual(self.post(Response(status_code="503"))[0], 503)
         self.assertEqual(self.post(Bare({}))[0], 200)
 
     def test_empty_answers(self):
@@ -136,8 +141,13 @@ class Foreign(unittest.TestCase):
             self.refused(response, name)
             self.assertEqual(response.closed, 1)
         self.refused(Bare(ValueError("s3cret")), "MALFORMED")
-        self.refused(None, "MALFORMED")
         self.refused(Response(pieces(7)), "MALFORMED")
+        self.refused(Response(status_code="x"), "MALFORMED")
+        self.refused(Response(status_code=None), "MALFORMED")
+
+    def test_no_response(self):
+        """A call that gives None has got nothing from the server."""
+        self.refused(None, "CLOSED")
 
     def test_memory(self):
         """Memory that runs out is for the caller to tell, and the response closed."""

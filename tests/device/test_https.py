@@ -1,5 +1,6 @@
 """point.https: what is sent, and what is believed of an answer."""
 
+import sys
 import unittest
 
 import fakes
@@ -15,16 +16,20 @@ GOLDEN = (
     b"Host: p.example.com:8443\r\n"
     b"Content-Type: application/json\r\n"
     b"Content-Length: 27\r\n"
-    b"Connection: close\r\n"
 )
 BODY = b'{"imei": "490154203237518"}'
+TRUST = {"ca": b"ca"}
 
 
 class Case(unittest.TestCase):
-    def post(self, reply=None, url=URL, headers=None, ca=b"ca", timeout_s=30):
+    def post(self, reply=None, url=URL, headers=None, trust=TRUST, timeout_s=30):
+        """One post over a connection of its own."""
         self.board = fakes.Board(replies=[http(b"{}") if reply is None else reply])
-        connect = self.board.connect
-        return https.post(connect, url, DATA, headers, ca, timeout_s)
+        server = https.Server(self.board.connect, url, trust, timeout_s)
+        try:
+            return server.post(DATA, headers)
+        finally:
+            server.close()
 
     def sent(self):
         return b"".join(self.board.streams[0].writes)
@@ -49,18 +54,39 @@ class Request(Case):
         self.assertEqual(
             self.board.connected, [("p.example.com", 8443, {"ca": b"ca"}, 7)]
         )
-        self.post(url="https://a/", ca=None)
-        self.assertEqual(self.board.connected, [("a", 443, {"ca": None}, 30)])
-        self.post(url="http://a/", ca=None)
-        self.assertEqual(self.board.connected, [("a", 80, None, 30)])
+        self.assertIs(self.board.connected[0][2], TRUST)
+        for trust in (None, {}):
+            self.post(url="https://a/", trust=trust)
+            self.assertEqual(self.board.connected, [("a", 443, {}, 30)])
+            self.post(url="http://a/", trust=trust)
+            self.assertEqual(self.board.connected, [("a", 80, None, 30)])
 
-    def test_ca_on_plain_http(self):
-        """A CA with an http URL would verify nobody: refused before connecting."""
-        for ca in (b"ca", b""):  # an empty file is no reason to trust everybody
+    def test_nothing_before_it_is_asked_for(self):
+        """The constructor connects to nobody, and an unused server closes quietly."""
+        board = fakes.Board()
+        server = https.Server(board.connect, URL, TRUST, 30)
+        server.close()
+        server.close()
+        self.assertEqual(board.connected, [])
+
+    def test_trust_on_plain_http(self):
+        """Trust with an http URL would verify nobody: refused before connecting."""
+        # An empty file is no reason to trust everybody.
+        for trust in ({"ca": b"ca"}, {"ca": b""}, {"pins": [bytes(32)]}):
             with self.assertRaises(PointError) as raised:
-                self.post(url="http://a/", ca=ca)
+                self.post(url="http://a/", trust=trust)
             self.assertEqual(raised.exception.name, "OPTION")
             self.assertEqual(self.board.connected, [])
+
+    def test_data_that_is_no_json(self):
+        """What JSON cannot say is the caller's mistake, told before connecting."""
+        board = fakes.Board()
+        server = https.Server(board.connect, URL, TRUST, 30)
+        if sys.implementation.name == "cpython":  # MicroPython writes their repr
+            with self.assertRaises(PointError) as raised:
+                server.post({"a": b"bytes"})
+            self.assertEqual(raised.exception.name, "OPTION")
+        self.assertEqual(board.connected, [])
 
     def test_headers(self):
         """The caller's headers pass, in one write, except those that are ours."""
@@ -108,6 +134,79 @@ class Request(Case):
             self.post(error)
         self.assertIs(raised.exception, error)
         self.assertEqual(self.board.streams, [])
+
+
+class KeptAlive(Case):
+    def posts(self, *replies):
+        """The answers to one post after another of one server, and its board."""
+        board = fakes.Board(replies=replies)
+        server = https.Server(board.connect, URL, TRUST, 30)
+        return board, server
+
+    def closed(self, board):
+        return [stream.closed for stream in board.streams]
+
+    def test_reused(self):
+        """A second post goes over the same connection, with a deadline of its own."""
+        board, server = self.posts(http(b'{"a":1}') + http(b"", "404 x") + http(b"c"))
+        self.assertEqual(server.post(DATA), (200, b'{"a":1}'))
+        self.assertEqual(server.post({"b": 2}), (404, b""))
+        self.assertEqual(server.post(DATA, {"X-Key": "k"}), (200, b"c"))
+        self.assertEqual(len(board.connected), 1)
+        stream = board.streams[0]
+        self.assertEqual(len(stream.writes), 3)
+        self.assertEqual(stream.writes[0], GOLDEN + b"\r\n" + BODY)
+        self.assertEqual(stream.writes[1].split(b"\r\n\r\n")[1], b'{"b": 2}')
+        self.assertEqual(stream.deadlines, [30, 30])
+        self.assertEqual(self.closed(board), [0])
+        server.close()
+        server.close()
+        self.assertEqual(self.closed(board), [1])
+
+    def test_reused_after_chunks(self):
+        """Chunks have an end, so the connection can go on."""
+        chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"
+        chunked += b"0\r\nTrailer: x\r\n\r\n"
+        board, server = self.posts(chunked + chunked)
+        for _ in range(2):
+            self.assertEqual(server.post(DATA), (200, b"{}"))
+        self.assertEqual(len(board.connected), 1)
+
+    def test_not_reused(self):
+        """Where the server closes, or the end is its closing, a new one is opened."""
+        for reply in (
+            http(b"{}", head="Connection: close\r\n"),
+            http(b"{}", head="CONNECTION: Close\r\n"),
+            http(b"{}").replace(b"HTTP/1.1", b"HTTP/1.0"),
+            b"HTTP/1.1 200 OK\r\n\r\n{}",
+            b"HTTP/1.0 200 OK\r\n\r\n{}",
+            b"HTTP/1.1 100 Continue\r\n\r\n" + http(b"{}", head="connection:close\r\n"),
+        ):
+            board, server = self.posts(reply, http(b"x"))
+            self.assertEqual(server.post(DATA), (200, b"{}"), reply)
+            self.assertEqual(self.closed(board), [1], reply)
+            self.assertEqual(server.post(DATA), (200, b"x"))
+            self.assertEqual(self.closed(board), [1, 0])
+
+    def test_kept(self):
+        """Other values of Connection do not close; nor does a 100 of HTTP/1.0."""
+        for reply in (
+            http(b"{}", head="Connection: keep-alive\r\n"),
+            b"HTTP/1.0 100 Continue\r\n\r\n" + http(b"{}"),
+        ):
+            board, server = self.posts(reply)
+            self.assertEqual(server.post(DATA), (200, b"{}"), reply)
+            self.assertEqual(self.closed(board), [0], reply)
+
+    def test_server_has_gone(self):
+        """A connection that the server has closed meanwhile is a cut reply."""
+        board, server = self.posts(http(b"{}"))
+        server.post(DATA)
+        with self.assertRaises(PointError) as raised:
+            server.post(DATA)
+        self.assertEqual(raised.exception.name, "CLOSED")
+        server.close()
+        self.assertEqual(self.closed(board), [1])
 
 
 class Reply(Case):
