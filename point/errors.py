@@ -1,4 +1,7 @@
-"""What can go wrong, by stable numbers, never reused. Tens tell who has to act."""
+"""What can go wrong, by numbers that are never reused; docs/errors.md is made of this.
+
+Tens tell who has to act.
+"""
 
 from .compat import const
 
@@ -7,41 +10,44 @@ SUCCESS = "00000"
 FETCH_FAILED = "77777"
 NO_CODE_IN_REPLY = "99999"
 
-# 1x  the network: waiting and trying again is right
-DNS = const(10)
-CONNECT = const(11)
-TIMEOUT = const(12)
-CLOSED = const(13)
-OFFLINE = const(14)
-# 2x  trust: the other side did not prove who it is, or the clock cannot tell
-TLS = const(20)
-TLS_NAME = const(21)
-TLS_CA = const(22)
-TLS_DATE = const(23)
-TLS_PIN = const(24)
-UNVERIFIED = const(25)
-# 3x  the reply
-HTTP_STATUS = const(30)
-TOO_LARGE = const(31)
-MALFORMED = const(32)
-FIELD = const(33)
-NO_CODE = const(34)
-REFUSED = const(35)
-SEAL = const(36)
-# 4x  flash
-FLASH = const(40)
-READ_BACK = const(41)
-# 5x  the broker
-BROKER_REFUSED = const(50)
-BROKER_LOST = const(51)
-BROKER_DENIED = const(52)
-# 6x  how the board is set up
-SETTING = const(60)
-OPTION = const(61)
-IMEI = const(62)
-# 7x  memory
-NO_MEMORY = const(70)
+# 1x: wait. The network is not there, or the other side is not; trying again is right.
+DNS = const(10)  # the name does not resolve
+CONNECT = const(11)  # nobody answers at the address
+TIMEOUT = const(12)  # the deadline of the whole exchange has passed
+CLOSED = const(13)  # the other side closed the connection too early
+OFFLINE = const(14)  # the board has no network
+BROKER_LOST = const(15)  # the broker is gone, silent, or does not speak MQTT
+# 2x: operator. The other side did not prove who it is, and was told nothing.
+TLS = const(20)  # the handshake failed: no common version, a broken CA file, not TLS
+TLS_NAME = const(21)  # the certificate is for another name
+TLS_CA = const(22)  # the certificate is not signed by the board's CA
+TLS_DATE = const(23)  # the certificate is not valid now, or the clock is wrong
+TLS_PIN = const(24)  # the certificate is none of the pinned ones
+UNVERIFIED = const(25)  # neither claim key nor a way to verify: nothing was asked
+# 3x: operator. The server answered, but not with credentials.
+HTTP_STATUS = const(30)  # another status than 200, and no refusal code
+TOO_LARGE = const(31)  # more than a reply or a packet may have
+MALFORMED = const(32)  # not HTTP, or not JSON
+FIELD = const(
+    33
+)  # a member is missing, mistyped, over-long or not allowed; it is named
+NO_CODE = const(34)  # a reply without a code
+REFUSED = const(35)  # the server's own refusal; its code is in the detail
+SEAL = const(36)  # the reply is not sealed with this board's key
+# 4x: firmware. The flash does not keep what it is given.
+FLASH = const(40)  # full, read-only or broken; the record from before is still there
+READ_BACK = const(41)  # what was read back is not what was written
+# 5x: operator. The broker has an opinion of this board.
+BROKER_REFUSED = const(50)  # it does not take the credentials
+BROKER_DENIED = const(52)  # it does not allow a subscription
+# 6x: firmware. The board is not set up right.
+SETTING = const(60)  # settings.json, the CA or the claim key is missing or wrong
+OPTION = const(61)  # an argument makes no sense
+IMEI = const(62)  # the modem gives no valid IMEI
+# 7x: firmware. There is not enough memory.
+NO_MEMORY = const(70)  # the heap is too small or in pieces; the flash is unchanged
 
+_WHO = ("wait", "operator", "operator", "firmware", "operator", "firmware", "firmware")
 _ETIMEDOUT = const(110)
 _TLS_EOF = const(29312)  # mbedTLS: the connection indicated an EOF
 _OPENSSL_EOF = const(8)
@@ -58,14 +64,15 @@ _SENTENCES = (
 class PointError(Exception):
     """One class for every failure.
 
-    `number` is stable, `name` is its short name, `detail` is safe to log: it never
-    holds a secret or text that a peer sent.
+    `number` is stable, `name` is its short name, `who` can mend it: "wait", "operator"
+    or "firmware". `detail` is safe to log: no secret, no unchecked text of a peer.
     """
 
     def __init__(self, number, detail=""):
         self.number = number
         self.detail = detail
         self.name = _name(number)
+        self.who = _WHO[number // 10 - 1]
         # One argument: an uncaught one then ends a traceback in plain words.
         super().__init__("E%d %s: %s" % (number, self.name, detail))
 

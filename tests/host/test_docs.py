@@ -1,0 +1,75 @@
+"""The documentation's made pages are what the code says today, and its links lead on."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from point import errors
+from tests.runtimes import ROOT
+
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+def test_made_pages_are_up_to_date() -> None:
+    """make docs would change nothing."""
+    check = subprocess.run(
+        [sys.executable, "tools/make_docs.py", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert (check.returncode, check.stdout) == (0, ""), check.stderr
+
+
+def test_a_stale_page_is_noticed(tmp_path: Path) -> None:
+    """A page that somebody has edited makes --check fail and is named."""
+    copy = tmp_path / "checkout"
+    for name in ("tools/make_docs.py", "point/errors.py", "point/flow.py"):
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_bytes((ROOT / name).read_bytes())
+    (copy / "docs").mkdir()
+    for page in ("architecture", "errors", "cli"):
+        text = (ROOT / f"docs/{page}.md").read_text(encoding="utf-8")
+        (copy / f"docs/{page}.md").write_text(text + "x" * (page == "errors"))
+    check = subprocess.run(
+        [sys.executable, "tools/make_docs.py", "--check"],
+        cwd=copy,
+        capture_output=True,
+        text=True,
+    )
+    assert check.returncode == 1, check.stderr
+    assert "docs/errors.md" in check.stdout
+    assert "docs/cli.md" not in check.stdout
+
+
+def test_every_error_has_its_row() -> None:
+    """Each number of point.errors stands in docs/errors.md, and no other does."""
+    rows = re.findall(
+        r"^\| (\d+) \| `(\w+)` \|", (ROOT / "docs/errors.md").read_text(), re.M
+    )
+    numbers = {
+        name: value
+        for name, value in vars(errors).items()
+        if name.isupper() and isinstance(value, int) and not name.startswith("_")
+    }
+    assert {name: int(number) for number, name in rows} == numbers
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links(page: Path) -> None:
+    """Each relative link leads to a file that is there, each anchor to a heading."""
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        if target.startswith("https://"):
+            continue
+        name, _, anchor = target.partition("#")
+        file = page.parent / name if name else page
+        assert file.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.M)
+            slugs = [
+                re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings
+            ]
+            assert anchor in slugs, target

@@ -1,0 +1,126 @@
+"""Write the parts of the documentation that are made from code.
+
+`docs/errors.md` from the comments in point/errors.py, the state diagram in
+docs/architecture.md from the table in point/flow.py, docs/cli.md from --help. With
+--check nothing is written, and the exit code is 1 if anything would change.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from point import flow
+from pointctl.cli import app
+
+ROOT = Path(__file__).resolve().parents[1]
+MARKS = ("<!-- made by tools/make_docs.py from point/flow.py -->\n", "<!-- end -->\n")
+
+
+def errors() -> str:
+    """The page of errors: a table for each group of ten."""
+    lines = [
+        "# Errors",
+        "",
+        "What `PointError` says, made from `point/errors.py` by `make docs`.",
+        "Numbers are stable and never reused; a log line reads `E22 TLS_CA: …`.",
+    ]
+    source = (ROOT / "point/errors.py").read_text(encoding="utf-8")
+    for line in source.splitlines():
+        if group := re.match(r"# (\d)x: (\w+)\. (.*)", line):
+            tens, who, text = group.groups()
+            lines += ["", f"## {tens}x: {who}", "", text, ""]
+            lines += ["| number | name | what happened |", "| --- | --- | --- |"]
+        if error := re.match(r"(\w+) = const\((\d+)\)  # (.*)", line):
+            name, number, text = error.groups()
+            lines.append(f"| {number} | `{name}` | {text} |")
+    return "\n".join(lines) + "\n"
+
+
+def diagram() -> str:
+    """The table of decisions as a Mermaid state diagram."""
+    events = {flow.DONE: "done", flow.FAILED: "failed", flow.REFUSED: "refused"}
+    states = _states()
+    lines = ["```mermaid", "stateDiagram-v2"]
+    lines += ["    [*] --> LOAD: power-up", "    [*] --> REVERT: the broker refuses"]
+    for state, name in enumerate(states[: flow.HAND_OVER]):
+        after: dict[int, list[str]] = {}
+        for event, word in events.items():
+            after.setdefault(flow.after(state, event), []).append(word)
+        for target, words in after.items():
+            label = "in any case" if len(words) == len(events) else " or ".join(words)
+            lines.append(f"    {name} --> {states[target]}: {label}")
+    lines += ["    HAND_OVER --> [*]", "    STOP --> [*]", "```"]
+    return "\n".join(lines) + "\n"
+
+
+def _states() -> list[str]:
+    """The states' names, in the order of their numbers."""
+    source = (ROOT / "point/flow.py").read_text(encoding="utf-8")
+    found = re.findall(r"^([A-Z_]+) = const\((\d+)\)", source, re.M)
+    states = [(int(n), name) for name, n in found if not name.startswith("_")]
+    return [name for _, name in states[: flow.STOP + 1]]
+
+
+def cli() -> str:
+    """Every command's help, as a terminal of 80 columns shows it."""
+    lines = ["# pointctl", "", "Made from `--help` by `make docs`.", ""]
+    command = typer.main.get_command(app)
+    for path, found in _commands(command, "pointctl"):
+        lines += [f"## {path}", "", (found.help or "").strip(), ""]
+        if found.epilog:
+            lines += [found.epilog.strip(), ""]
+        with found.make_context(path, [], resilient_parsing=True) as context:
+            usage = found.get_usage(context).removeprefix("Usage: ").strip()
+            lines += ["```text", usage]
+            for parameter in found.get_params(context):
+                record = parameter.get_help_record(context)
+                if record:
+                    lines.append(f"  {record[0]}\n      {record[1]}".rstrip())
+            lines += ["```", ""]
+    return "\n".join(lines)
+
+
+def _commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
+    yield path, command
+    for name, child in getattr(command, "commands", {}).items():
+        yield from _commands(child, f"{path} {name}")
+
+
+def pages() -> dict[Path, str]:
+    """What each made page should hold."""
+    architecture = ROOT / "docs/architecture.md"
+    before, rest = architecture.read_text(encoding="utf-8").split(MARKS[0])
+    after = rest.split(MARKS[1], 1)[1]
+    return {
+        ROOT / "docs/errors.md": errors(),
+        ROOT / "docs/cli.md": cli(),
+        architecture: before + MARKS[0] + diagram() + MARKS[1] + after,
+    }
+
+
+def main() -> None:
+    """Write what has changed, or with --check say that it has."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    stale = [
+        (path, text)
+        for path, text in pages().items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
+    for path, text in stale:
+        if check:
+            print(f"{path.relative_to(ROOT)} is not up to date: run make docs")
+        else:
+            path.write_text(text, encoding="utf-8")
+            print(f"wrote {path.relative_to(ROOT)}")
+    sys.exit(1 if check and stale else 0)
+
+
+if __name__ == "__main__":
+    main()
