@@ -45,7 +45,7 @@ class Session:
         self._board.online(self._access.timeout_s)
         self._access.set_clock()
         settings = mqttauth.settings(self._config)
-        settings["trust"] = self._access.trust if settings["ssl"] else None
+        settings["trust"] = (self._access.trust or {}) if settings["ssl"] else None
         settings["received"] = self._deliver
         client = self._board.mqtt(settings)
         try:
@@ -109,18 +109,14 @@ class Session:
 
     def _keep_alive(self):
         """Ping at half time; a broker that is silent for all of it is gone."""
-        now = ticks_ms()
-        if not self._keep_alive_ms:
-            return
-        if ticks_diff(now, self._spoke) > self._keep_alive_ms:
+        if 0 < self._keep_alive_ms < ticks_diff(ticks_ms(), self._spoke):
+            if ticks_diff(self._heard, self._spoke) < 0:
+                raise PointError(BROKER_LOST, "the broker has fallen silent")
             self._speak("ping")
-        if ticks_diff(now, self._heard) > 2 * self._keep_alive_ms:
-            raise PointError(BROKER_LOST, "the broker has fallen silent")
 
     def _speak(self, verb, *words):
         if not self._client:
             return False
-        self._spoke = ticks_ms()
         try:
             getattr(self._client, verb)(*words)
         except PointError as error:
@@ -128,6 +124,10 @@ class Session:
             if error.number != BROKER_DENIED:  # one topic refused is not a lost broker
                 self._lost(error)
             return False
+        if not words or words[-1]:  # what has QoS 0 is not answered, and proves nothing
+            self._spoke = ticks_ms()
+            if words:
+                self._heard = self._spoke
         return True
 
     def _deliver(self, topic, message):
