@@ -1,10 +1,10 @@
 """point.broker and point.mqttclient under real umqtt.simple, over a scripted socket."""
 
-import sys
 import unittest
 
 import fakes
 
+from point import stream, trust
 from point.broker import BrokerSocket
 from point.errors import PointError
 from point.mqttclient import Client
@@ -49,15 +49,12 @@ class Case(unittest.TestCase):
 
     def tearDown(self):
         self.patch.undo()
-        sys.modules.pop("ussl", None)
 
     def client(self, incoming=CONNACK, sock=None, **more):
         self.sock = sock or fakes.Socket(incoming)
-        self.patch.set(simple, "socket", fakes.Network(self.sock))
-        given = settings(**more)
-        carrier = BrokerSocket(given["host"], given["trust"], 5)
-        sys.modules["ussl"] = carrier
-        return Client(simple.MQTTClient, carrier, given)
+        self.patch.set(stream, "socket", fakes.Network(self.sock))
+        self.patch.set(simple, "socket", simple.socket)
+        return Client(simple, stream.connect, settings(**more))
 
     def connected(self, **more):
         client = self.client(**more)
@@ -182,14 +179,45 @@ class Packets(Case):
     def test_text_and_length(self):
         """write() takes text, and a length, as MicroPython's sockets do."""
         sock = fakes.Socket()
-        carrier = BrokerSocket("a", None, 5)
-        self.assertIs(carrier.wrap_socket(sock, server_hostname="a"), carrier)
+        self.patch.set(stream, "socket", fakes.Network(sock))
+        carrier = BrokerSocket(stream.connect, "a", 1883, None, 5)
+        self.assertIs(carrier.socket(2, 1), carrier)
+        carrier.connect(carrier.getaddrinfo("a", 1883)[0][-1])
+        self.assertEqual(sock.connected, ("a", 1883))
         carrier.write(bytearray(b"\x30\x03\0\0"), 2)
         carrier.write("ab")
         self.assertEqual(sock.sent, [])
         carrier.write("\x7f", 1)
         carrier.settimeout(9)
         self.assertEqual(sock.sent, [b"\x30\x03ab\x7f"])
+
+
+class Life(Case):
+    def test_signs_of_life(self):
+        """check() tells whether anything came, a PINGRESP or a message."""
+        client = self.connected()
+        self.assertFalse(client.check())
+        for packet in (b"\xd0\0", b"\x30\x06\0\x03a/bx"):
+            self.sock.incoming = packet
+            self.assertTrue(client.check())
+            self.assertFalse(client.check())
+
+    def test_will(self):
+        """A will goes into CONNECT with QoS 1, before user and password."""
+        self.client(will={"topic": "t/w", "message": "gone"}).connect()
+        expected = b"\x10\x25\0\x04MQTT\x04\xce\0\x78\0\x02id"
+        expected += b"\0\x03t/w\0\x04gone\0\x04user\0\x04word"
+        self.assertEqual(self.sock.sent, [expected])
+
+    def test_two_clients(self):
+        """Each has its own connection, also once the other has been made."""
+        first = self.client()
+        first.connect()
+        one = self.sock
+        second = self.client()
+        second.connect()
+        first.ping()
+        self.assertEqual((len(one.sent), len(self.sock.sent)), (2, 1))
 
 
 class Failures(Case):
@@ -264,27 +292,65 @@ class Failures(Case):
     def test_secured(self):
         """With trust nothing is sent before the handshake."""
 
-        class Refusing:
-            def __init__(self, sock, timeout_s):
-                self.sock = sock
+        seen = []
 
-            def secure(self, host, trust):
-                self.sock.secured = (host, trust)
-                raise PointError(22)
+        def refusing(link, sock, host, trusted):
+            seen.append((host, trusted))
+            raise PointError(22)
 
-        from point import broker
-
-        self.patch.set(broker, "Stream", Refusing)
+        self.patch.set(trust, "wrap", refusing)
         client = self.client(trust={"ca": b"ca"})
         self.failed("TLS_CA", client.connect)
-        self.assertEqual(self.sock.secured, ("mqtt.example.com", {"ca": b"ca"}))
+        self.assertEqual(seen, [("mqtt.example.com", {"ca": b"ca"})])
         self.assertEqual(self.sock.sent, [])
         client.close()
         self.assertEqual(self.sock.closes, 1)
+
+    def test_without_trust(self):
+        """Trust None is plain TCP; an empty one is TLS with nobody verified."""
+        seen = []
+
+        def wrapping(link, sock, host, trusted):
+            seen.append((host, trusted))
+            return sock, None
+
+        self.patch.set(trust, "wrap", wrapping)
+        self.client(trust=None).connect()
+        self.assertEqual(seen, [])
+        self.client(trust={}).connect()
+        self.assertEqual(seen, [("mqtt.example.com", {})])
+
+    def test_connecting_is_bounded(self):
+        """One deadline of 30 s from the name on; then each packet has its own."""
+        asked = []
+        link = fakes.Stream(CONNACK)
+
+        def connecting(*where):
+            asked.append(where)
+            return link
+
+        self.patch.set(simple, "socket", simple.socket)
+        client = Client(simple, connecting, settings(trust={"ca": b"ca"}))
+        self.assertEqual(asked, [])
+        client.connect()
+        self.assertEqual(asked, [("mqtt.example.com", 8883, {"ca": b"ca"}, 30)])
+        self.assertEqual(set(link.deadlines), {30})
+
+    def test_failed_connection(self):
+        """What connecting raises comes through, and there is nothing to close."""
+        self.patch.set(simple, "socket", simple.socket)
+        error = PointError(10)
+
+        def failing(*where):
+            raise error
+
+        client = Client(simple, failing, settings())
+        self.assertIs(self.failed("DNS", client.connect), error)
+        client.close()
+        client.disconnect()
 
     def test_huge_announcement(self):
         """A broker cannot make the board reserve what it announces."""
         client = self.connected()
         self.sock.incoming = b"\x30\xff\xff\xff\x7f\xff\xff"
-        with self.assertRaises(PointError):
-            client.check()
+        self.failed("TOO_LARGE", client.check)
