@@ -1,0 +1,1 @@
+"""What point/ costs: sizes, heap, time and bytes on the wire, beside the seed's own."""
