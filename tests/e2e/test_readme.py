@@ -27,12 +27,18 @@ def blocks(language: str) -> list[str]:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """The README's server, but on a free port: its address and its data folder."""
     data = tmp_path_factory.mktemp("readme")
-    script = blocks("sh")[1].replace("pointctl serve", "exec pointctl serve --port 0")
-    script = script.replace("mqtt.example.com", "localhost")
+    registering, old_product = blocks("sh")[1:3]
+    script = registering.replace("pointctl serve\n", old_product)
+    script += "exec pointctl serve --port 0"
+    for here, there in (
+        ("mqtt.example.com", "localhost"),
+        ("tools/", f"{ROOT}/tools/"),
+    ):
+        script = script.replace(here, there)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     with subprocess.Popen(
         ["bash", "-eu", "-c", script],
-        cwd=ROOT,
+        cwd=data,
         env={**os.environ, "POINTCTL_DATA": str(data), "PATH": path},
         stdout=subprocess.PIPE,
         text=True,
@@ -70,7 +76,7 @@ def test_one_call(runtime: str, served: tuple[str, Path], tmp_path: Path) -> Non
     warning, config = run.stdout.splitlines()
     assert "NOT verified" in warning
     device = ast.literal_eval(config)["device"]
-    assert (device["productKey"], device["deviceName"]) == ("meter", IMEI)
+    assert (device["productKey"], device["deviceName"]) == ("old", IMEI)
     assert re.fullmatch("[0-9a-f]{32}", device["deviceSecret"])
 
 
@@ -78,12 +84,14 @@ def test_main(served: tuple[str, Path], tmp_path: Path) -> None:
     """The README's main.py provisions; only its broker is nobody's."""
     url, data = served
     board = tmp_path / "flash"
+    settings = json.loads(blocks("json")[0])
     flash.assemble(
         board,
         "unix",
-        {"url": url, "productKey": "meter", "ca": "ca.der"},
+        {**settings, "url": url, "spreadS": 0},
         (data / "ca/ca.der").read_bytes(),
-        ROOT / ".cache/micropython-lib",
+        claim_key=bytes.fromhex((data / f"claim-keys/{IMEI}.key").read_text()),
+        libraries=ROOT / ".cache/micropython-lib",
     )
     (board / "main.py").write_text(blocks("python")[0])
     run = subprocess.run(
@@ -95,4 +103,6 @@ def test_main(served: tuple[str, Path], tmp_path: Path) -> None:
         timeout=60,
     )
     assert "E11 CONNECT" in run.stderr
-    assert b"deviceSecret" in (board / "credentials.0").read_bytes()
+    kept = (board / "credentials.0").read_bytes()
+    assert kept.startswith(b"PtAc")
+    assert b"deviceSecret" not in kept  # it is encrypted

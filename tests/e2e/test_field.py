@@ -1,0 +1,227 @@
+"""What happens to boards in the field: the real board, server and broker."""
+
+import base64
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from point.store import Store
+from pointctl.broker import find_mosquitto
+from pointctl.broker.mosquitto import MosquittoAccounts
+from pointctl.demo import lines
+from pointctl.demo.process import Process
+from pointctl.demo.stage import Board, Stage, stage
+from pointctl.demo.timeline import Timeline
+from pointctl.registry import devices, lifecycle
+from pointctl.registry.database import open_database
+from tests import runtimes
+
+
+@pytest.fixture
+def system() -> Iterator[Stage]:
+    """A broker that runs, and what is needed for a server and boards."""
+    runtimes.micropython()
+    runtimes.require("mosquitto", find_mosquitto(), "apt-get install mosquitto")
+    with stage(Timeline(None)) as made:
+        yield made
+
+
+def secret(system: Stage, imei: str) -> str | None:
+    """The deviceSecret that the registry holds for a board."""
+    with open_database(system.folder.registry) as database, database.reading() as found:
+        credential = devices.find(found, imei).credential
+        return credential.device_secret if credential else None
+
+
+def accounts(system: Stage) -> MosquittoAccounts:
+    """The broker's accounts, to be changed behind the server's back."""
+    broker = system.broker
+    return MosquittoAccounts(
+        "127.0.0.1", broker.port, system.files.ca, broker.login_file
+    )
+
+
+def ready(system: Stage, server: Process) -> None:
+    """Wait for the provisioning server."""
+    system.timeline.require("server", "ready", server.alive)
+
+
+def test_broker_restarts(system: Stage) -> None:
+    """The board loses its broker, says so, and is back once it runs again."""
+    key, imei = system.register()
+    board = system.board(key, imei)
+    with system.server() as server:
+        ready(system, server)
+        with board.power_on() as power:
+            system.timeline.require("board", "published", power.alive)
+            system.timeline.chapter("the broker goes")
+            system.broker.stop()
+            lost = system.timeline.require("board", "lost", power.alive)
+            assert "E13 CLOSED" in lost.detail
+            system.timeline.chapter("the broker comes")
+            system.broker.start()
+            system.timeline.require("board", "connected", power.alive)
+            assert system.timeline.count("server", "access") == 0
+
+
+def test_half_open_connection(system: Stage) -> None:
+    """A broker that is there but silent is given up within the keep-alive."""
+    key, imei = system.register(keep_alive=2)
+    board = system.board(key, imei)
+    with system.server() as server:
+        ready(system, server)
+        with board.power_on() as power:
+            system.timeline.require("board", "published", power.alive)
+            system.timeline.chapter("the broker freezes")
+            assert system.broker.pid is not None
+            os.kill(system.broker.pid, signal.SIGSTOP)
+            try:
+                lost = system.timeline.require("board", "lost", power.alive)
+            finally:
+                os.kill(system.broker.pid, signal.SIGCONT)
+            assert "E15 BROKER_LOST" in lost.detail
+            assert 1000 < lost.ms < 10000
+            system.timeline.require("board", "connected", power.alive)
+
+
+def test_wrong_password(system: Stage) -> None:
+    """Refused three times in a row, the board claims again; the flash is not erased."""
+    key, imei = system.register()
+    board = system.board(key, imei)
+    with system.server() as server:
+        ready(system, server)
+        with board.power_on() as power:
+            system.timeline.require("board", "published", power.alive)
+        system.timeline.chapter("the broker forgets")
+        broker_accounts = accounts(system)
+        broker_accounts.allow(key, imei, "wrong-" + "0" * 26)
+        with board.power_on() as power:
+            system.timeline.require("server", "access", power.alive)
+            refusals = system.timeline.count("board", "lost")
+            assert refusals == 3
+            known = secret(system, imei)
+            assert known is not None
+            broker_accounts.allow(key, imei, known)
+            system.timeline.require("board", "connected", power.alive)
+        broker_accounts.close()
+
+
+def test_revoked_and_restored(system: Stage) -> None:
+    """A revoked board is out everywhere; restored, it comes back with a new secret."""
+    key, imei = system.register()
+    board = system.board(key, imei)
+    broker_accounts = accounts(system)
+    with system.server() as server:
+        ready(system, server)
+        with board.power_on() as power:
+            system.timeline.require("board", "published", power.alive)
+            first = secret(system, imei)
+            system.timeline.chapter("revoked")
+            with open_database(system.folder.registry) as database:
+                lifecycle.revoke(database, imei, key, "test", broker_accounts)
+            told = system.timeline.require("server", "access", power.alive)
+            assert "gets 40302" in told.detail
+            assert system.timeline.count("board", "connected") == 0
+            system.timeline.chapter("restored")
+            with open_database(system.folder.registry) as database:
+                lifecycle.restore(database, imei, key, "test")
+            system.timeline.require("board", "connected", power.alive)
+            second = secret(system, imei)
+        assert second is not None
+        assert second != first
+        system.timeline.chapter("a later boot")
+        with board.power_on() as power:
+            system.timeline.require("board", "connected", power.alive)
+            assert system.timeline.count("server", "access") == 0
+    broker_accounts.close()
+
+
+def test_power_cut_after_the_reply(system: Stage) -> None:
+    """Killed when the server has just answered, again and again: one credential."""
+    key, imei = system.register()
+    board = system.board(key, imei)
+    secrets = set()
+    with system.server() as server:
+        ready(system, server)
+        for number in range(5):
+            system.timeline.chapter(f"boot {number}")
+            for file in board.flash.glob("credentials.*"):
+                file.unlink()  # as if the write had not come to anything
+            forget_attempts(board)
+            with board.power_on() as power:
+                system.timeline.require("server", "access", power.alive)
+            secrets.add(secret(system, imei))
+        system.timeline.chapter("a boot that is left alone")
+        forget_attempts(board)
+        with board.power_on() as power:
+            system.timeline.require("board", "connected", power.alive)
+        secrets.add(secret(system, imei))
+    assert len(secrets) == 1
+
+
+def forget_attempts(board: Board) -> None:
+    """Spare the test the back-off that a board which fails again and again keeps."""
+    kept = Store(str(board.flash))
+    if kept.pending():
+        kept.remember({"requestId": kept.pending()["requestId"]})
+
+
+def test_no_secret_is_ever_printed(
+    system: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No secret stands in what boards, server and broker print, nor in an argument."""
+    printed: list[str] = []
+    for name in ("board", "server", "mosquitto"):
+        read = getattr(lines, name)
+
+        def recorded(line: str, read=read) -> lines.Said:
+            printed.append(line)
+            return read(line)
+
+        monkeypatch.setattr(lines, name, recorded)
+    key, imei = system.register()
+    board = system.board(key, imei)
+    with system.server() as server:
+        ready(system, server)
+        with board.power_on() as power:
+            system.timeline.require("board", "published", power.alive)
+            printed += arguments()
+        (board.flash / "claim.key").write_text("0" * 64)
+        for file in board.flash.glob("credentials.*"):
+            file.unlink()
+        with board.power_on() as power:  # a stranger, to see refusals logged too
+            system.timeline.require("board", "credentials", power.alive)
+    canaries = {
+        "deviceSecret": secret(system, imei),
+        "claim master": system.folder.claim_master.read_text().strip(),
+        "operator": system.broker.login_file.read_text().split('"')[7],
+    }
+    everything = "\n".join(printed)
+    assert imei in everything
+    assert found("imei", imei, everything)  # the search does find what is there
+    for name, value in canaries.items():
+        assert value
+        assert not found(name, value, everything)
+
+
+def arguments() -> list[str]:
+    """The command lines of all processes of this machine."""
+    said = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            said.append((process / "cmdline").read_text(errors="replace"))
+    return said
+
+
+def found(name: str, value: str, text: str) -> list[str]:
+    """The spellings of a secret that stand in `text`: as it is, as hex, as base64."""
+    spellings = {
+        "plain": value,
+        "hex": value.encode().hex(),
+        "base64": base64.b64encode(value.encode()).decode().rstrip("="),
+    }
+    return [f"{name} as {how}" for how, spelled in spellings.items() if spelled in text]
