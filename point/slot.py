@@ -50,9 +50,11 @@ def decode(data, key=None):
     try:
         if key:
             text = unseal(key, _PURPOSE, _context(state, sequence), text)
-        return state, sequence, strictjson.loads(text)
+        record = strictjson.loads(text)
     except (PointError, ValueError):
         return None
+    # What encode() would refuse could be read, but never be confirmed.
+    return (state, sequence, record) if len(text) <= MAX_RECORD else None
 
 
 def _context(state, sequence):
