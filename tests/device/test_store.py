@@ -6,6 +6,7 @@ import unittest
 
 import fakes
 
+from point import slot as slots
 from point import store
 from point.compat import crc32
 from point.errors import PointError
@@ -333,12 +334,12 @@ class Failures(Case):
 
         self.store.save(OLD)
         before = self.both()
-        json, store.json = store.json, Full
+        json, slots.json = slots.json, Full
         try:
             with self.assertRaises(MemoryError):
                 self.store.save(NEW)
         finally:
-            store.json = json
+            slots.json = json
         self.assertEqual(self.both(), before)
 
 
