@@ -1,5 +1,6 @@
 """Brokers and clients for tests: real processes, TLS verified with a throw-away CA."""
 
+import json
 import queue
 import socket
 import ssl
@@ -14,11 +15,14 @@ import paho.mqtt.client as mqtt
 import trustme
 from paho.mqtt.enums import CallbackAPIVersion
 
+from point import protocol_server
 from pointctl.broker import BrokerProcess, embedded, find_mosquitto, mosquitto
 from pointctl.broker.process import HOST, free_port
 from pointctl.registry import devices, products
 from pointctl.registry.access import Issuer
-from pointctl.registry.database import open_database
+from pointctl.registry.database import Database, open_database
+from pointctl.registry.keys import ClaimKeys
+from pointctl.registry.models import Policy
 from tests.runtimes import require
 
 SECONDS = 5.0
@@ -96,6 +100,15 @@ def mosquitto_room(folder: Path) -> Iterator[Room]:
         yield room
 
 
+def issued_secret(database: Database, imei: str) -> str:
+    """The deviceSecret of a device of PRODUCT, whose boards ask unsigned."""
+    request = json.dumps({"imei": imei, "productKey": PRODUCT}).encode()
+    issuer = Issuer(database, ClaimKeys(bytes(32)))
+    config = issuer.answer(protocol_server.decode_request(request)).config
+    assert config is not None
+    return str(config["device"]["deviceSecret"])
+
+
 @contextmanager
 def embedded_room(folder: Path) -> Iterator[Room]:
     """An embedded broker over a registry that has issued both devices."""
@@ -103,12 +116,13 @@ def embedded_room(folder: Path) -> Iterator[Room]:
     registry = folder / "registry.sqlite"
     secrets = {}
     with open_database(registry) as database:
-        products.add(database, "Test", mqtt_host=HOST, product_key=PRODUCT)
+        products.add(
+            database, "Test", policy=Policy.OPEN, mqtt_host=HOST, product_key=PRODUCT
+        )
         rows = [devices.checked_row(1, imei, name) for name, imei in IMEIS.items()]
         devices.register(database, PRODUCT, rows)
         for name, imei in IMEIS.items():
-            config: Any = Issuer(database).issue(imei, PRODUCT)
-            secrets[name] = config["device"]["deviceSecret"]
+            secrets[name] = issued_secret(database, imei)
     lines: list[str] = []
     broker = embedded.broker(
         folder / "broker",

@@ -12,6 +12,7 @@ from pointctl import __main__, certificates, logs
 from pointctl.folder import DataFolder
 from pointctl.registry import devices, products
 from pointctl.registry.database import Database, open_database
+from pointctl.registry.models import Policy
 
 
 @pytest.fixture
@@ -37,9 +38,15 @@ def pointctl(data, capsys) -> Callable[..., Finished]:
 
 @pytest.fixture
 def database(data) -> Iterator[Database]:
-    """A registry with one product and the devices imei(0) … imei(9)."""
+    """A registry with one open product and the devices imei(0) … imei(9)."""
     with open_database(data.registry) as opened:
-        products.add(opened, "Tracker", product_key=PRODUCT, mqtt_host="mqtt.test")
+        products.add(
+            opened,
+            "Tracker",
+            policy=Policy.OPEN,
+            product_key=PRODUCT,
+            mqtt_host="mqtt.test",
+        )
         rows = [devices.checked_row(n, imei(n), None) for n in range(10)]
         devices.register(opened, PRODUCT, rows)
         yield opened

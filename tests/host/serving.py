@@ -8,12 +8,19 @@ import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx2
 
+from point import protocol_server
 from pointctl.certificates import CaFiles
+from pointctl.registry.access import Answer, BrokerAccounts, Issuer
+from pointctl.registry.database import Database
+from pointctl.registry.keys import ClaimKeys
+from pointctl.registry.products import DeviceConfig
 
 PRODUCT = "pk-test"
+KEYS = ClaimKeys(b"a claim master of thirty-two by.")
 
 
 def imei(serial: int) -> str:
@@ -24,6 +31,23 @@ def imei(serial: int) -> str:
         for place, digit in enumerate(body)
     )
     return f"{body}{-total % 10}"
+
+
+def answer(
+    database: Database,
+    request: dict[str, Any],
+    accounts: BrokerAccounts | None = None,
+) -> Answer:
+    """What a board that sends `request` is answered."""
+    decoded = protocol_server.decode_request(json.dumps(request).encode())
+    return Issuer(database, KEYS, accounts).answer(decoded)
+
+
+def issue(database: Database, serial: int) -> DeviceConfig:
+    """Give the board its credential, as version 1 does."""
+    config = answer(database, {"imei": imei(serial), "productKey": PRODUCT}).config
+    assert config is not None
+    return config
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ import pytest
 
 from pointctl.broker.login import read_login
 from pointctl.registry import devices
-from pointctl.registry.access import Issuer
 from pointctl.registry.database import open_database
-from tests.brokers import PRODUCT, Client, Room, embedded_room
+from tests.brokers import PRODUCT, Client, Room, embedded_room, issued_secret
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +29,7 @@ def test_a_device_is_in_as_soon_as_it_is_issued(room: Room) -> None:
         devices.register(database, PRODUCT, [devices.checked_row(1, imei, "later")])
         with Client(room, f"later&{PRODUCT}", "") as client:
             assert client.refused
-        secret = Issuer(database).issue(imei, PRODUCT)["device"]["deviceSecret"]
+        secret = issued_secret(database, imei)
     with Client(room, f"later&{PRODUCT}", secret) as client:
         assert not client.refused
 

@@ -9,12 +9,11 @@ import sys
 
 import pytest
 import typer
-from serving import PRODUCT, imei
+from serving import PRODUCT, imei, issue
 
 from point import __version__
 from pointctl import certificates
 from pointctl.cli import app
-from pointctl.registry.access import Issuer
 
 
 def leaves(command, path=()):
@@ -78,6 +77,7 @@ def test_products(pointctl):
     assert product == {
         "product_key": "pk1",
         "name": "Tracker",
+        "policy": "device-key",
         "has_secret": True,
         "mqtt_host": "mqtt.test",
         "mqtt_port": 8883,
@@ -140,7 +140,7 @@ def test_import_is_all_or_nothing(pointctl, database, tmp_path):
 
 def test_list_filters_and_says_when_there_is_more(pointctl, database):
     """JSON for programs stays pure."""
-    Issuer(database).issue(imei(3))
+    issue(database, 3)
     issued = pointctl("devices", "list", "--state", "issued", "--json")
     assert [device["imei"] for device in issued.json] == [imei(3)]
     part = pointctl("devices", "list", "--limit", "4", "--product", PRODUCT, "--json")
@@ -152,7 +152,7 @@ def test_list_filters_and_says_when_there_is_more(pointctl, database):
 
 def test_show(pointctl, database):
     """One device; an unknown one is exit code 1."""
-    Issuer(database).issue(imei(3))
+    issue(database, 3)
     device = pointctl("devices", "show", imei(3), "--json").json
     assert device["state"] == "issued"
     assert "issued" in pointctl("devices", "show", imei(3)).out
@@ -163,7 +163,7 @@ def test_show(pointctl, database):
 
 def test_secrets_leave_by_one_door_only(pointctl, database, tmp_path):
     """devices export --secrets --out, readable by its owner."""
-    config = Issuer(database).issue(imei(3))
+    config = issue(database, 3)
     secrets = {config["device"]["deviceSecret"], config["device"]["productSecret"]}
     for command in (
         ["products", "list", "--json"],

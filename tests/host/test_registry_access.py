@@ -1,15 +1,17 @@
-"""One credential a device, however often and from wherever it is asked for."""
+"""Version 1 and the broker: one credential a device, however often it is asked for."""
 
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from serving import PRODUCT, imei
+from serving import KEYS, PRODUCT, answer, imei, issue
 from sqlalchemy import func, select
 
-from pointctl.registry import devices, products
+from point import protocol, protocol_server
+from pointctl.registry import audit, devices, lifecycle, products
 from pointctl.registry.access import Issuer, verify_mqtt
-from pointctl.registry.devices import UnknownDevice
-from pointctl.registry.models import Credential, State
+from pointctl.registry.models import Credential, Policy, State
+
+REQUEST = protocol_server.decode_request(b'{"imei": "%s"}' % imei(0).encode())
 
 
 class Accounts:
@@ -18,20 +20,31 @@ class Accounts:
     def __init__(self):
         self.failing = False
         self.allowed = []
+        self.refused = []
+        self.meanwhile = None  # what happens while it is being told
 
     def allow(self, product_key, device_name, device_secret):
         if self.failing:
             raise ConnectionRefusedError("no broker")
+        if self.meanwhile:
+            self.meanwhile()
         self.allowed.append((product_key, device_name, device_secret))
+
+    def refuse(self, product_key, device_name):
+        self.refused.append((product_key, device_name))
 
 
 def secret_of(config):
     return config["device"]["deviceSecret"]
 
 
+def ask(database, serial, accounts=None):
+    return answer(database, {"imei": imei(serial)}, accounts)
+
+
 def test_first_access_makes_the_secret_and_marks_the_device(database):
     """A registered device becomes issued, with 128 random bits."""
-    config = Issuer(database).issue(imei(0), PRODUCT)
+    config = issue(database, 0)
     assert len(bytes.fromhex(secret_of(config))) == 16
     with database.reading() as session:
         device = devices.find(session, imei(0))
@@ -42,69 +55,95 @@ def test_first_access_makes_the_secret_and_marks_the_device(database):
 
 def test_later_access_gives_the_same(database):
     """The product key may be left out where it is not needed."""
-    issuer = Issuer(database)
-    assert issuer.issue(imei(0), PRODUCT) == issuer.issue(imei(0))
-    assert secret_of(issuer.issue(imei(0))) != secret_of(issuer.issue(imei(1)))
+    assert issue(database, 0) == ask(database, 0).config
+    assert secret_of(issue(database, 0)) != secret_of(issue(database, 1))
 
 
 def test_fifty_at_once_get_one_secret(database):
     """Threads that all find no credential make one between them."""
-    issuer = Issuer(database)
     with ThreadPoolExecutor(50) as pool:
-        configs = list(pool.map(lambda _: issuer.issue(imei(0)), range(50)))
+        configs = list(pool.map(lambda _: issue(database, 0), range(50)))
     assert all(config == configs[0] for config in configs)
     with database.reading() as session:
         assert session.scalar(select(func.count(Credential.id))) == 1
 
 
-def test_unknown_devices_are_told_apart_for_the_operator(database):
-    """Not there, elsewhere, or ambiguous: one exception, three reasons."""
-    products.add(database, "Other", product_key="pk-other", mqtt_host="mqtt.test")
-    issuer = Issuer(database)
-    with pytest.raises(UnknownDevice, match="not registered"):
-        issuer.issue(imei(99))
-    with pytest.raises(UnknownDevice, match="another product"):
-        issuer.issue(imei(0), "pk-other")
+def test_an_imei_in_two_open_products_has_to_name_one(database):
+    """Or the board might be given what is another's."""
+    products.add(
+        database, "O", policy=Policy.OPEN, product_key="pk-other", mqtt_host="mqtt.test"
+    )
     devices.register(database, "pk-other", [devices.Row(1, imei(0), None)])
-    with pytest.raises(UnknownDevice, match="several products"):
-        issuer.issue(imei(0))
-    assert issuer.issue(imei(0), "pk-other")["device"]["productKey"] == "pk-other"
+    assert ask(database, 0).code == protocol.BAD_SIGNATURE
+    named = answer(database, {"imei": imei(0), "productKey": "pk-other"})
+    assert named.config["device"]["productKey"] == "pk-other"
+
+
+def test_a_revoked_device_of_an_open_product_gets_nothing(database):
+    """Version 1 has no secrets from strangers, this one included."""
+    issue(database, 0)
+    lifecycle.revoke(database, imei(0), None, "op")
+    assert ask(database, 0).code == protocol.REVOKED
 
 
 def test_the_broker_is_told_once_and_before_the_reply(database):
     """Also when many requests find the device not announced yet."""
     accounts = Accounts()
-    issuer = Issuer(database, accounts)
+    issuer = Issuer(database, KEYS, accounts)
     with ThreadPoolExecutor(20) as pool:
-        configs = list(pool.map(lambda _: issuer.issue(imei(0)), range(20)))
-    assert accounts.allowed == [(PRODUCT, imei(0), secret_of(configs[0]))]
+        answers = list(pool.map(lambda _: issuer.answer(REQUEST), range(20)))
+    assert accounts.allowed == [(PRODUCT, imei(0), secret_of(answers[0].config))]
 
 
 def test_a_failing_broker_costs_no_credential(database):
     """The request fails; the next one announces the same secret."""
     accounts = Accounts()
-    issuer = Issuer(database, accounts)
     accounts.failing = True
     with pytest.raises(ConnectionRefusedError):
-        issuer.issue(imei(0))
+        ask(database, 0, accounts)
     accounts.failing = False
     with database.reading() as session:
         made = devices.find(session, imei(0)).credential.device_secret
-    assert secret_of(issuer.issue(imei(0))) == made
+    assert secret_of(ask(database, 0, accounts).config) == made
     assert accounts.allowed == [(PRODUCT, imei(0), made)]
 
 
 def test_devices_issued_without_a_broker_are_announced_later(database):
     """A broker that is added afterwards learns of each device at its next request."""
-    config = Issuer(database).issue(imei(0))
+    config = issue(database, 0)
     accounts = Accounts()
-    assert Issuer(database, accounts).issue(imei(0)) == config
+    assert ask(database, 0, accounts).config == config
     assert accounts.allowed == [(PRODUCT, imei(0), secret_of(config))]
+
+
+def test_a_device_that_is_revoked_while_the_broker_is_told_stays_out(database):
+    """The registry has the last word."""
+    accounts = Accounts()
+    accounts.meanwhile = lambda: lifecycle.revoke(database, imei(0), None, "op")
+    ask(database, 0, accounts)
+    assert accounts.refused == [(PRODUCT, imei(0))]
+    with database.reading() as session:
+        assert devices.find(session, imei(0)).announced_at is None
+
+
+def test_the_first_login_confirms_the_device(database):
+    """Once; a revoked one is refused, whatever it knows."""
+    secret = secret_of(issue(database, 0))
+    user = f"{imei(0)}&{PRODUCT}"
+    for _ in range(2):
+        assert verify_mqtt(database, user, secret)
+    with database.reading() as session:
+        device = devices.find(session, imei(0))
+    assert (device.state, device.confirmed_at is None) == (State.CONFIRMED, False)
+    lifecycle.revoke(database, imei(0), PRODUCT, "op")
+    assert verify_mqtt(database, user, secret) is None
+    what = [entry["what"] for entry in audit.history(database, imei(0))]
+    assert what == ["issued", "confirmed", "revoked"]
 
 
 def test_mqtt_login_is_the_issued_secret_and_nothing_else(database):
     """Also not the empty password of a device that was never issued one."""
-    secret = secret_of(Issuer(database).issue(imei(0)))
+    secret = secret_of(issue(database, 0))
     user = f"{imei(0)}&{PRODUCT}"
     assert verify_mqtt(database, user, secret).imei == imei(0)
     for name, password in (

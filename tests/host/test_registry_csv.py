@@ -3,11 +3,10 @@
 import io
 
 import pytest
-from serving import PRODUCT, imei
+from serving import PRODUCT, imei, issue
 
 from pointctl.errors import PointctlError
 from pointctl.registry import csvfile, devices
-from pointctl.registry.access import Issuer
 from pointctl.registry.devices import BadRow, Row
 
 FULL_WIDTH = {ord("0") + digit: chr(0xFF10 + digit) for digit in range(10)}
@@ -107,10 +106,10 @@ def test_the_same_file_twice_changes_nothing(database):
     """Also after the devices have got their credentials."""
     given = [Row(2, imei(100), "car-1"), Row(3, imei(101), None)]
     assert devices.register(database, PRODUCT, given).added == 2
-    config = Issuer(database).issue(imei(100))
+    config = issue(database, 100)
     again = devices.register(database, PRODUCT, given)
     assert (again.added, again.unchanged, again.bad) == (0, 2, [])
-    assert Issuer(database).issue(imei(100)) == config
+    assert issue(database, 100) == config
 
 
 def test_clashes_are_bad_rows(database):
@@ -146,7 +145,7 @@ def test_an_unknown_product_registers_nothing(database):
 
 def test_export_holds_no_secret_unless_told(database):
     """One row a device; the extra column is empty before the first access."""
-    secret = Issuer(database).issue(imei(0))["device"]["deviceSecret"]
+    secret = issue(database, 0)["device"]["deviceSecret"]
     plain, full = io.StringIO(), io.StringIO()
     assert csvfile.write(database, plain) == 10
     assert csvfile.write(database, full, secrets=True) == 10

@@ -4,6 +4,7 @@ import pytest
 
 from pointctl.errors import PointctlError, Refused
 from pointctl.registry import products
+from pointctl.registry.models import Policy
 
 
 def test_every_setting_reaches_the_board(database):
@@ -57,6 +58,8 @@ def test_what_is_not_set_is_not_sent(database):
         {"mqtt_qos": 2},
         {"keep_alive": -1},
         {"auth": "a b"},
+        {"auth": "aliyun"},
+        {"policy": Policy.PRODUCT_SECRET, "with_secret": False},
         {"product_key": "../x"},
         {"product_key": "k" * 65},
         {"name": ""},

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from fastapi.testclient import TestClient
-from serving import PRODUCT, imei
+from serving import KEYS, PRODUCT, imei
 
 from point import credentials, protocol, protocol_server
 from pointctl.server import wire
@@ -16,7 +16,7 @@ CANARY = "canary-90d2"
 @pytest.fixture
 def client(database):
     """Talks to the application, and lets nothing it raises pass for a reply."""
-    return TestClient(create_app(database))
+    return TestClient(create_app(database, KEYS))
 
 
 def ask(client, **request):
@@ -39,18 +39,19 @@ def test_a_request_may_hold_more(client):
     assert status == 200
 
 
-def test_strangers_learn_nothing(client):
-    """An unknown IMEI and another product get the same bytes."""
-    replies = [
-        client.post("/v1/access", content=json.dumps(request))
-        for request in (
-            {"imei": imei(99)},
-            {"imei": imei(99), "productKey": PRODUCT},
-            {"imei": imei(0), "productKey": "pk-other"},
-        )
-    ]
-    assert {reply.status_code for reply in replies} == {403}
-    assert {reply.content for reply in replies} == {b'{"code": "40301"}'}
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        ({"imei": imei(99), "productKey": PRODUCT}, protocol.UNKNOWN_IMEI),
+        ({"imei": imei(99)}, protocol.BAD_SIGNATURE),
+        ({"imei": imei(0), "productKey": "pk-other"}, protocol.BAD_SIGNATURE),
+    ],
+)
+def test_unknown_boards(client, request_, code):
+    """An open product says so; whoever names none might be anybody's."""
+    reply = client.post("/v1/access", content=json.dumps(request_))
+    assert reply.status_code == int(code[:3])
+    assert reply.json() == {"code": code}
 
 
 @pytest.mark.parametrize(
@@ -105,10 +106,13 @@ class FailingAccounts:
 
 def test_a_failure_is_50001_and_the_next_request_recovers(database, log):
     """The client sees no cause, the log no secret."""
-    client = TestClient(create_app(database, FailingAccounts()))
+    client = TestClient(create_app(database, KEYS, FailingAccounts()))
     failed = client.post("/v1/access", content=json.dumps({"imei": imei(0)}))
     status, (_, config) = ask(client, imei=imei(0))
-    assert (failed.status_code, failed.content) == (500, b'{"code": "50001"}')
+    assert (failed.status_code, failed.content) == (
+        500,
+        b'{"code": "50001", "retryAfter": 30}',
+    )
     assert status == 200
     text = log.getvalue()
     device = config["device"]

@@ -14,9 +14,9 @@ from serving import PRODUCT, Server, imei
 from sqlalchemy import select
 
 from pointctl.folder import DataFolder
-from pointctl.registry import devices, products
+from pointctl.registry import devices, keys, products
 from pointctl.registry.database import open_database
-from pointctl.registry.models import Credential, Device
+from pointctl.registry.models import Credential, Device, Policy
 
 
 def ask(client, serial):
@@ -24,9 +24,10 @@ def ask(client, serial):
 
 
 def registry_of(path):
-    """A fresh registry with one product and a few devices."""
+    """A fresh registry with one open product and a few devices."""
     database = open_database(path)
-    products.add(database, "Tracker", product_key=PRODUCT, mqtt_host="mqtt.test")
+    settings = {"product_key": PRODUCT, "mqtt_host": "mqtt.test"}
+    products.add(database, "Tracker", policy=Policy.OPEN, **settings)
     devices.register(database, PRODUCT, [devices.Row(n, imei(n), None) for n in (0, 1)])
     return database
 
@@ -48,6 +49,7 @@ def stopped(tmp_path_factory, authority):
     Its exit code and what it replied to imei(0) are kept beside it.
     """
     data = DataFolder(tmp_path_factory.mktemp("stopped") / "data")
+    keys.create_master(data)
     with registry_of(data.registry):
         server = Server(data.path, authority)
         with server.client() as client:
@@ -123,7 +125,7 @@ def test_the_log_names_no_board_and_no_secret(stopped):
     for secret in (device["deviceSecret"], device["productSecret"], imei(0), imei(99)):
         assert secret not in log
     lines = stopped.server.events("access")
-    assert [line["code"] for line in lines] == ["00000", "40301", "40001"]
+    assert [line["code"] for line in lines] == ["00000", "40101", "40001"]
     assert lines[0]["imei"] == f"{imei(0)[:8]}****{imei(0)[-3:]}"
     assert all(line["ms"] >= 0 for line in lines)
 

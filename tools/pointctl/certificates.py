@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    load_pem_private_key,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -142,16 +143,48 @@ def init(
     authority = create_authority()
     server = issue_server(authority, names, days)
     private_folder(folder)
-    for path, text in (
-        (files.ca_key, authority.key_pem()),
-        (files.server_key, server.key_pem()),
-    ):
-        with private_file(path) as file:
-            file.write(text)
+    with private_file(files.ca_key) as file:
+        file.write(authority.key_pem())
     files.ca.write_text(authority.pem())
     files.ca_der.write_bytes(authority.der())
-    files.server.write_text(server.pem())
+    _write_server(files, server)
     return files
+
+
+def renew(
+    folder: Path, names: Sequence[str] | None = None, days: int = SERVER_DAYS
+) -> CaFiles:
+    """Replace the server certificate in `folder` by a new one of the same authority.
+
+    It has the same names unless others are given. Raises PointctlError where `folder`
+    does not hold what `init` wrote, and for a wrong name.
+    """
+    files = CaFiles(folder)
+    missing = [path.name for path in files.all() if not path.exists()]
+    if missing:
+        raise PointctlError(
+            f"{folder} lacks {', '.join(missing)}; run pointctl ca init"
+        )
+    try:
+        key = load_pem_private_key(files.ca_key.read_bytes(), None)
+        certificate = x509.load_pem_x509_certificate(files.ca.read_bytes())
+        old = x509.load_pem_x509_certificate(files.server.read_bytes())
+        found = old.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except (ValueError, TypeError, x509.ExtensionNotFound):
+        raise PointctlError(
+            f"{folder} holds files that ca init did not write"
+        ) from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise PointctlError(f"{files.ca_key} is no key that ca init wrote")
+    names = names or [str(name.value) for name in found.value]
+    _write_server(files, issue_server(Identity(certificate, key), names, days))
+    return files
+
+
+def _write_server(files: CaFiles, server: Identity) -> None:
+    with private_file(files.server_key) as file:
+        file.write(server.key_pem())
+    files.server.write_text(server.pem())
 
 
 def _name(common_name: str) -> x509.Name:

@@ -32,6 +32,10 @@ class DataFolder:
     def ca(self) -> Path:
         return self.path / "ca"
 
+    @property
+    def claim_master(self) -> Path:
+        return self.path / "claim-master"
+
 
 def private_folder(path: Path) -> None:
     """Make a folder that only its owner may enter. One that exists is left as it is."""

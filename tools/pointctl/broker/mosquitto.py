@@ -84,7 +84,7 @@ def write_config(
         f"plugin_opt_config_file {accounts}",
         "persistence false",
         "set_tcp_nodelay true",
-        "log_dest stdout",
+        "log_dest stderr",  # stdout is held back when it is not a terminal
         "log_timestamp_format %Y-%m-%dT%H:%M:%S",
         *(f"log_type {kind}" for kind in _LOG_TYPES),
     ]
@@ -191,12 +191,7 @@ class MosquittoAccounts:
         When this returns the broker has said that it is done; again for the same device
         it sets the secret. Raises BrokerError when the deadline is over.
         """
-        try:
-            credentials.word("productKey", product_key)
-            credentials.word("deviceName", device_name)
-        except PointError as error:
-            raise BrokerError(error.detail) from None
-        name = f"{device_name}&{product_key}"
+        name = _account(product_key, device_name)
         role = {"rolename": name, "acls": _all_of(f"{product_key}/{device_name}/#")}
         client = {
             "username": name,
@@ -214,6 +209,21 @@ class MosquittoAccounts:
             errors += self._run([_command(f"modify{k}", v) for k, v in there], deadline)
         if any(errors):
             raise BrokerError(f"the broker refused the account {name}: {errors}")
+
+    def refuse(self, product_key: str, device_name: str) -> None:
+        """End a device's connection and take its account away, if it has one.
+
+        When this returns the broker has said that it is done. Raises BrokerError when
+        the deadline is over.
+        """
+        name = _account(product_key, device_name)
+        commands = [
+            _command("deleteClient", {"username": name}),
+            _command("deleteRole", {"rolename": name}),
+        ]
+        errors = self._run(commands, time.monotonic() + self._deadline_s)
+        if any(error and "not found" not in error for error in errors):
+            raise BrokerError(f"the broker kept the account {name}: {errors}")
 
     def _run(self, commands: list[dict[str, Any]], deadline: float) -> list[str]:
         """Send `commands` and return the broker's error, or "", for each of them.
@@ -261,6 +271,16 @@ class MosquittoAccounts:
         reply = self._waiting.get(responses[0].get("correlationData"))
         if reply:  # or nobody waits for it any more
             reply.put([response.get("error", "") for response in responses])
+
+
+def _account(product_key: str, device_name: str) -> str:
+    """The user name of a device. Raises BrokerError for one that would be no word."""
+    try:
+        credentials.word("productKey", product_key)
+        credentials.word("deviceName", device_name)
+    except PointError as error:
+        raise BrokerError(error.detail) from None
+    return f"{device_name}&{product_key}"
 
 
 def _command(name: str, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -3,29 +3,42 @@
 import hmac
 import secrets
 import threading
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, exists, select, update
 from sqlalchemy.orm import joinedload
 
-from pointctl.registry import devices, products
+from point import protocol, seal
+from pointctl.registry import audit, claims, devices, products
 from pointctl.registry.database import Database
-from pointctl.registry.models import Credential, Device, State
+from pointctl.registry.keys import ClaimKeys
+from pointctl.registry.models import (
+    Claim,
+    ClaimState,
+    Credential,
+    Device,
+    Policy,
+    State,
+)
 
-# Every board's first boot runs these three, one after the other: built once and run
-# below the ORM they take a third of the time. The device's row is locked by name for
-# databases that let several write at once.
 _LOCK_AND_READ = (
-    select(Credential.device_secret)
+    select(Device.state, Credential.device_secret)
     .join_from(Device, Credential, isouter=True)
     .where(Device.id == bindparam("id_"))
     .with_for_update(of=Device)
 )
-_ADD_CREDENTIAL = insert(Credential)
-_SET_ISSUED = (
-    update(Device).where(Device.id == bindparam("id_")).values(state=State.ISSUED)
+_ANNOUNCED = (
+    update(Device)
+    .where(Device.id == bindparam("id_"), Device.state != State.REVOKED)
+    .values(announced_at=bindparam("now"))
 )
+_NO_SIGNATURE = "0" * 64
+_REFUSED_STATES = {
+    State.REVOKED: protocol.REVOKED,
+    State.QUARANTINED: protocol.WAITING,
+}
 
 
 class BrokerAccounts(Protocol):
@@ -37,87 +50,184 @@ class BrokerAccounts(Protocol):
         Raises if that is not certain. Returns or raises within seconds: a board waits.
         """
 
+    def refuse(self, product_key: str, device_name: str) -> None:
+        """End this device's connection and let it in no more; known to it or not.
+
+        Raises if that is not certain.
+        """
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a board is answered. With a `seal_key` the config is sealed under it."""
+
+    code: str
+    config: products.DeviceConfig | None = field(default=None, repr=False)
+    seal_key: bytes | None = field(default=None, repr=False)
+    retry_after_s: int | None = None
+    reason: str | None = None  # for the log only
+
 
 class Issuer:
     """Issues credentials from one registry. Threads may share it."""
 
     def __init__(
-        self, database: Database, broker_accounts: BrokerAccounts | None = None
+        self,
+        database: Database,
+        keys: ClaimKeys,
+        broker_accounts: BrokerAccounts | None = None,
     ) -> None:
         self._database = database
+        self._keys = keys
         self._broker_accounts = broker_accounts
         self._one_announcer = threading.Lock()  # a broker's client may know no threads
 
-    def issue(self, imei: str, product_key: str | None = None) -> products.DeviceConfig:
-        """The device_config for a board; its secret is made when it is first asked for.
+    def answer(self, request: dict[str, Any]) -> Answer:
+        """The answer to what point.protocol_server.decode_request() returned.
 
-        The credential is on disk, and the broker knows it, before this returns. Raises
-        devices.UnknownDevice, DatabaseError, or what the broker raised: then the next
-        request gets the same credential and tells the broker again.
+        A credential is on disk, and the broker knows it, before this returns. Raises
+        DatabaseError, or what the broker raised: then the next request gets the same
+        credential and tells the broker again.
         """
+        imei, product_key = request["imei"], request["productKey"]
         with self._database.reading() as session:
-            device = devices.find(session, imei, product_key)
-        secret = (
-            device.credential.device_secret
-            if device.credential
-            else self._mint(device.id)
+            board = devices.look_up(session.connection(), imei, product_key)
+        if board is not None and board.policy is Policy.OPEN and not request["ack"]:
+            return self._open(board)
+        key = self._genuine(board, request)
+        if key is None:
+            return Answer(protocol.BAD_SIGNATURE, reason=_why(board))
+        if board is None or board.device_id is None:
+            return Answer(protocol.UNKNOWN_IMEI)
+        with self._database.writing() as session:
+            connection = session.connection()
+            if request["ack"]:
+                claims.acknowledge(connection, board.device_id, request["requestId"])
+                return Answer(protocol.SUCCESS)
+            verdict = claims.judge(connection, board, request)
+        if verdict.secret is None:
+            return Answer(
+                verdict.code,
+                retry_after_s=verdict.retry_after_s,
+                reason=verdict.reason,
+            )
+        return self._given(board, verdict.secret, verdict.announced, key)
+
+    def _genuine(
+        self, board: devices.Board | None, request: dict[str, Any]
+    ) -> bytes | None:
+        """The key that signed this request or acknowledgement; None for a stranger.
+
+        Whatever is wrong, there is one derivation and one comparison, and nothing is
+        written: the time it takes tells a stranger nothing either.
+        """
+        product_key, request_id = request["productKey"] or "", request["requestId"]
+        kind, time, given = "", request["time"], request["sign"]
+        if request["ack"]:
+            kind, time, given = "ack", 0, request["ack"]
+        key = self._keys.derive(product_key, request["imei"])
+        if board is not None and board.policy is Policy.PRODUCT_SECRET:
+            key = board.product_secret.encode()
+        names = request["imei"], product_key, request_id or ""
+        same = hmac.compare_digest(
+            seal.sign(key, kind, *names, time), given or _NO_SIGNATURE
         )
-        if self._broker_accounts is not None and device.announced_at is None:
-            self._announce(self._broker_accounts, device, secret)
-        return products.device_config(device.product, device.device_name, secret)
+        return key if same and request_id else None
+
+    def _open(self, board: devices.Board) -> Answer:
+        """Version 1: whoever knows the IMEI."""
+        if board.device_id is None:
+            return Answer(protocol.UNKNOWN_IMEI)
+        secret = board.device_secret
+        if board.state in _REFUSED_STATES:
+            return Answer(_REFUSED_STATES[board.state])
+        if secret is None:
+            secret = self._mint(board.device_id)
+        return self._given(board, secret, board.announced_at is not None, None)
 
     def _mint(self, device_id: int) -> str:
         """The device's secret, made now unless another request was faster."""
         with self._database.writing() as session:
             connection = session.connection()
-            secret = connection.scalar(_LOCK_AND_READ, {"id_": device_id})
-            if secret is None:
-                secret = secrets.token_hex(16)
-                now = datetime.now(UTC)
-                connection.execute(
-                    _ADD_CREDENTIAL,
-                    {
-                        "device_id": device_id,
-                        "device_secret": secret,
-                        "created_at": now,
-                    },
-                )
-                connection.execute(_SET_ISSUED, {"id_": device_id, "issued_at": now})
+            row = connection.execute(_LOCK_AND_READ, {"id_": device_id}).one()
+            if row.device_secret is not None:
+                return str(row.device_secret)
+            changes: dict[str, Any] = {}
+            secret = claims.mint(connection, device_id, datetime.now(UTC), changes)
+            connection.execute(
+                update(Device).where(Device.id == device_id).values(changes)
+            )
         return secret
 
+    def _given(
+        self, board: devices.Board, secret: str, announced: bool, seal_key: bytes | None
+    ) -> Answer:
+        if self._broker_accounts is not None and not announced:
+            self._announce(self._broker_accounts, board, secret)
+        config = products.device_config(board, board.device_name, secret)
+        return Answer(protocol.SUCCESS, config, seal_key)
+
     def _announce(
-        self, broker_accounts: BrokerAccounts, device: Device, secret: str
+        self, broker_accounts: BrokerAccounts, board: devices.Board, secret: str
     ) -> None:
         with self._one_announcer:
             with self._database.reading() as session:
                 announced_at = session.scalar(
-                    select(Device.announced_at).where(Device.id == device.id)
+                    select(Device.announced_at).where(Device.id == board.device_id)
                 )
             if announced_at is not None:
                 return  # another request did it while this one waited
-            broker_accounts.allow(device.product_key, device.device_name, secret)
+            names = board.product_key, board.device_name
+            broker_accounts.allow(*names, secret)
+            values = {"id_": board.device_id, "now": datetime.now(UTC)}
             with self._database.writing() as session:
-                session.execute(
-                    update(Device)
-                    .where(Device.id == device.id)
-                    .values(announced_at=datetime.now(UTC))
-                )
+                told = session.connection().execute(_ANNOUNCED, values).rowcount
+            if not told:  # it was revoked meanwhile
+                broker_accounts.refuse(*names)
+
+
+def _why(board: devices.Board | None) -> str:
+    """What the operator is told of a stranger, who is told nothing."""
+    if board is None:
+        return "no such product, or unsigned and in no open one"
+    return "not registered" if board.device_id is None else "signature"
 
 
 def verify_mqtt(database: Database, username: str, password: str) -> Device | None:
     """The device that logs in as {deviceName}&{productKey} with its deviceSecret.
 
-    None if there is none, or it was never given a credential, or the password is wrong.
+    None if there is none, it was never given a credential or is revoked, or the
+    password is wrong. The first time confirms the device; every time ends its claim.
     """
     device_name, _, product_key = username.partition("&")
+    claiming = exists().where(
+        Claim.device_id == Device.id, Claim.state == ClaimState.OPEN
+    )
     with database.reading() as session:
-        device = session.scalar(
-            select(Device)
+        found = session.execute(
+            select(Device, claiming)
             .where(Device.device_name == device_name, Device.product_key == product_key)
             .options(joinedload(Device.credential))
-        )
+        ).one_or_none()
+    device, has_claim = found or (None, False)
     # An unknown name takes the same comparison as a known one.
     credential = device.credential if device else None
     expected = credential.device_secret if credential else secrets.token_hex(16)
     same = hmac.compare_digest(expected.encode(), password.encode())
-    return device if same and credential else None
+    if not (same and device and credential) or device.state is State.REVOKED:
+        return None
+    if has_claim or device.confirmed_at is None:
+        _confirm(database, device.id)
+    return device
+
+
+def _confirm(database: Database, device_id: int) -> None:
+    with database.writing() as session:
+        connection = session.connection()
+        claims.close(connection, device_id, ClaimState.CONFIRMED)
+        first = Device.id == device_id, Device.confirmed_at.is_(None)
+        values = {"confirmed_at": datetime.now(UTC)}
+        if connection.execute(update(Device).where(*first).values(values)).rowcount:
+            audit.record(connection, device_id, "confirmed", audit.SERVER)
+        issued = Device.id == device_id, Device.state == State.ISSUED
+        connection.execute(update(Device).where(*issued).values(state=State.CONFIRMED))

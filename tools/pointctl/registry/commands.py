@@ -7,20 +7,22 @@ from typing import Annotated
 import rich.progress
 import typer
 
+from point.mqttauth import SCHEMES
 from pointctl.errors import PartlyFailed, PointctlError
 from pointctl.folder import DataFolder, private_file
 from pointctl.options import DATA, Data, Json, print_json, print_table, stderr
-from pointctl.registry import csvfile, devices, products
+from pointctl.registry import csvfile, devices, keys, products
 from pointctl.registry.database import Database, open_database
-from pointctl.registry.models import State
+from pointctl.registry.models import Policy, State
 
-_PRODUCT = typer.Option("--product", metavar="KEY", help="The product's key.")
+PRODUCT = typer.Option("--product", metavar="KEY", help="The product's key.")
 
 products_app = typer.Typer(no_args_is_help=True, help="The kinds of device.")
 devices_app = typer.Typer(no_args_is_help=True, help="The boards, by IMEI.")
 
 
-def _open(data: Path) -> Database:
+def opened(data: Path) -> Database:
+    """The registry of a data folder."""
     return open_database(DataFolder(data).registry)
 
 
@@ -32,6 +34,9 @@ def _open(data: Path) -> Database:
 def products_add(
     name: Annotated[str, typer.Argument(help="A name for people.")],
     mqtt_host: Annotated[str, typer.Option(help="The broker's host name.")],
+    policy: Annotated[
+        Policy, typer.Option(help="What its boards have to prove; open is nothing.")
+    ] = Policy.DEVICE_KEY,
     key: Annotated[str | None, typer.Option(help="Its key; else a new one.")] = None,
     mqtt_port: Annotated[int | None, typer.Option(help="The broker's port.")] = None,
     mqtt_ssl: Annotated[bool | None, typer.Option(help="TLS to the broker.")] = None,
@@ -41,7 +46,7 @@ def products_add(
     ] = False,
     keep_alive: Annotated[int | None, typer.Option(help="In seconds.")] = None,
     auth: Annotated[
-        str | None, typer.Option(help="How user and password are made: plain, aliyun.")
+        str | None, typer.Option(help=f"How boards log in: {', '.join(SCHEMES)}.")
     ] = None,
     no_secret: Annotated[
         bool, typer.Option("--no-secret", help="Make no product secret.")
@@ -50,10 +55,11 @@ def products_add(
     as_json: Json = False,
 ) -> None:
     """Add a product with the MQTT settings that its boards are given."""
-    with _open(data) as database:
+    with opened(data) as database:
         product = products.add(
             database,
             name,
+            policy=policy,
             product_key=key,
             mqtt_host=mqtt_host,
             mqtt_port=mqtt_port,
@@ -64,6 +70,9 @@ def products_add(
             auth=auth,
             with_secret=not no_secret,
         )
+    folder = DataFolder(data)
+    if policy is Policy.DEVICE_KEY and keys.create_master(folder):
+        print(f"made {folder.claim_master}: {keys.KEEP_IT}", file=sys.stderr)
     if as_json:
         print_json(products.summary(product))
     else:
@@ -73,12 +82,12 @@ def products_add(
 @products_app.command("list", epilog="Example: pointctl products list --json")
 def products_list(data: Data = DATA, as_json: Json = False) -> None:
     """List the products."""
-    with _open(data) as database:
+    with opened(data) as database:
         rows = [products.summary(product) for product in products.listed(database)]
     if as_json:
         print_json(rows)
     else:
-        print_table(rows, "product_key", "name", "mqtt_host", "mqtt_port", "auth")
+        print_table(rows, "product_key", "name", "policy", "mqtt_host", "mqtt_port")
 
 
 @devices_app.command(
@@ -86,7 +95,7 @@ def products_list(data: Data = DATA, as_json: Json = False) -> None:
 )
 def devices_add(
     imei: Annotated[str, typer.Argument(help="15 digits.")],
-    product: Annotated[str, _PRODUCT],
+    product: Annotated[str, PRODUCT],
     name: Annotated[
         str | None, typer.Option(help="Device name; else the IMEI.")
     ] = None,
@@ -94,7 +103,7 @@ def devices_add(
     as_json: Json = False,
 ) -> None:
     """Register one device. One that is registered already stays as it is."""
-    with _open(data) as database:
+    with opened(data) as database:
         row = devices.checked_row(1, imei, name)
         result = devices.register(database, product, [row])
         if result.bad:
@@ -118,7 +127,7 @@ def devices_import(
             exists=True, dir_okay=False, help="CSV: imei or imei,device_name."
         ),
     ],
-    product: Annotated[str, _PRODUCT],
+    product: Annotated[str, PRODUCT],
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Import the good rows of a bad file.")
     ] = False,
@@ -127,7 +136,7 @@ def devices_import(
 ) -> None:
     """Register the devices of a CSV file: all of them, or none if a row is bad."""
     with (
-        _open(data) as database,
+        opened(data) as database,
         rich.progress.open(
             file,
             "r",
@@ -162,14 +171,14 @@ def devices_import(
     "list", epilog="Example: pointctl devices list --state issued --limit 20"
 )
 def devices_list(
-    product: Annotated[str | None, _PRODUCT] = None,
+    product: Annotated[str | None, PRODUCT] = None,
     state: Annotated[State | None, typer.Option(help="Only those.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
     """List devices in the order in which they were registered."""
-    with _open(data) as database:
+    with opened(data) as database:
         found = devices.listed(
             database, product_key=product, state=state, limit=limit + 1
         )
@@ -185,13 +194,13 @@ def devices_list(
 @devices_app.command("show", epilog="Example: pointctl devices show 866123456789018")
 def devices_show(
     imei: Annotated[str, typer.Argument(help="15 digits.")],
-    product: Annotated[str | None, _PRODUCT] = None,
+    product: Annotated[str | None, PRODUCT] = None,
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
     """Show one device, without its secret."""
     with (
-        _open(data) as database,
+        opened(data) as database,
         database.reading() as session,
     ):
         device = devices.summary(devices.find(session, imei, product))
@@ -217,7 +226,7 @@ def devices_export(
     """Write every device as CSV, to stdout or a file."""
     if secrets and out is None:
         raise typer.BadParameter("secrets are not printed; name a file with --out")
-    with _open(data) as database:
+    with opened(data) as database:
         if out is None:
             csvfile.write(database, sys.stdout)
             return

@@ -16,11 +16,31 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
+class Policy(StrEnum):
+    """What the boards of a product have to prove before they are given anything."""
+
+    OPEN = "open"  # nothing: the seed's exchange, whoever knows an IMEI is served
+    PRODUCT_SECRET = "product-secret"  # that they know the one secret of the product
+    DEVICE_KEY = "device-key"  # that they hold a key of their own
+
+
 class State(StrEnum):
     """How far a device has come."""
 
     REGISTERED = "registered"
     ISSUED = "issued"
+    CONFIRMED = "confirmed"  # has connected to the broker
+    REVOKED = "revoked"
+    QUARANTINED = "quarantined"  # an operator has to look at it
+
+
+class ClaimState(StrEnum):
+    """Whether a request id is still answered, or by what it was spent."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    CONFIRMED = "confirmed"  # the device has connected to the broker
+    SUPERSEDED = "superseded"  # by another id, or by an operator
 
 
 class _Utc(TypeDecorator[datetime]):
@@ -40,6 +60,16 @@ class _Utc(TypeDecorator[datetime]):
         return value and value.replace(tzinfo=UTC)
 
 
+def _words(words: type[StrEnum]) -> Enum:
+    """A column of an enumeration's values, as text."""
+    return Enum(
+        words,
+        native_enum=False,
+        length=16,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
 class Base(DeclarativeBase):
     """Constraints have names, so that a later migration can change them."""
 
@@ -48,16 +78,14 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
             "fk": "fk_%(table_name)s_%(column_0_name)s",
             "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ix": "ix_%(table_name)s_%(column_0_name)s",
         }
     )
     type_annotation_map = {  # noqa: RUF012  SQLAlchemy's own declaration
         datetime: _Utc(),
-        State: Enum(
-            State,
-            native_enum=False,
-            length=16,
-            values_callable=lambda states: [state.value for state in states],
-        ),
+        State: _words(State),
+        Policy: _words(Policy),
+        ClaimState: _words(ClaimState),
     }
 
 
@@ -68,6 +96,7 @@ class Product(Base):
 
     product_key: Mapped[str] = mapped_column(String(64), primary_key=True)
     name: Mapped[str] = mapped_column(String(100))
+    policy: Mapped[Policy]
     product_secret: Mapped[str | None] = mapped_column(String(256))
     mqtt_host: Mapped[str] = mapped_column(String(253))
     mqtt_port: Mapped[int | None]
@@ -96,6 +125,11 @@ class Device(Base):
     created_at: Mapped[datetime]
     issued_at: Mapped[datetime | None]
     announced_at: Mapped[datetime | None]  # when the broker was told of it
+    confirmed_at: Mapped[datetime | None]  # when it first connected to the broker
+    reopened_at: Mapped[datetime | None]  # when an operator allowed one more claim
+    busy_until: Mapped[datetime | None]  # claims.py: how fast it asks
+    doubts: Mapped[int] = mapped_column(default=0)  # claims.py: what spoke against it
+    doubted_at: Mapped[datetime | None]  # when the first of them was
 
     # lazy="raise": a secret is read where a query names it, never by accident.
     product: Mapped[Product] = relationship(lazy="raise")
@@ -111,3 +145,30 @@ class Credential(Base):
     device_id: Mapped[int] = mapped_column(ForeignKey("devices.id"), unique=True)
     device_secret: Mapped[str] = mapped_column(String(256))
     created_at: Mapped[datetime]
+
+
+class Claim(Base):
+    """One request id of a device, by which it asks for its credential."""
+
+    __tablename__ = "claims"
+    __table_args__ = (UniqueConstraint("device_id", "request_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    device_id: Mapped[int] = mapped_column(ForeignKey("devices.id"))
+    request_id: Mapped[str] = mapped_column(String(32))
+    state: Mapped[ClaimState]
+    answered: Mapped[int]  # how often it was given the credential
+    first_seen: Mapped[datetime]
+    last_seen: Mapped[datetime]
+
+
+class AuditEntry(Base):
+    """Something that was done to a device. Entries are added and never changed."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    device_id: Mapped[int] = mapped_column(ForeignKey("devices.id"), index=True)
+    at: Mapped[datetime]
+    who: Mapped[str] = mapped_column(String(64))
+    what: Mapped[str] = mapped_column(String(32))

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
-from point import credentials
+from point import credentials, mqttauth
 from point.errors import PointError
 from pointctl.errors import PointctlError, Refused
 from pointctl.registry.database import Database
-from pointctl.registry.models import Product
+from pointctl.registry.models import Policy, Product
 
 DeviceConfig = dict[str, dict[str, Any]]  # {"device": {…}, "connect": {…}}
 
@@ -21,6 +21,7 @@ def add(
     database: Database,
     name: str,
     *,
+    policy: Policy = Policy.DEVICE_KEY,
     mqtt_host: str,
     product_key: str | None = None,
     mqtt_port: int | None = None,
@@ -38,9 +39,14 @@ def add(
     """
     if not 0 < len(name) <= 100 or not name.isprintable():
         raise PointctlError("a product's name is 1 to 100 printable characters")
+    if auth is not None and auth not in mqttauth.SCHEMES:
+        raise PointctlError(f"auth is one of: {', '.join(mqttauth.SCHEMES)}")
+    if policy is Policy.PRODUCT_SECRET and not with_secret:
+        raise PointctlError("the policy product-secret needs a product secret")
     product = Product(
         product_key=product_key or "pk" + secrets.token_hex(4),
         name=name,
+        policy=policy,
         product_secret=secrets.token_hex(8) if with_secret else None,
         mqtt_host=mqtt_host,
         mqtt_port=mqtt_port,
@@ -78,10 +84,31 @@ def check_exists(session: Session, product_key: str) -> None:
         raise PointctlError(f"no product {product_key}; see pointctl products list")
 
 
+def any_needs_master(database: Database) -> bool:
+    """Whether there is a product whose boards have keys derived from the master."""
+    query = select(Product.product_key).where(Product.policy == Policy.DEVICE_KEY)
+    with database.reading() as session:
+        return session.scalar(query.limit(1)) is not None
+
+
+def check_has_device_keys(database: Database, product_key: str) -> None:
+    """Raise PointctlError unless the product's boards have keys of their own."""
+    with database.reading() as session:
+        check_exists(session, product_key)
+        product = session.get_one(Product, product_key)
+    if product.policy is not Policy.DEVICE_KEY:
+        raise PointctlError(
+            f"the policy of {product_key} is {product.policy.value}: its boards have "
+            "no keys of their own"
+        )
+
+
 def device_config(
-    product: Product, device_name: str, device_secret: str
+    product: Product | Row[*tuple[Any, ...]], device_name: str, device_secret: str
 ) -> DeviceConfig:
     """What a device of this product is told: the `result` of a reply.
+
+    A row has the product's columns under their names.
 
     Raises PointError(FIELD) for anything that a board would refuse.
     """
@@ -114,6 +141,7 @@ def summary(product: Product) -> dict[str, Any]:
     return {
         "product_key": product.product_key,
         "name": product.name,
+        "policy": product.policy.value,
         "has_secret": product.product_secret is not None,
         "mqtt_host": product.mqtt_host,
         "mqtt_port": product.mqtt_port,

@@ -1,7 +1,8 @@
 """The HTTP face of the registry: POST /v1/access, and a page that documents it."""
 
+import os
 from dataclasses import dataclass
-from time import perf_counter
+from time import perf_counter, time
 
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -12,28 +13,36 @@ from starlette.requests import ClientDisconnect
 from point import __version__, protocol, protocol_server
 from point.errors import PointError
 from point.imei import masked
-from pointctl.registry.access import BrokerAccounts, Issuer
+from pointctl.registry.access import Answer, BrokerAccounts, Issuer
 from pointctl.registry.database import Database
-from pointctl.registry.devices import UnknownDevice
-from pointctl.registry.products import DeviceConfig
+from pointctl.registry.keys import ClaimKeys
 from pointctl.server import wire
 
 _log = structlog.get_logger()
 
 
+_RETRY_AFTER_S = 30  # when it was our fault; boards add a random share
+
+
 @dataclass(frozen=True)
-class _Answer:
+class _Reply:
+    """A reply, and what the log says of it."""
+
     code: str
-    device_config: DeviceConfig | None = None
-    imei: str | None = None  # masked: this and the reason are for the log only
+    body: bytes
+    event: str = "access"
+    imei: str | None = None  # masked
     reason: str | None = None
+    skew_s: int | None = None  # how far the board's clock is ahead, if it has one
 
 
 def create_app(
-    database: Database, broker_accounts: BrokerAccounts | None = None
+    database: Database,
+    keys: ClaimKeys,
+    broker_accounts: BrokerAccounts | None = None,
 ) -> FastAPI:
     """The ASGI application over one registry."""
-    issuer = Issuer(database, broker_accounts)
+    issuer = Issuer(database, keys, broker_accounts)
     app = FastAPI(title="PointAccess", version=__version__, redoc_url=None)
 
     @app.post(
@@ -47,18 +56,22 @@ def create_app(
         started = perf_counter()
         body = await _body(request)
         try:
-            answer = await run_in_threadpool(_answer, issuer, body)
+            reply = await run_in_threadpool(_reply, issuer, body)
         except Exception as error:  # whatever it is, the board can read the reply
             _log.error("access failed", exc_info=error)
-            answer = _Answer(protocol.INTERNAL, reason=type(error).__name__)
+            failed = Answer(protocol.INTERNAL, retry_after_s=_RETRY_AFTER_S)
+            reply = _Reply(
+                failed.code, _encoded(failed, None), reason=type(error).__name__
+            )
         _log.info(
-            "access",
-            imei=answer.imei,
-            code=answer.code,
-            reason=answer.reason,
+            reply.event,
+            imei=reply.imei,
+            code=reply.code,
+            reason=reply.reason,
+            skew_s=reply.skew_s,
             ms=round((perf_counter() - started) * 1000, 1),
         )
-        return _response(answer)
+        return _response(reply)
 
     @app.get("/healthz", summary="Tell whether the registry can be read")
     def healthz() -> dict[str, str]:
@@ -82,26 +95,43 @@ async def _body(request: Request) -> bytes:
     return body
 
 
-def _answer(issuer: Issuer, body: bytes) -> _Answer:
+def _reply(issuer: Issuer, body: bytes) -> _Reply:
     try:
         request = protocol_server.decode_request(body)
     except PointError as error:
-        return _Answer(protocol.BAD_REQUEST, reason=error.detail)
-    imei = masked(request["imei"])
-    try:
-        config = issuer.issue(request["imei"], request["productKey"])
-    except UnknownDevice as error:
-        return _Answer(protocol.UNKNOWN_IMEI, imei=imei, reason=str(error))
-    return _Answer(protocol.SUCCESS, config, imei)
+        refused = Answer(protocol.BAD_REQUEST)
+        return _Reply(refused.code, _encoded(refused, None), reason=error.detail)
+    answer = issuer.answer(request)
+    return _Reply(
+        answer.code,
+        _encoded(answer, request["requestId"]),
+        "acknowledge" if request["ack"] else "access",
+        masked(request["imei"]),
+        answer.reason,
+        request["time"] - int(time()) if request["time"] else None,
+    )
 
 
-def _response(answer: _Answer) -> Response:
+def _encoded(answer: Answer, request_id: str | None) -> bytes:
+    """The body of a reply; credentials are sealed if there is a key for that."""
+    if answer.config is not None and answer.seal_key is not None:
+        sealed: bytes = protocol_server.encode_sealed_reply(
+            answer.config, answer.seal_key, request_id, os.urandom(16)
+        )
+        return sealed
+    clear: bytes = protocol_server.encode_reply(
+        answer.code, answer.config, answer.retry_after_s
+    )
+    return clear
+
+
+def _response(reply: _Reply) -> Response:
     # After a bad request the rest of the connection cannot be trusted to be HTTP, or
     # may be a body without an end.
-    bad = answer.code == protocol.BAD_REQUEST
+    bad = reply.code == protocol.BAD_REQUEST
     return Response(
-        protocol_server.encode_reply(answer.code, answer.device_config),
-        status_code=protocol_server.http_status(answer.code),
+        reply.body,
+        status_code=protocol_server.http_status(reply.code),
         media_type="application/json",
         headers={"Connection": "close"} if bad else None,
     )

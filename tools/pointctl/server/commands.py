@@ -1,15 +1,22 @@
 """pointctl serve and pointctl ca …"""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pointctl import certificates
+from pointctl.broker.options import (
+    Mosquitto,
+    MosquittoCa,
+    MosquittoLogin,
+    mosquitto_accounts,
+)
 from pointctl.certificates import CaFiles
 from pointctl.folder import DataFolder
 from pointctl.options import DATA, Data, Json, print_json
-from pointctl.registry.access import BrokerAccounts
+from pointctl.registry import keys, products
 from pointctl.registry.database import open_database
 
 SERVE_EXAMPLE = "Example: pointctl serve --host 0.0.0.0 --port 8443"
@@ -53,6 +60,34 @@ def ca_init(
     print("and start the server with pointctl serve")
 
 
+@ca_app.command("renew", epilog="Example: pointctl ca renew --days 365")
+def ca_renew(
+    names: Annotated[
+        list[str] | None,
+        typer.Option("--name", help="Other names than now; repeatable."),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder to renew; else ca in the data folder."),
+    ] = None,
+    days: Annotated[
+        int,
+        typer.Option(
+            min=1, max=certificates.AUTHORITY_DAYS, help="How long it is valid."
+        ),
+    ] = certificates.SERVER_DAYS,
+    data: Data = DATA,
+    as_json: Json = False,
+) -> None:
+    """Make a new server certificate by the same authority: boards notice nothing."""
+    files = certificates.renew(folder or DataFolder(data).ca, names, days)
+    if as_json:
+        print_json({path.name: str(path) for path in (files.server, files.server_key)})
+        return
+    print(f"wrote {files.server.name} and {files.server_key.name} to {files.folder}")
+    print("next: restart the server")
+
+
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[
@@ -62,16 +97,9 @@ def serve(
         Path | None, typer.Option(help="PEM; else the one of pointctl ca init.")
     ] = None,
     key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
-    mosquitto: Annotated[
-        str | None,
-        typer.Option(metavar="HOST:PORT", help="Let issued devices in at this broker."),
-    ] = None,
-    mosquitto_login: Annotated[
-        Path | None, typer.Option(help="File with the broker's administrator.")
-    ] = None,
-    mosquitto_ca: Annotated[
-        Path | None, typer.Option(help="CA of the broker, PEM.")
-    ] = None,
+    mosquitto: Mosquitto = None,
+    mosquitto_login: MosquittoLogin = None,
+    mosquitto_ca: MosquittoCa = None,
     data: Data = DATA,
 ) -> None:
     """Serve boards over HTTPS until stopped; JSON log lines on stdout."""
@@ -82,28 +110,19 @@ def serve(
         raise typer.BadParameter("--certificate and --key go together")
     folder = DataFolder(data)
     files = CaFiles(folder.ca)
-    accounts = _mosquitto(mosquitto, mosquitto_login, mosquitto_ca)
-    with open_database(folder.registry) as database:
+    with (
+        mosquitto_accounts(mosquitto, mosquitto_login, mosquitto_ca) as accounts,
+        open_database(folder.registry) as database,
+    ):
+        # With another master than the boards' keys come from, every one is a stranger.
+        if not products.any_needs_master(database) and keys.create_master(folder):
+            print(f"made {folder.claim_master}: {keys.KEEP_IT}", file=sys.stderr)
         run(
             database,
+            keys.open_keys(folder),
             host=host,
             port=port,
             certificate=certificate or files.server,
             key=key or files.server_key,
             broker_accounts=accounts,
         )
-
-
-def _mosquitto(
-    address: str | None, login: Path | None, ca: Path | None
-) -> BrokerAccounts | None:
-    if address is None and login is None and ca is None:
-        return None
-    host, _, port = (address or "").rpartition(":")
-    if not host or not port.isdecimal() or login is None or ca is None:
-        raise typer.BadParameter(
-            "--mosquitto HOST:PORT, --mosquitto-login and --mosquitto-ca go together"
-        )
-    from pointctl.broker.mosquitto import MosquittoAccounts
-
-    return MosquittoAccounts(host, int(port), ca, login)

@@ -15,6 +15,7 @@ from pointctl import logs
 from pointctl.errors import PointctlError
 from pointctl.registry.access import BrokerAccounts
 from pointctl.registry.database import Database
+from pointctl.registry.keys import ClaimKeys
 from pointctl.server.app import create_app
 
 _GRACE_S = 2  # for requests that are under way, and for boards to hang up
@@ -22,6 +23,7 @@ _GRACE_S = 2  # for requests that are under way, and for boards to hang up
 
 def serve(
     database: Database,
+    keys: ClaimKeys,
     *,
     host: str,
     port: int,
@@ -39,7 +41,7 @@ def serve(
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family) as listener:
         config = uvicorn.Config(
-            create_app(database, broker_accounts),
+            create_app(database, keys, broker_accounts),
             ssl_context_factory=lambda _config, _default: context,
             log_config=None,
             log_level="warning",
