@@ -33,10 +33,7 @@ time = _module("time")
 try:
     import tls  # MicroPython since 1.23; before, and on CPython, it is ssl
 except ImportError:
-    try:
-        import ssl as tls
-    except ImportError:
-        tls = None  # QuecPython: its board adapter brings its own
+    tls = _module("ssl")
 
 if micropython:
     const = micropython.const

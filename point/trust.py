@@ -6,7 +6,7 @@ the handshake too, however slowly its bytes come.
 
 from .compat import io, tls
 from .digest import equal, sha256
-from .errors import TLS_PIN, PointError
+from .errors import TLS_PIN, UNVERIFIED, PointError
 
 # CPython can only put TLS over a real socket; there, settimeout() bounds the handshake.
 _OVER_TRANSPORT = not hasattr(tls, "MemoryBIO")
@@ -17,14 +17,19 @@ def wrap(stream, sock, host, trust):
 
     `trust`: {"ca": a CA as DER, "pins": SHA-256 of certificates that the server may
     have}, each optional; with both, both must hold. On CPython the TLS object takes the
-    socket's place. Raises OSError, ValueError, or PointError(TLS_PIN).
+    socket's place. Raises OSError, ValueError, or PointError(TLS_PIN or UNVERIFIED).
     """
-    context = _context(trust.get("ca"))
-    if _OVER_TRANSPORT:
-        secure = context.wrap_socket(_Transport(stream), server_hostname=host)
+    ca = trust.get("ca")
+    pins = trust.get("pins")
+    end = _Transport(stream) if _OVER_TRANSPORT else sock
+    if hasattr(tls, "SSLContext"):
+        secure = _context(ca).wrap_socket(end, server_hostname=host)
+    elif ca is None or pins:
+        # MicroPython before 1.20 takes no CA, but shows the certificate it was given.
+        secure = tls.wrap_socket(end, server_hostname=host)
     else:
-        secure = context.wrap_socket(sock, server_hostname=host)
-    check_pins(secure, trust.get("pins"))
+        raise PointError(UNVERIFIED, "this firmware takes no CA: set pins")
+    check_pins(secure, pins)
     return (sock, secure) if _OVER_TRANSPORT else (secure, None)
 
 
@@ -34,7 +39,10 @@ def check_pins(secure, pins):
     This needs no clock and no CA, and works on firmware that can check neither.
     """
     if pins:
-        found = sha256(secure.getpeercert(True) or b"")
+        try:
+            found = sha256(secure.getpeercert(True))
+        except (AttributeError, TypeError):  # it cannot show it, so it is not the one
+            found = b""
         if not [pin for pin in pins if equal(pin, found)]:
             secure.close()
             raise PointError(TLS_PIN, "the server's certificate is not a pinned one")
