@@ -72,7 +72,7 @@ class PointError(Exception):
         self.number = number
         self.detail = detail
         self.name = _name(number)
-        self.who = _WHO[number // 10 - 1]
+        self.who = _WHO[min(number // 10, len(_WHO)) - 1]
         # One argument: an uncaught one then ends a traceback in plain words.
         super().__init__("E%d %s: %s" % (number, self.name, detail))
 

@@ -27,8 +27,11 @@ class Numbers(unittest.TestCase):
             "REFUSED": 35,
             "FLASH": 40,
             "READ_BACK": 41,
+            "BROKER_LOST": 15,
+            "TLS_PIN": 24,
+            "UNVERIFIED": 25,
+            "SEAL": 36,
             "BROKER_REFUSED": 50,
-            "BROKER_LOST": 51,
             "BROKER_DENIED": 52,
             "SETTING": 60,
             "OPTION": 61,
@@ -58,6 +61,21 @@ class Numbers(unittest.TestCase):
         """One line tells a person all three."""
         self.assertEqual(str(PointError(10, "no name")), "E10 DNS: no name")
         self.assertEqual(PointError(99).name, "UNKNOWN")
+
+    def test_who_can_mend_it(self):
+        """The tens say who has to act, as docs/errors.md does."""
+        for number, who in (
+            (errors.DNS, "wait"),
+            (errors.BROKER_LOST, "wait"),
+            (errors.TLS_PIN, "operator"),
+            (errors.REFUSED, "operator"),
+            (errors.FLASH, "firmware"),
+            (errors.BROKER_REFUSED, "operator"),
+            (errors.SETTING, "firmware"),
+            (errors.NO_MEMORY, "firmware"),
+            (99, "firmware"),
+        ):
+            self.assertEqual(PointError(number).who, who, number)
 
     def test_is_an_exception(self):
         """except Exception catches it."""
