@@ -12,24 +12,32 @@ _FROM_1900 = const(2208988800)
 _NTP_HOST = "pool.ntp.org"
 
 
+_guessed = False  # the clock was set to a floor: ask again, somebody may know by now
+
+
 def ensure(board, floor, timeout_s=5):
     """See to it that the board's clock is not below `floor` (Unix s) or BUILT.
 
     Returns the time. Never raises: a clock that stays wrong makes TLS fail, by date.
     """
+    global _guessed
     floor = max(floor, BUILT)
-    for source in (board.now, board.network_time, lambda: ntp(timeout_s)):
+    now = board.now() or 0
+    if now >= floor and not _guessed:
+        return now
+    for source in (board.network_time, lambda: ntp(timeout_s)):
         try:
             found = source()
-        except (PointError, OSError):
-            found = None
+        except (PointError, OSError, IndexError):  # IndexError: no address for a name
+            continue
         if found and found >= floor:
-            break
-    else:
-        found = floor
-    if source != board.now:
-        board.set_clock(found)
-    return found
+            _guessed = False
+            board.set_clock(found)
+            return found
+    _guessed = True
+    if now < floor:
+        board.set_clock(floor)
+    return max(now, floor)
 
 
 def ntp(timeout_s, host=_NTP_HOST, port=123):
