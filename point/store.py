@@ -9,8 +9,8 @@ from . import slot
 from .compat import os
 from .errors import FLASH, READ_BACK, SETTING, PointError
 
-_SLOTS = ("credentials.0", "credentials.1")
-_PENDING = "pending"
+_KEPT = ("credentials.0", "credentials.1")
+_PENDING = ("pending.0", "pending.1")
 
 
 def read_setup(directory, name):
@@ -36,37 +36,37 @@ class Store:
 
     def load(self):
         """The newest whole record, or None. Never raises for what the flash holds."""
-        slots = self._slots()
+        slots = self._slots(_KEPT)
         newest = _newest(slots)
         return None if newest is None else slots[newest][2]
 
     def save(self, record):
         """Keep `record` as the candidate. Raises PointError(FLASH or READ_BACK)."""
-        slots = self._slots()
-        self._write(_spare(slots), slots, slot.CANDIDATE, record)
+        slots = self._slots(_KEPT)
+        self._write(_KEPT[_spare(slots)], slots, slot.CANDIDATE, record)
 
     def confirm(self):
         """The newest record has worked: it is the one to go back to from now on."""
-        slots = self._slots()
+        slots = self._slots(_KEPT)
         newest = _newest(slots)
         if newest is not None and slots[newest][0] == slot.CANDIDATE:
-            self._write(1 - newest, slots, slot.CONFIRMED, slots[newest][2])
+            self._write(_KEPT[1 - newest], slots, slot.CONFIRMED, slots[newest][2])
 
     def revert(self):
         """Go back from a refused candidate to the confirmed record, or None if none."""
-        slots = self._slots()
+        slots = self._slots(_KEPT)
         newest = _newest(slots)
         if newest is None or slots[newest][0] == slot.CONFIRMED:
             return None
         kept = slots[1 - newest]
         if kept is None or kept[0] != slot.CONFIRMED:
             return None
-        self._write(newest, slots, slot.CONFIRMED, kept[2])
+        self._write(_KEPT[newest], slots, slot.CONFIRMED, kept[2])
         return kept[2]
 
     def clear(self):
         """Forget everything. Raises PointError(FLASH)."""
-        for name in _SLOTS + (_PENDING,):
+        for name in _KEPT + _PENDING:
             try:
                 os.remove(self._directory + name)
             except OSError as error:
@@ -75,15 +75,20 @@ class Store:
 
     def pending(self):
         """What is remembered of a claim under way: {"requestId": …, "attempts": …}."""
-        found = slot.decode(self._read(_PENDING))
-        return found[2] if found and type(found[2]) is dict else {}
+        slots = self._slots(_PENDING)
+        newest = _newest(slots)
+        return {} if newest is None else slots[newest][2]
 
     def remember(self, pending):
-        """Keep `pending`. Torn, it is empty: then no request with it was sent."""
-        self._put(_PENDING, slot.encode(0, 0, pending))
+        """Keep `pending`. Raises PointError(FLASH or READ_BACK).
 
-    def _slots(self):
-        return [slot.decode(self._read(name), self._key) for name in _SLOTS]
+        In two slots too: a request id that a server has seen must survive the power cut
+        that comes while an attempt is counted, and FAT empties what is overwritten."""
+        slots = self._slots(_PENDING)
+        self._write(_PENDING[_spare(slots)], slots, 0, pending)
+
+    def _slots(self, names):
+        return [slot.decode(self._read(name), self._key) for name in names]
 
     def _read(self, name):
         path = self._directory + name
@@ -96,10 +101,10 @@ class Store:
         except OSError:
             return b""
 
-    def _write(self, place, slots, state, record):
+    def _write(self, name, slots, state, record):
         sequence = 1 + max(found[1] if found else 0 for found in slots)
         iv = self._random(16) if self._key else None
-        self._put(_SLOTS[place], slot.encode(state, sequence, record, self._key, iv))
+        self._put(name, slot.encode(state, sequence, record, self._key, iv))
 
     def _put(self, name, data):
         if data is None:

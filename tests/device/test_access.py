@@ -390,7 +390,7 @@ class Ensure(Case):
             patch.undo()
         self.assertEqual(max(slept), 1000)
         self.assertEqual(sum(slept), 1999 + 3999 + 7999 + 15999)
-        self.assertEqual(self.device.fed, len(slept))
+        self.assertGreaterEqual(self.device.fed, len(slept))
 
     def test_offline(self):
         """Without network the server is not asked."""
@@ -498,4 +498,4 @@ class Ensure(Case):
             os.chdir(here)
             patch.undo()
         names = self.folder.names()
-        self.assertEqual([n for n in names if n != "pending"], ["credentials.0"])
+        self.assertEqual([n for n in names if n[:7] != "pending"], ["credentials.0"])
