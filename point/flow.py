@@ -39,7 +39,7 @@ _AFTER = (
 )
 
 _FIRST_MS = const(2000)
-_LONGEST_MS = const(1800000)
+_LONGEST_MS = const(2400000)  # mean 20 min: 13 in one hour is one chance in millions
 
 
 def after(state, event):
@@ -50,14 +50,14 @@ def after(state, event):
 def backoff_ms(attempt, chance, retry_after_s=0):
     """How long to wait after failed attempt number `attempt`, counted from 0.
 
-    Full jitter: anything up to a limit that doubles each time to half an hour. A server
-    that asked for `retry_after_s` gets at least that, and as much again at random.
+    Full jitter: anything up to a limit that doubles each time to 40 minutes. A server
+    that asked for `retry_after_s` gets at least that, and that again at random or what
+    the attempts ask for: who always answers "in a second" is not asked each second.
     `chance` is two random bytes, so boards that woke together do not return together.
     """
+    least = retry_after_s * 1000
     longest = min(_FIRST_MS << min(max(attempt, 0), 16), _LONGEST_MS)
-    if retry_after_s:
-        longest = retry_after_s * 1000
-    return share(longest, chance) + retry_after_s * 1000
+    return share(max(longest, least), chance) + least
 
 
 def share(most, chance):
