@@ -5,19 +5,13 @@ credentials in flash never loads them.
 """
 
 from .compat import os
-from .errors import SUCCESS, PointError
+from .errors import FETCH_FAILED, NO_MEMORY, SUCCESS, PointError
 
 
 def _empty():
-    return {
-        "device": {
-            "productKey": "",
-            "productSecret": None,
-            "deviceName": "",
-            "deviceSecret": "",
-        },
-        "connect": {"qos": 1, "host": "", "cleanSession": 1},
-    }
+    device = {name: "" for name in ("productKey", "deviceName", "deviceSecret")}
+    device["productSecret"] = None
+    return {"device": device, "connect": {"qos": 1, "host": "", "cleanSession": 1}}
 
 
 class PointAccess:
@@ -63,23 +57,24 @@ class PointAccess:
         "00000": `device_config` is new. "77777": nothing was got from the server.
         "99999": its reply had no code. Any other is the server's own refusal. Unless it
         is "00000", `device_config` is untouched and `error` says why."""
-        from .exchange import Exchange
+        try:
+            from . import exchange
 
-        exchange = Exchange(self, url, data, headers)
-        code, config = exchange.fetch()
-        exchange.close()
-        if config:
-            self.adopt(config, "server")
-        return code
+            return exchange.request(self, url, data, headers)
+        except MemoryError:
+            return self._no_memory()
 
     def ensure(self, url, data, attempts=5, headers=None):
         """Have credentials: from flash, or else from the server and then kept in flash.
 
         Tries `attempts` times with growing, random pauses, and returns the last code,
         "77777" too if the flash did not take what the server gave."""
-        from . import run
+        try:
+            from . import run
 
-        return run.ensure(self, url, data, attempts, headers)
+            return run.ensure(self, url, data, attempts, headers)
+        except MemoryError:
+            return self._no_memory()
 
     def confirm(self):
         """The broker took them. Raises PointError(FLASH or READ_BACK)."""
@@ -134,6 +129,10 @@ class PointAccess:
             from . import clock
 
             clock.ensure(self.board, self._lived)
+
+    def _no_memory(self):
+        self.error = PointError(NO_MEMORY, "on the way to credentials")
+        return FETCH_FAILED
 
     def _take(self, record):
         from . import credentials

@@ -9,13 +9,24 @@ from .errors import (
     FETCH_FAILED,
     NO_CODE,
     NO_CODE_IN_REPLY,
-    NO_MEMORY,
     REFUSED,
     UNVERIFIED,
     PointError,
 )
 
 _warned = False
+
+
+def request(access, url, data, headers):
+    """One conversation by itself: the seed's request(). Returns the code."""
+    exchange = Exchange(access, url, data, headers)
+    try:
+        code, config = exchange.fetch()
+    finally:
+        exchange.close()
+    if config:
+        access.adopt(config, "server")
+    return code
 
 
 class Exchange:
@@ -55,9 +66,6 @@ class Exchange:
             access.error = error
             no_code = error.number == NO_CODE
             return NO_CODE_IN_REPLY if no_code else FETCH_FAILED, None
-        except MemoryError:
-            access.error = PointError(NO_MEMORY, "while asking the server")
-            return FETCH_FAILED, None
         if config is None:
             access.error = PointError(REFUSED, "the server answered " + code)
         return code, config

@@ -2,7 +2,7 @@
 
 from . import flow
 from .compat import sleep_ms
-from .errors import FETCH_FAILED, REFUSED, SUCCESS, PointError
+from .errors import FETCH_FAILED, NO_MEMORY, REFUSED, SUCCESS, PointError
 
 
 def ensure(access, url, data, attempts, headers):
@@ -16,10 +16,14 @@ def ensure(access, url, data, attempts, headers):
     access.rejected = False
     try:
         while state < flow.HAND_OVER:
+            walk.feed()
             try:
                 event = walk.actions[state]()
             except PointError as error:
                 access.error = error
+                event = flow.FAILED
+            except MemoryError:
+                access.error = PointError(NO_MEMORY, "in step %d" % state)
                 event = flow.FAILED
             state = flow.after(state, event)
     finally:
@@ -86,6 +90,7 @@ class _Walk:
         from .exchange import Exchange
         from .protocol import REPLAYED
 
+        self.code = FETCH_FAILED
         self._exchange = Exchange(*self._request)
         self.code, self._config = self._exchange.fetch()
         if self._config:
@@ -126,10 +131,13 @@ class _Walk:
             self._exchange.close()
             self._exchange = None
 
+    def feed(self):
+        """Each step may take most of a watchdog's patience."""
+        if self._board:
+            self._board.feed()
+
     def _pause(self, ms):
-        """Wait, and feed the watchdog meanwhile."""
         while ms > 0:
-            if self._board:
-                self._board.feed()
+            self.feed()
             sleep_ms(min(ms, 1000))
             ms -= 1000
