@@ -32,11 +32,11 @@ def _mqtt(name, value):
 def _pins(name, value):
     if type(value) is not list:
         raise PointError(SETTING, "pins is not a list")
-    pins = [unhexed(credentials.text(name, pin, 64)) for pin in value]
-    for pin in pins:
-        if len(pin) != 32:
+    for pin in value:
+        credentials.text(name, pin, 64)
+        if len(pin) != 64 or pin.strip("0123456789abcdefABCDEF"):
             raise PointError(SETTING, "a pin is not a SHA-256 in hex")
-    return pins
+    return [unhexed(pin) for pin in value]
 
 
 def _seconds(name, value):
