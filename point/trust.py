@@ -43,7 +43,7 @@ def check_pins(secure, pins):
             found = sha256(secure.getpeercert(True))
         except (AttributeError, TypeError):  # it cannot show it, so it is not the one
             found = b""
-        if not [pin for pin in pins if equal(pin, found)]:
+        if not [pin for pin in pins if found and equal(pin, found)]:
             secure.close()
             raise PointError(TLS_PIN, "the server's certificate is not a pinned one")
 
