@@ -30,7 +30,17 @@ class Settings(unittest.TestCase):
         for name in given():
             self.assertEqual(found[name], given()[name])
         self.assertEqual(found["timeoutS"], 30)
+        self.assertEqual(found["spreadS"], 60)
+        self.assertEqual(found["policy"], "device-key")
         self.assertEqual(found["mqtt"], {})
+        self.assertEqual(found["pins"], [])
+        self.assertEqual(len(found), len(given()) + 5)
+
+    def test_defaults_are_not_shared(self):
+        """Two boards in one process do not see each other."""
+        parse(given())["mqtt"]["host"] = "x"
+        parse(given())["pins"].append(b"x")
+        self.assertEqual((parse(given())["mqtt"], parse(given())["pins"]), ({}, []))
 
     def test_each_of_the_three_is_needed(self):
         """The error names the one that is missing."""
@@ -93,3 +103,90 @@ class Settings(unittest.TestCase):
             self.refused(given(mqtt={name: value}), name)
         for value in ([], None, "x", 1):
             self.refused(given(mqtt=value), "mqtt is not an object")
+
+    def test_policy(self):
+        """Three of them; a secret for the product goes with one."""
+        for policy in ("device-key", "open"):
+            self.assertEqual(parse(given(policy=policy))["policy"], policy)
+        for policy in ("", "Open", "none", "device key", None, 1, True, [], {}):
+            self.refused(given(policy=policy), "policy")
+        self.refused(given(policy="product-secret"), "productSecret is missing")
+        found = parse(given(policy="product-secret", productSecret="s3cret"))
+        self.assertEqual(found["productSecret"], "s3cret")
+
+    def test_product_secret(self):
+        """Any text without blanks, up to 256 characters; never told in an error."""
+        longest = "x" * 256
+        self.assertEqual(parse(given(productSecret=longest))["productSecret"], longest)
+        for value in ("", "a b", "x" * 257, None, 1, [], "s3cret\n"):
+            self.refused(given(productSecret=value), "productSecret")
+        with self.assertRaises(PointError) as raised:
+            parse(given(productSecret="s3cret\n"))
+        self.assertNotIn("s3cret", str(raised.exception))
+
+    def test_pins(self):
+        """SHA-256 in hex, either case; with one the CA may be left out."""
+        pins = ["00" * 32, "aB" * 32]
+        found = parse(given(pins=pins))
+        self.assertEqual(found["pins"], [bytes(32), b"\xab" * 32])
+        values = given(pins=pins)
+        del values["ca"]
+        found = parse(values)
+        self.assertNotIn("ca", found)
+        values["pins"] = []
+        self.refused(values, "ca is missing")
+        for value in (
+            "",
+            "00" * 31,
+            "00" * 33,
+            "0" * 63,
+            "g" * 64,
+            " " + "0" * 63,
+            "00:" * 21 + "0",
+            None,
+            1,
+            [],
+        ):
+            self.refused(given(pins=[value]), "pin")
+            self.refused(given(pins=["00" * 32, value]), "pin")
+        for value in (None, "00" * 32, {}, 1, True):
+            self.refused(given(pins=value), "pins")
+
+    def test_spread(self):
+        """Seconds, none to an hour."""
+        for value in (0, 1, 3600):
+            self.assertEqual(parse(given(spreadS=value))["spreadS"], value)
+        for value in (-1, 3601, 1.5, True, "60", None):
+            self.refused(given(spreadS=value), "spreadS")
+
+    def test_will(self):
+        """A topic and a message, no more and no less."""
+        will = {"topic": "gone/off", "message": '{"x":1}'}
+        found = parse(given(mqtt={"will": will, "qos": 0}))["mqtt"]
+        self.assertEqual(found, {"will": will, "qos": 0})
+        self.assertEqual(parse(given(mqtt={"will": None}))["mqtt"], {})
+        for value in (
+            [],
+            "x",
+            1,
+            {},
+            {"topic": "a"},
+            {"message": "a"},
+            {"topic": "a", "message": "b", "qos": 1},
+            {"topic": "a", "messages": "b"},
+            {"topic": "", "message": "b"},
+            {"topic": "a", "message": ""},
+            {"topic": 1, "message": "b"},
+            {"topic": "a", "message": None},
+            {"topic": "a\n", "message": "b"},
+            {"topic": "x" * 257, "message": "b"},
+        ):
+            self.refused(given(mqtt={"will": value}), "")
+        self.refused(given(mqtt={"will": {}}), "mqtt.will")
+
+    def test_a_server_cannot_send_a_will(self):
+        """It is the settings' alone: `connect` does not know it."""
+        from point import credentials
+
+        self.assertNotIn("will", credentials.CONNECT)
+        self.assertEqual(credentials.connect({"will": {"topic": "a"}}), {})

@@ -30,6 +30,18 @@ class Secure:
         self.closes += 1
 
 
+class Old:
+    """TLS before MicroPython 1.20: no contexts, so no CA."""
+
+    def __init__(self, secure=None):
+        self.secure = secure or Secure()
+        self.wrapped = []
+
+    def wrap_socket(self, sock, server_hostname=None):
+        self.wrapped.append(server_hostname)
+        return self.secure
+
+
 class Library:
     """tls, or ssl: SSLContext writes down what it is told."""
 
@@ -114,7 +126,19 @@ class Pins(Case):
     def test_no_certificate(self):
         """A peer that has shown none has not the pinned one, nor an empty one."""
         for certificate in (None, b""):
-            self.refused([PIN], Secure(certificate))
+            for pins in ([PIN], [b""], [b"", OTHER]):
+                self.refused(pins, Secure(certificate))
+
+    def test_firmware_that_shows_none(self):
+        """Where TLS cannot show the certificate no pin can be right."""
+
+        class Blind:
+            closes = 0
+
+            def close(self):
+                self.closes += 1
+
+        self.refused([PIN], Blind())
 
     def test_without_pins(self):
         """Where none is set nothing is asked for."""
@@ -178,6 +202,33 @@ class Wrap(Case):
         self.assertEqual(self.context.verify_mode, Library.CERT_REQUIRED)
         with self.assertRaises(ValueError):
             self.wrap(trusted, secure=ValueError("not signed by a trusted CA"))
+
+    def old(self, trusted, secure=None):
+        self.tls = Old(secure)
+        self.patch.set(trust, "tls", self.tls)
+        self.patch.set(trust, "_OVER_TRANSPORT", True)
+        return trust.wrap(fakes.Stream(), SOCK, "p.example.com", trusted)
+
+    def test_old_firmware(self):
+        """Without SSLContext a pin still holds; a CA alone cannot, and says so."""
+        for trusted in (
+            {"pins": [PIN]},
+            {"ca": b"der", "pins": [PIN]},
+            {},
+            {"pins": []},
+        ):
+            self.assertEqual(self.old(trusted), (SOCK, self.tls.secure))
+            self.assertEqual(self.tls.wrapped, ["p.example.com"])
+        for trusted, name in (
+            ({"ca": b"der"}, "UNVERIFIED"),
+            ({"ca": b""}, "UNVERIFIED"),
+            ({"ca": b"der", "pins": []}, "UNVERIFIED"),
+            ({"pins": [OTHER]}, "TLS_PIN"),
+            ({"ca": b"der", "pins": [OTHER]}, "TLS_PIN"),
+        ):
+            with self.assertRaises(PointError) as raised:
+                self.old(trusted)
+            self.assertEqual(raised.exception.name, name)
 
 
 class Transport(unittest.TestCase):
