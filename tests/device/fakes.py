@@ -115,6 +115,24 @@ class Board:
         self.fed += 1
 
 
+class Dice:
+    """Random bytes that are fair, and the same in each run: xorshift32."""
+
+    def __init__(self, seed=1):
+        self.state = seed * 2654435769 & 0xFFFFFFFF or 1
+
+    def __call__(self, count):
+        found = bytearray(count)
+        for place in range(count):
+            x = self.state
+            x ^= x << 13 & 0xFFFFFFFF
+            x ^= x >> 17
+            x ^= x << 5 & 0xFFFFFFFF
+            self.state = x
+            found[place] = x >> 11 & 255
+        return bytes(found)
+
+
 class Folder:
     """An empty folder below the current one, as flash; remove() takes it away."""
 

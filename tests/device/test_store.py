@@ -343,6 +343,205 @@ class Failures(Case):
         self.assertEqual(self.both(), before)
 
 
+KEY = bytes(range(32))
+OTHER = b"k" * 32
+
+
+class Keyed(Case):
+    """Under a key of the board's own."""
+
+    def setUp(self):
+        Case.setUp(self)
+        self.dice = fakes.Dice()
+        self.store = Store(self.folder.path, KEY, self.dice)
+
+    def load(self, key=KEY):
+        return Store(self.folder.path, key, self.dice).load()
+
+    def test_life(self):
+        """Save, confirm, go back: as without a key, and found after each reboot."""
+        self.store.save(OLD)
+        self.assertEqual(self.load(), OLD)
+        self.store.confirm()
+        for record in (NEW, NEWER):
+            self.store.save(record)
+            self.assertEqual(self.load(), record)
+        self.assertEqual(self.store.revert(), OLD)
+        self.assertEqual(self.load(), OLD)
+        self.assertIsNone(self.store.revert())
+        self.store.clear()
+        self.assertIsNone(self.load())
+        self.assertEqual(self.folder.names(), [])
+
+    def test_secrets_are_not_in_the_files(self):
+        """No file holds a secret, a name or a request id that can be read."""
+        record = fakes.config()
+        self.store.save(record)
+        self.store.confirm()
+        self.store.remember({"requestId": "f00dfeed" * 4, "attempts": 7})
+        everything = b"".join(self.both())
+        self.assertGreater(len(everything), 600)
+        for part in ("device", "connect"):
+            for name in record[part]:
+                self.assertNotIn(name.encode(), everything)
+                if len(str(record[part][name])) > 1:
+                    self.assertNotIn(str(record[part][name]).encode(), everything)
+        for word in (b"f00dfeed", b"requestId", b"attempts", KEY[:8]):
+            self.assertNotIn(word, everything)
+
+    def test_each_write_looks_different(self):
+        """The same record twice is not the same bytes: a thief learns no change."""
+        self.store.save(OLD)
+        self.store.save(OLD)
+        first, second = self.both()
+        self.assertEqual(len(first), len(second))
+        for at in range(12, len(first) - 16, 16):
+            self.assertNotIn(first[at : at + 16], second)
+
+    def test_a_cloned_flash(self):
+        """On a board with another key, or none, there is nothing."""
+        self.store.save(OLD)
+        self.store.remember({"requestId": "x"})
+        for key in (OTHER, None, KEY[:16]):
+            other = Store(self.folder.path, key, self.dice)
+            self.assertIsNone(other.load())
+            self.assertEqual(other.pending(), {})
+            self.assertIsNone(other.revert())
+            other.confirm()
+        self.assertEqual(self.load(), OLD)
+
+    def test_a_clear_flash(self):
+        """What somebody wrote in clear is not taken for ours."""
+        Store(self.folder.path).save(OLD)
+        Store(self.folder.path).remember({"requestId": "x"})
+        self.assertIsNone(self.load())
+        self.assertEqual(self.store.pending(), {})
+        self.store.save(NEW)
+        self.assertEqual(self.load(), NEW)
+        self.assertEqual(self.store.pending(), {})
+
+    def test_a_clear_slot_beside_ours(self):
+        """Nor does it win by a higher number, nor keep its place."""
+        self.store.save(OLD)
+        self.folder.write(SECOND, slot(state=2, sequence=99))
+        self.assertEqual(self.load(), OLD)
+        self.store.save(NEW)
+        self.assertEqual(self.load(), NEW)
+        self.store.confirm()
+        self.assertEqual(self.load(), NEW)
+
+    def test_damage(self):
+        """Every truncation and every eighth bit: the other slot, never a wrong one."""
+        self.store.save(OLD)
+        self.store.save(NEW)
+        whole = self.folder.read(SECOND)
+        for end in range(len(whole)):
+            self.folder.write(SECOND, whole[:end])
+            self.assertEqual(self.load(), OLD, end)
+        for bit in range(0, len(whole) * 8, 7):
+            broken = bytearray(whole)
+            broken[bit // 8] ^= 1 << bit % 8
+            self.folder.write(SECOND, broken)
+            self.assertEqual(self.load(), OLD, bit)
+
+    def test_swapped(self):
+        """A slot may lie in either file: the sequence is in the seal."""
+        self.store.save(OLD)
+        self.store.save(NEW)
+        first, second = self.both()
+        self.folder.write(FIRST, second)
+        self.folder.write(SECOND, first)
+        self.assertEqual(self.load(), NEW)
+
+    def test_size_at_the_edge(self):
+        """As many bytes of JSON fit as without a key."""
+        self.store.save("x" * 4094)
+        self.assertEqual(self.load(), "x" * 4094)
+        self.assertEqual(self.failed(self.store.save, "x" * 4095), "FLASH")
+        self.assertEqual(self.load(), "x" * 4094)
+
+
+class Pending(Case):
+    def pending(self):
+        """What a board finds at its next boot."""
+        return Store(self.folder.path).pending()
+
+    def names(self):
+        return [name for name in self.folder.names() if name[:7] == "pending"]
+
+    def test_nothing(self):
+        """An empty flash has no claim under way, and asking writes nothing."""
+        self.assertEqual(self.pending(), {})
+        self.assertEqual(self.folder.names(), [])
+
+    def test_there_and_back(self):
+        """What is remembered is found, the last of many, in two files."""
+        for number in range(9):
+            self.store.remember({"requestId": "x", "attempts": number})
+            found = {"requestId": "x", "attempts": number}
+            self.assertEqual(self.pending(), found)
+        self.assertEqual(len(self.names()), 2)
+        self.store.remember({})
+        self.assertEqual(self.pending(), {})
+
+    def test_apart_from_credentials(self):
+        """Neither disturbs the other."""
+        self.store.remember({"requestId": "x"})
+        self.store.save(OLD)
+        self.store.confirm()
+        self.assertEqual(self.pending(), {"requestId": "x"})
+        self.store.remember({"requestId": "y"})
+        self.assertEqual(self.load(), OLD)
+
+    def test_cut_anywhere(self):
+        """A power cut at any byte of a write leaves what was there before it."""
+        for count in range(1, 5):
+            for number in range(count):
+                self.store.remember({"requestId": "x%d" % number})
+            names = self.names()
+            before = {name: self.folder.read(name) for name in names}
+            self.store.remember({"requestId": "new"})
+            for name in self.names():
+                whole = self.folder.read(name)
+                if whole == before.get(name):
+                    continue
+                for end in range(len(whole)):
+                    self.folder.write(name, whole[:end])
+                    expected = {"requestId": "x%d" % (count - 1)}
+                    self.assertEqual(self.pending(), expected)
+                self.folder.write(name, whole)
+            self.assertEqual(self.pending(), {"requestId": "new"})
+            self.store.clear()
+
+    def test_damage(self):
+        """A flipped bit gives the one before, or none, never a wrong one."""
+        self.store.remember({"requestId": "abc", "attempts": 1})
+        (name,) = self.names()
+        whole = self.folder.read(name)
+        for bit in range(len(whole) * 8):
+            broken = bytearray(whole)
+            broken[bit // 8] ^= 1 << bit % 8
+            self.folder.write(name, broken)
+            self.assertEqual(self.pending(), {}, bit)
+
+    def test_clear(self):
+        """It goes with the credentials."""
+        self.store.remember({"requestId": "x"})
+        self.store.remember({"requestId": "x"})
+        self.store.save(OLD)
+        self.store.clear()
+        self.assertEqual(self.folder.names(), [])
+
+    def test_flash_fails(self):
+        """It says so, and what was remembered is still there."""
+        self.store.remember({"requestId": "x"})
+        (name,) = self.names()
+        other = "pending.0" if name == "pending.1" else "pending.1"
+        self.block(other)
+        self.assertEqual(self.failed(self.store.remember, {}), "FLASH")
+        self.assertEqual(self.pending(), {"requestId": "x"})
+
+
 class Setup(Case):
     def test_read_setup(self):
         """Deployment's files are read whole, and a missing one is told by name."""
