@@ -203,6 +203,13 @@ class Client:
         """The next message."""
         return self.messages.get(timeout=SECONDS)
 
+    def is_cut(self) -> bool:
+        """Whether the broker ends the connection within a moment."""
+        deadline = time.monotonic() + SECONDS
+        while self._mqtt.is_connected() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return not self._mqtt.is_connected()
+
     def cut(self) -> None:
         """Go without a DISCONNECT, so that the will is sent."""
         if sock := self._mqtt.socket():

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx2
 
-from point import protocol_server
+from point import protocol, protocol_server
 from pointctl.certificates import CaFiles
 from pointctl.registry.access import Answer, BrokerAccounts, Issuer
 from pointctl.registry.database import Database
@@ -48,6 +48,41 @@ def issue(database: Database, serial: int) -> DeviceConfig:
     config = answer(database, {"imei": imei(serial), "productKey": PRODUCT}).config
     assert config is not None
     return config
+
+
+@dataclass(frozen=True)
+class Board:
+    """What a board sends, and how it reads what it is answered."""
+
+    serial: int
+    key: bytes
+    product: str
+
+    def _names(self) -> dict[str, Any]:
+        return {"imei": imei(self.serial), "productKey": self.product}
+
+    def claim(self, number: int, time: int = 0, secret: str | None = None):
+        """A signed request under request id `number`."""
+        return protocol.claim(self._names(), f"{number:032x}", self.key, time, secret)
+
+    def acknowledge(self, number: int):
+        """The acknowledgement of it."""
+        return protocol.acknowledge(self._names(), f"{number:032x}", self.key)
+
+    def post(self, client: httpx2.Client, message: dict[str, Any]):
+        """Send it; (code, device_config or None, retryAfter) as the board sees them."""
+        reply = client.post("/v1/access", json=message)
+        code, body = protocol.decode_code(reply.status_code, reply.content)
+        if "sealed" not in body:
+            return code, None, body.get("retryAfter")
+        return protocol.decode_reply(
+            reply.status_code, reply.content, self.key, message["requestId"]
+        )
+
+
+def device_key_board(serial: int, product: str, keys: ClaimKeys = KEYS) -> Board:
+    """A board with a claim key of its own."""
+    return Board(serial, keys.derive(product, imei(serial)), product)
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,19 @@ def test_allowing_again_changes_nothing_or_the_secret(room: Room) -> None:
         assert not gets_in(room, "again", "first")
 
 
+def test_a_refused_device_is_cut_off_and_stays_out(room: Room) -> None:
+    with accounts_of(room) as accounts:
+        accounts.allow(PRODUCT, "gone", "secret")
+        with Client(room, f"gone&{PRODUCT}", "secret") as client:
+            accounts.refuse(PRODUCT, "gone")
+            assert client.is_cut()
+        assert not gets_in(room, "gone", "secret")
+        accounts.refuse(PRODUCT, "gone")  # once more, or one it never knew
+        accounts.allow(PRODUCT, "gone", "another")
+        assert gets_in(room, "gone", "another")
+        assert not gets_in(room, "gone", "secret")
+
+
 def test_threads_share_it(room: Room) -> None:
     failures: list[BaseException] = []
     with accounts_of(room) as accounts:

@@ -1,17 +1,20 @@
 """The commands: exit codes, JSON, help, and no secret on any stream."""
 
 import csv
+import getpass
 import os
 import signal
 import stat
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import pytest
 import typer
-from serving import PRODUCT, imei, issue
+from cryptography import x509
+from serving import PRODUCT, answer, imei, issue
 
-from point import __version__
+from point import __version__, seal
 from pointctl import certificates
 from pointctl.cli import app
 
@@ -56,6 +59,9 @@ def test_version(pointctl):
         ["serve", "--key", "server.key"],
         ["serve", "--mosquitto", "localhost:1883"],
         ["ca", "init", "--days", "0"],
+        ["products", "add", "T", "--mqtt-host", "h", "--policy", "none"],
+        ["keys", "derive", "--imei", imei(1), "--product", PRODUCT],
+        ["devices", "revoke", imei(1), "--mosquitto", "localhost:1883"],
     ],
     ids=" ".join,
 )
@@ -233,6 +239,121 @@ def test_serve_with_a_key_of_another_certificate(pointctl, authority):
     done = pointctl("serve", "--port", "0", *certificate)
     assert done.code == 1
     assert "no certificate with its key" in done.err
+
+
+def test_serve_without_the_boards_master(pointctl, data, authority):
+    """It would take every board for a stranger, so it does not start."""
+    pointctl("products", "add", "T", "--mqtt-host", "h")
+    data.claim_master.unlink()
+    files = ["--certificate", authority.server, "--key", authority.server_key]
+    done = pointctl("serve", "--port", "0", *files)
+    assert done.code == 1
+    assert "run pointctl keys init" in done.err
+    assert not data.claim_master.exists()
+
+
+def test_ca_renew(pointctl, data):
+    """The same authority and names, another key; others if they are given."""
+    files = certificates.CaFiles(data.ca)
+    assert pointctl("ca", "renew").code == 1
+    pointctl("ca", "init", "--name", "h.test", "--name", "192.0.2.7")
+    before = {path: path.read_bytes() for path in files.all()}
+    assert pointctl("ca", "renew", "--days", "10").code == 0
+    changed = {path for path, was in before.items() if path.read_bytes() != was}
+    assert changed == {files.server, files.server_key}
+    assert stat.S_IMODE(files.server_key.stat().st_mode) == 0o600
+    authority = x509.load_pem_x509_certificate(files.ca.read_bytes())
+    for names, expected in (
+        ([], ["h.test", "192.0.2.7"]),
+        (["--name", "n.test"], ["n.test"]),
+    ):
+        done = pointctl("ca", "renew", *names, "--json")
+        assert done.json["server.pem"] == str(files.server)
+        server = x509.load_pem_x509_certificate(files.server.read_bytes())
+        server.verify_directly_issued_by(authority)
+        found = server.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        assert [str(name.value) for name in found.value] == expected
+
+
+def test_ca_renew_of_what_is_none(pointctl, data):
+    """A file that somebody replaced is told, not quoted."""
+    pointctl("ca", "init")
+    certificates.CaFiles(data.ca).ca_key.write_text("canary-11")
+    done = pointctl("ca", "renew")
+    assert done.code == 1
+    assert "canary" not in done.err
+
+
+def test_keys(pointctl, data, tmp_path):
+    """The master is made once; keys leave it by --out or --show, for right IMEIs."""
+    made = pointctl("keys", "init")
+    assert str(data.claim_master) in made.out
+    assert "unchanged" in pointctl("keys", "init").out
+    pointctl("products", "add", "T", "--mqtt-host", "h", "--key", "pk1")
+    master = data.claim_master.read_text().strip()
+    expected = seal.claim_key(bytes.fromhex(master), "pk1", imei(1)).hex()
+    derive = ["keys", "derive", "--product", "pk1", "--imei", imei(1)]
+    assert pointctl(*derive, "--show").out == f"{imei(1)} {expected}\n"
+    two = pointctl(*derive, "--imei", imei(2), "--show", "--json").json
+    assert two[0] == {"imei": imei(1), "claim_key": expected}
+    assert two[1]["claim_key"] != expected
+    out = tmp_path / "keys"
+    written = pointctl(*derive, "--out", out, "--json")
+    path = out / f"{imei(1)}.key"
+    assert written.json == [{"imei": imei(1), "file": str(path)}]
+    assert path.read_text() == expected + "\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    quiet = pointctl(*derive, "--out", out)
+    for done in (made, written, quiet):
+        assert not [s for s in (master, expected) if s in done.out + done.err]
+    wrong = pointctl("keys", "derive", "--product", "pk1", "--imei", "1", "--show")
+    assert (wrong.code, "15 digits" in wrong.err) == (1, True)
+
+
+def test_keys_are_for_products_with_device_keys(pointctl):
+    """Under the other policies they would prove nothing."""
+    pointctl("keys", "init")
+    add = ["products", "add", "T", "--mqtt-host", "h", "--key", "pk1"]
+    pointctl(*add, "--policy", "product-secret")
+    for product, why in (("pk1", "is product-secret"), ("pk2", "no product pk2")):
+        command = ["keys", "derive", "--imei", imei(1), "--product", product]
+        done = pointctl(*command, "--show")
+        assert (done.code, done.out) == (1, "")
+        assert why in done.err
+
+
+def test_adding_a_product_makes_the_master_it_needs(pointctl, data):
+    """And says so, once, where programs do not read."""
+    add = ["products", "add", "T", "--mqtt-host", "h", "--json"]
+    assert pointctl(*add, "--policy", "open").err == ""
+    assert not data.claim_master.exists()
+    assert str(data.claim_master) in pointctl(*add).err
+    assert pointctl(*add).err == ""
+
+
+def test_a_device_is_revoked_and_comes_back(pointctl, database):
+    """Each step has its exit code, and is in the history with a name."""
+    issue(database, 3)
+    assert pointctl("devices", "release", imei(3)).code == 3
+    assert pointctl("devices", "reopen", imei(3)).code == 3
+    assert pointctl("devices", "restore", imei(3)).code == 3
+    assert pointctl("devices", "revoke", imei(3)).code == 0
+    assert pointctl("devices", "show", imei(3), "--json").json["state"] == "revoked"
+    assert pointctl("devices", "restore", imei(3), "--product", PRODUCT).code == 0
+    entries = pointctl("devices", "history", imei(3), "--json").json
+    assert [entry["what"] for entry in entries] == ["issued", "revoked", "restored"]
+    whose = [entry["who"] for entry in entries]
+    assert whose == ["server", getpass.getuser(), getpass.getuser()]
+    assert "restored" in pointctl("devices", "history", imei(3)).out
+    assert pointctl("devices", "revoke", imei(99)).code == 1
+
+
+def test_a_broker_that_is_not_told_is_exit_code_4(pointctl, database):
+    """Half of it is done, and what to do is said."""
+    answer(database, {"imei": imei(3)}, Mock())
+    done = pointctl("devices", "revoke", imei(3))
+    assert done.code == 4
+    assert "--mosquitto" in done.err
 
 
 def test_ctrl_c_leaves_no_traceback(database, data, tmp_path):

@@ -8,6 +8,7 @@ registry, an argument or a log. Whoever loses it has to give every board a new k
 
 import os
 import secrets
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -32,15 +33,17 @@ def create_master(folder: DataFolder, *, in_keyring: bool = False) -> bool:
         _write_keyring(folder, text)
         return True
     private_folder(folder.path)
-    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+    handle, name = tempfile.mkstemp(dir=folder.path, prefix=".claim-master.")  # 0600
     try:
-        handle = os.open(folder.claim_master, flags, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(text + "\n")
+            file.flush()
+            os.fsync(handle)
+        os.link(name, folder.claim_master)  # whole or not at all, and it replaces none
     except FileExistsError:
         return False  # another process was faster
-    with os.fdopen(handle, "w") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(handle)
+    finally:
+        os.unlink(name)
     return True
 
 

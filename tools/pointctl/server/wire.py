@@ -1,10 +1,11 @@
 """What crosses the network, for the OpenAPI page.
 
-Nothing is parsed here: server and board share the one decoder in point, and a
-test holds these models to it.
+Nothing is parsed here: server and board share the one decoder in point/, and a test
+holds these models to it.
 """
 
-from typing import Any
+import json
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
@@ -12,6 +13,11 @@ from pydantic.config import JsonDict
 from point import protocol, protocol_server
 
 _REQUEST: JsonDict = {"imei": "866123456789018", "productKey": "pk3f9a2c71"}
+# The examples of version 2 are true under this claim key and this id.
+_KEY = bytes(range(32))
+_REQUEST_ID = "0123456789abcdef0123456789abcdef"
+_CLAIM: JsonDict = protocol.claim(_REQUEST, _REQUEST_ID, _KEY, 1767225600)
+_ACKNOWLEDGEMENT: JsonDict = protocol.acknowledge(_REQUEST, _REQUEST_ID, _KEY)
 _DEVICE: JsonDict = {
     "productKey": "pk3f9a2c71",
     "productSecret": "0d2e9b7a4c61f358",
@@ -33,8 +39,15 @@ _ISSUED: JsonDict = {
 }
 
 
+_SEALED: JsonDict = json.loads(
+    protocol_server.encode_sealed_reply(_ISSUED["result"], _KEY, _REQUEST_ID, bytes(16))
+)
+_HEX_32 = "^[0-9a-f]{32}$"
+_HEX_64 = "^[0-9a-f]{64}$"
+
+
 class AccessRequest(BaseModel):
-    """A board asks for its credential. Other members are ignored."""
+    """Version 1: a board asks for its credential. Other members are ignored."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_REQUEST]})
 
@@ -44,6 +57,35 @@ class AccessRequest(BaseModel):
         max_length=64,
         description="needed where the IMEI is registered under several products",
     )
+
+
+class Claim(BaseModel):
+    """Version 2: a board asks for its credential and proves who it is."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_CLAIM]})
+
+    imei: str = Field(pattern="^[0-9]{15}$", description="15 digits, the last a check")
+    productKey: str = Field(max_length=64)
+    requestId: str = Field(
+        pattern=_HEX_32, description="random, the same until the reply is stored"
+    )
+    time: int = Field(0, ge=0, description="Unix seconds, 0 without a clock")
+    signMethod: Literal["hmacsha256"] = "hmacsha256"
+    sign: str = Field(pattern=_HEX_64, description="HMAC-SHA256 under the claim key")
+    proof: str | None = Field(
+        None, pattern=_HEX_64, description="HMAC-SHA256 under the present deviceSecret"
+    )
+
+
+class Acknowledgement(BaseModel):
+    """Version 2: the credential is in flash, read back and whole."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_ACKNOWLEDGEMENT]})
+
+    imei: str = Field(pattern="^[0-9]{15}$")
+    productKey: str = Field(max_length=64)
+    requestId: str = Field(pattern=_HEX_32)
+    ack: str = Field(pattern=_HEX_64, description="HMAC-SHA256 under the claim key")
 
 
 class Device(BaseModel):
@@ -83,30 +125,70 @@ class Issued(BaseModel):
     result: Result
 
 
+class Sealed(BaseModel):
+    """The same in version 2: only the board with the claim key can read it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_SEALED]})
+
+    code: str
+    sealed: str = Field(description="hex of iv, AES-128-CBC of the result, and a MAC")
+
+
+class Acknowledged(BaseModel):
+    """The acknowledgement was taken."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"code": protocol.SUCCESS}]}
+    )
+
+    code: str
+
+
 class Refusal(BaseModel):
     """No credential. The first three digits of the code are the HTTP status."""
 
     code: str = Field(pattern="^[0-9]{5}$")
+    retryAfter: int | None = Field(None, ge=1, description="seconds to wait at least")
 
 
 def request_body() -> dict[str, Any]:
-    """The request, as OpenAPI's `requestBody`."""
-    content = {"application/json": {"schema": AccessRequest.model_json_schema()}}
-    return {"required": True, "content": content}
+    """The three requests, as OpenAPI's `requestBody`."""
+    models = (AccessRequest, Claim, Acknowledgement)
+    schema = {"anyOf": [model.model_json_schema() for model in models]}
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+_REFUSALS = {
+    protocol.BAD_REQUEST: "The body is not such a request, or over 4096 bytes",
+    protocol.BAD_SIGNATURE: "A stranger: unknown, unsigned, or wrongly signed",
+    protocol.REPLAYED: "This request id is spent; draw another",
+    protocol.UNKNOWN_IMEI: "The IMEI is not registered for this product",
+    protocol.REVOKED: "The device is revoked",
+    protocol.WAITING: "The device is in quarantine, for an operator to look at",
+    protocol.ALREADY_ISSUED: "The product's secret alone proves too little now",
+    protocol.SLOW_DOWN: "Too many requests; wait retryAfter seconds",
+    protocol.INTERNAL: "The server failed; ask again later",
+}
 
 
 def responses() -> dict[int | str, dict[str, Any]]:
     """Every reply there is, as FastAPI's `responses`."""
-    refusals = {
-        protocol.BAD_REQUEST: "The body is not such a request, or over 4096 bytes",
-        protocol.UNKNOWN_IMEI: "The IMEI is not registered, or not for this product",
-        protocol.INTERNAL: "The server failed; ask again later",
-    }
-    return {200: {"model": Issued, "description": "The board's credential"}} | {
-        protocol_server.http_status(code): {
-            "model": Refusal,
-            "description": text,
-            "content": {"application/json": {"example": {"code": code}}},
+    found: dict[int | str, dict[str, Any]] = {
+        200: {
+            "model": Issued | Sealed | Acknowledged,
+            "description": "The board's credential, or that its arrival was noted",
         }
-        for code, text in refusals.items()
     }
+    for code, text in _REFUSALS.items():
+        status = protocol_server.http_status(code)
+        described = found.setdefault(
+            status,
+            {
+                "model": Refusal,
+                "description": text,
+                "content": {"application/json": {"examples": {}}},
+            },
+        )
+        example = {"summary": text, "value": {"code": code}}
+        described["content"]["application/json"]["examples"][code] = example
+    return found
