@@ -4,16 +4,16 @@ import base64
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from point.digest import sha256
 from point.store import Store
 from pointctl.broker import find_mosquitto
 from pointctl.broker.mosquitto import MosquittoAccounts
 from pointctl.demo import lines
-from pointctl.demo.process import Process
 from pointctl.demo.stage import Board, Stage, stage
 from pointctl.demo.timeline import Timeline
 from pointctl.registry import devices, lifecycle
@@ -30,10 +30,10 @@ def system() -> Iterator[Stage]:
         yield made
 
 
-def secret(system: Stage, imei: str) -> str | None:
+def secret(system: Stage, board: Board) -> str | None:
     """The deviceSecret that the registry holds for a board."""
     with open_database(system.folder.registry) as database, database.reading() as found:
-        credential = devices.find(found, imei).credential
+        credential = devices.find(found, board.imei).credential
         return credential.device_secret if credential else None
 
 
@@ -45,92 +45,83 @@ def accounts(system: Stage) -> MosquittoAccounts:
     )
 
 
-def ready(system: Stage, server: Process) -> None:
-    """Wait for the provisioning server."""
-    system.timeline.require("server", "ready", server.alive)
+@contextmanager
+def served(system: Stage, **product: int) -> Iterator[Board]:
+    """A board that is registered, while the provisioning server runs."""
+    board = system.board(*system.register(**product))
+    with system.server() as server:
+        system.timeline.require("server", "ready", server.alive)
+        yield board
 
 
 def test_broker_restarts(system: Stage) -> None:
     """The board loses its broker, says so, and is back once it runs again."""
-    key, imei = system.register()
-    board = system.board(key, imei)
-    with system.server() as server:
-        ready(system, server)
-        with board.power_on() as power:
-            system.timeline.require("board", "published", power.alive)
-            system.timeline.chapter("the broker goes")
-            system.broker.stop()
-            lost = system.timeline.require("board", "lost", power.alive)
-            assert "E13 CLOSED" in lost.detail
-            system.timeline.chapter("the broker comes")
-            system.broker.start()
-            system.timeline.require("board", "connected", power.alive)
-            assert system.timeline.count("server", "access") == 0
+    with served(system) as board, board.power_on() as power:
+        system.timeline.require("board", "published", power.alive)
+        system.timeline.chapter("the broker goes")
+        system.broker.stop()
+        lost = system.timeline.require("board", "lost", power.alive)
+        assert "E13 CLOSED" in lost.detail
+        system.timeline.chapter("the broker comes")
+        system.broker.start()
+        system.timeline.require("board", "connected", power.alive)
+        assert system.timeline.count("server", "access") == 0
 
 
 def test_half_open_connection(system: Stage) -> None:
     """A broker that is there but silent is given up within the keep-alive."""
-    key, imei = system.register(keep_alive=2)
-    board = system.board(key, imei)
-    with system.server() as server:
-        ready(system, server)
-        with board.power_on() as power:
-            system.timeline.require("board", "published", power.alive)
-            system.timeline.chapter("the broker freezes")
-            assert system.broker.pid is not None
-            os.kill(system.broker.pid, signal.SIGSTOP)
-            try:
-                lost = system.timeline.require("board", "lost", power.alive)
-            finally:
-                os.kill(system.broker.pid, signal.SIGCONT)
-            assert "E15 BROKER_LOST" in lost.detail
-            assert 1000 < lost.ms < 10000
-            system.timeline.require("board", "connected", power.alive)
+    with served(system, keep_alive=2) as board, board.power_on() as power:
+        system.timeline.require("board", "published", power.alive)
+        system.timeline.chapter("the broker freezes")
+        assert system.broker.pid is not None
+        os.kill(system.broker.pid, signal.SIGSTOP)
+        try:
+            lost = system.timeline.require("board", "lost", power.alive)
+        finally:
+            os.kill(system.broker.pid, signal.SIGCONT)
+        assert "E15 BROKER_LOST" in lost.detail
+        assert 1000 < lost.ms < 10000
+        system.timeline.require("board", "connected", power.alive)
 
 
 def test_wrong_password(system: Stage) -> None:
     """Refused three times in a row, the board claims again; the flash is not erased."""
-    key, imei = system.register()
-    board = system.board(key, imei)
-    with system.server() as server:
-        ready(system, server)
+    with served(system) as board:
         with board.power_on() as power:
             system.timeline.require("board", "published", power.alive)
         system.timeline.chapter("the broker forgets")
         broker_accounts = accounts(system)
-        broker_accounts.allow(key, imei, "wrong-" + "0" * 26)
+        broker_accounts.allow(board.product_key, board.imei, "wrong-" + "0" * 26)
         with board.power_on() as power:
             system.timeline.require("server", "access", power.alive)
             refusals = system.timeline.count("board", "lost")
             assert refusals == 3
-            known = secret(system, imei)
+            known = secret(system, board)
             assert known is not None
-            broker_accounts.allow(key, imei, known)
+            broker_accounts.allow(board.product_key, board.imei, known)
             system.timeline.require("board", "connected", power.alive)
         broker_accounts.close()
 
 
 def test_revoked_and_restored(system: Stage) -> None:
     """A revoked board is out everywhere; restored, it comes back with a new secret."""
-    key, imei = system.register()
-    board = system.board(key, imei)
     broker_accounts = accounts(system)
-    with system.server() as server:
-        ready(system, server)
+    with served(system) as board:
         with board.power_on() as power:
             system.timeline.require("board", "published", power.alive)
-            first = secret(system, imei)
+            first = secret(system, board)
+            names = board.imei, board.product_key
             system.timeline.chapter("revoked")
             with open_database(system.folder.registry) as database:
-                lifecycle.revoke(database, imei, key, "test", broker_accounts)
+                lifecycle.revoke(database, *names, "test", broker_accounts)
             told = system.timeline.require("server", "access", power.alive)
             assert "gets 40302" in told.detail
             assert system.timeline.count("board", "connected") == 0
             system.timeline.chapter("restored")
             with open_database(system.folder.registry) as database:
-                lifecycle.restore(database, imei, key, "test")
+                lifecycle.restore(database, *names, "test")
             system.timeline.require("board", "connected", power.alive)
-            second = secret(system, imei)
+            second = secret(system, board)
         assert second is not None
         assert second != first
         system.timeline.chapter("a later boot")
@@ -142,11 +133,8 @@ def test_revoked_and_restored(system: Stage) -> None:
 
 def test_power_cut_after_the_reply(system: Stage) -> None:
     """Killed when the server has just answered, again and again: one credential."""
-    key, imei = system.register()
-    board = system.board(key, imei)
     secrets = set()
-    with system.server() as server:
-        ready(system, server)
+    with served(system) as board:
         for number in range(5):
             system.timeline.chapter(f"boot {number}")
             for file in board.flash.glob("credentials.*"):
@@ -154,18 +142,19 @@ def test_power_cut_after_the_reply(system: Stage) -> None:
             forget_attempts(board)
             with board.power_on() as power:
                 system.timeline.require("server", "access", power.alive)
-            secrets.add(secret(system, imei))
+            secrets.add(secret(system, board))
         system.timeline.chapter("a boot that is left alone")
         forget_attempts(board)
         with board.power_on() as power:
             system.timeline.require("board", "connected", power.alive)
-        secrets.add(secret(system, imei))
+        secrets.add(secret(system, board))
     assert len(secrets) == 1
 
 
 def forget_attempts(board: Board) -> None:
     """Spare the test the back-off that a board which fails again and again keeps."""
-    kept = Store(str(board.flash))
+    key = sha256(b"flash" + board.imei.encode())  # as firmware/unix has it
+    kept = Store(str(board.flash), key, os.urandom)
     if kept.pending():
         kept.remember({"requestId": kept.pending()["requestId"]})
 
@@ -183,10 +172,7 @@ def test_no_secret_is_ever_printed(
             return read(line)
 
         monkeypatch.setattr(lines, name, recorded)
-    key, imei = system.register()
-    board = system.board(key, imei)
-    with system.server() as server:
-        ready(system, server)
+    with served(system) as board:
         with board.power_on() as power:
             system.timeline.require("board", "published", power.alive)
             printed += arguments()
@@ -196,13 +182,12 @@ def test_no_secret_is_ever_printed(
         with board.power_on() as power:  # a stranger, to see refusals logged too
             system.timeline.require("board", "credentials", power.alive)
     canaries = {
-        "deviceSecret": secret(system, imei),
+        "deviceSecret": secret(system, board),
         "claim master": system.folder.claim_master.read_text().strip(),
         "operator": system.broker.login_file.read_text().split('"')[7],
     }
     everything = "\n".join(printed)
-    assert imei in everything
-    assert found("imei", imei, everything)  # the search does find what is there
+    assert found("imei", board.imei, everything)  # the search does find what is there
     for name, value in canaries.items():
         assert value
         assert not found(name, value, everything)

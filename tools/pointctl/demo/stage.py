@@ -87,7 +87,7 @@ class Stage:
             claim_key=open_keys(self.folder).derive(product_key, imei),
             libraries=self.runtime.libraries,
         )
-        return Board(self.runtime, folder, imei, self.timeline)
+        return Board(self.runtime, folder, product_key, imei, self.timeline)
 
     def _make_broker(self) -> BrokerProcess:
         program = find_mosquitto()
@@ -118,17 +118,19 @@ class Board:
         self,
         runtime: micropython.MicroPython,
         flash_folder: Path,
+        product_key: str,
         imei: str,
         timeline: Timeline,
     ) -> None:
         self.flash = flash_folder
+        self.product_key = product_key
+        self.imei = imei
         self._runtime = runtime
-        self._imei = imei
         self._timeline = timeline
 
     def power_on(self) -> Process:
         """A boot, as a context; to leave it is to pull the plug."""
-        self._timeline.add("board", "power on", f"IMEI {self._imei}")
+        self._timeline.add("board", "power on", f"IMEI {self.imei}")
         heap = f"heapsize={HEAP_BYTES}"
         return Process(
             "board",
@@ -136,7 +138,7 @@ class Board:
             self._timeline,
             lines.board,
             cwd=self.flash,
-            environment={"POINTACCESS_IMEI": self._imei, "MICROPYPATH": ":.frozen:lib"},
+            environment={"POINTACCESS_IMEI": self.imei, "MICROPYPATH": ":.frozen:lib"},
         )
 
 
