@@ -37,10 +37,11 @@ def answer(
     database: Database,
     request: dict[str, Any],
     accounts: BrokerAccounts | None = None,
+    keys: ClaimKeys = KEYS,
 ) -> Answer:
     """What a board that sends `request` is answered."""
     decoded = protocol_server.decode_request(json.dumps(request).encode())
-    return Issuer(database, KEYS, accounts).answer(decoded)
+    return Issuer(database, keys, accounts).answer(decoded)
 
 
 def issue(database: Database, serial: int) -> DeviceConfig:

@@ -241,12 +241,13 @@ def test_under_product_secret_an_operator_opens(registry, shared, keyed):
         lifecycle.reopen(registry, imei(0), KEYED, "alice")
 
 
-def test_the_third_unproven_claim_means_quarantine(registry, shared):
+def test_the_third_unproven_claim_means_quarantine(registry, shared, log):
     """From then on nobody is served, until an operator has looked."""
     secret = secret_of(registry, shared.claim(1))
     for number in (2, 3, 4):
         assert code_of(registry, shared.claim(number)) == protocol.ALREADY_ISSUED
     assert device(registry, shared).state is State.QUARANTINED
+    assert log.getvalue().count('"event": "quarantined"') == 1
     assert code_of(registry, shared.claim(1)) == protocol.WAITING
     assert verify_mqtt(registry, f"{imei(0)}&{SHARED}", secret)
     lifecycle.release(registry, imei(0), SHARED, "op")

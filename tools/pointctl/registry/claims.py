@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, Row, and_, bindparam, insert, select, update
 
 from point import protocol, seal
@@ -37,6 +38,8 @@ from pointctl.registry.models import (
     Policy,
     State,
 )
+
+_log = structlog.get_logger()
 
 WINDOW = timedelta(days=7)
 _EACH = timedelta(seconds=3)
@@ -209,3 +212,6 @@ def _doubt(
     if changes["doubts"] >= _DOUBTS[board.policy]:
         changes["state"] = State.QUARANTINED
         audit.record(connection, board.device_id, "quarantined", audit.SERVER)
+        _log.warning(
+            "quarantined", product_key=board.product_key, device=board.device_id
+        )
