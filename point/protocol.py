@@ -58,7 +58,8 @@ def claim(request, request_id, key, time=0, secret=None):
     `request_id` is 32 hex digits; `time` is Unix seconds, 0 where no clock is to be
     trusted; `secret` is the deviceSecret that a board has already, to prove it.
     """
-    names = imei.check(request.get("imei")), request["productKey"], request_id, time
+    product_key = credentials.word("productKey", request.get("productKey"))
+    names = imei.check(request.get("imei")), product_key, request_id, time
     signed = dict(request)
     signed["requestId"] = request_id
     signed["time"] = time
