@@ -44,9 +44,11 @@ class Claim:
             self._store.remember(pending)
         return found
 
-    def renew(self):
-        """The request id is spent: draw another next time."""
-        self._store.remember({"attempts": self._store.pending().get("attempts", 0)})
+    def renew(self, spent):
+        """Draw another request id next time, if the one under way is `spent`."""
+        pending = self._store.pending()
+        if spent and pending.get("requestId") == spent:
+            self._store.remember({"attempts": pending.get("attempts", 0)})
 
     def settle(self):
         """The credentials have worked. Raises PointError(FLASH or READ_BACK)."""

@@ -37,7 +37,7 @@ class Exchange:
         self._access = access
         self._data = data
         self._headers = headers
-        self._request_id = None
+        self.request_id = None
         self._url = url
         self._server = None
 
@@ -50,17 +50,17 @@ class Exchange:
             data = self._data
             self._server = _server(access, self._url)
             if access.claim_key:
-                self._request_id = access.claim.request_id()
+                self.request_id = access.claim.request_id()
                 data = protocol.claim(
                     data,
-                    self._request_id,
+                    self.request_id,
                     access.claim_key,
                     access.now(),
                     access.device_config["device"]["deviceSecret"],
                 )
             status, body = self._server.post(data, self._headers)
             code, config, access.retry_after_s = protocol.decode_reply(
-                status, body, access.claim_key, self._request_id
+                status, body, access.claim_key, self.request_id
             )
         except PointError as error:
             access.error = error
@@ -74,7 +74,7 @@ class Exchange:
         """Tell the server that flash holds what it gave. Raises PointError."""
         key = self._access.claim_key
         if key:
-            told = protocol.acknowledge(self._data, self._request_id, key)
+            told = protocol.acknowledge(self._data, self.request_id, key)
             protocol.decode_code(*self._server.post(told, self._headers))
 
     def close(self):

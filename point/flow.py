@@ -16,9 +16,8 @@ KEEP = const(5)  # write what it gave to flash, and read it back
 ACKNOWLEDGE = const(6)  # tell the server so
 WAIT = const(7)  # back off; it fails when the attempts are used up
 REVERT = const(8)  # the broker refused: go back to what had worked
-RENEW = const(9)  # nothing has: ask again under a new request id
-HAND_OVER = const(10)  # there are credentials
-STOP = const(11)  # no attempt is left
+HAND_OVER = const(9)  # there are credentials
+STOP = const(10)  # no attempt is left
 
 DONE = const(0)
 FAILED = const(1)
@@ -34,8 +33,7 @@ _AFTER = (
     (ACKNOWLEDGE, WAIT, WAIT),  # KEEP
     (HAND_OVER, HAND_OVER, HAND_OVER),  # ACKNOWLEDGE: the server will see us connect
     (ONLINE, STOP, STOP),  # WAIT
-    (HAND_OVER, RENEW, RENEW),  # REVERT
-    (WAIT, WAIT, WAIT),  # RENEW
+    (HAND_OVER, SPREAD, SPREAD),  # REVERT: nothing has, so ask under a new request id
 )
 
 _FIRST_MS = const(2000)

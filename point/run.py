@@ -41,6 +41,7 @@ class _Walk:
         self._config = None
         self._request = request
         self._exchange = None
+        self._renewed = False
         self.code = FETCH_FAILED
         # In the order of flow's states.
         self.actions = (
@@ -53,18 +54,16 @@ class _Walk:
             self.acknowledge,
             self.wait,
             self.revert,
-            self.renew,
         )
 
     def load(self):
         return flow.DONE if self._access.load() else flow.FAILED
 
     def revert(self):
-        return flow.DONE if self._access.revert() else flow.FAILED
-
-    def renew(self):
-        self._access.claim.renew()
-        return flow.DONE
+        access = self._access
+        refused = access.store.load() or {}
+        access.claim.renew(refused.get("requestId"))  # it would only give them again
+        return flow.DONE if access.revert() else flow.FAILED
 
     def spread(self):
         """Wait a share of spread_s, or as the failures before a reboot ask for."""
@@ -95,8 +94,10 @@ class _Walk:
         self.code, self._config = self._exchange.fetch()
         if self._config:
             return flow.DONE
-        if self.code == REPLAYED:
-            self.renew()
+        if self.code == REPLAYED and not self._renewed:
+            # Once: this refusal proves nothing, and a server counts ids that are left.
+            self._renewed = True
+            self._access.claim.renew(self._exchange.request_id)
         refused = self._access.error.number == REFUSED
         return flow.REFUSED if refused else flow.FAILED
 
@@ -105,6 +106,7 @@ class _Walk:
         access = self._access
         record = dict(self._config)
         record["time"] = access.now()
+        record["requestId"] = self._exchange.request_id
         access.store.save(record)
         access.adopt(self._config, "server")
         return flow.DONE
