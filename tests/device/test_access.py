@@ -480,6 +480,7 @@ class Ensure(Case):
         self.assertEqual(access.ensure(URL, DATA), "00000")
         record = memory.record
         self.assertEqual(record.pop("time"), fakes.NOW)
+        self.assertIsNone(record.pop("requestId"))
         self.assertEqual(record, expected())
         self.assertEqual(self.folder.names(), [])
 

@@ -138,16 +138,23 @@ class RequestId(Case):
         claim = Claim(store, self.dice)
         found = claim.request_id()
         store.kept["attempts"] = 7
-        claim.renew()
+        claim.renew(found)
         self.assertEqual(store.kept, {"attempts": 7})
         self.assertNotEqual(Claim(store, self.dice).request_id(), found)
         self.assertEqual(store.kept["attempts"], 7)
 
-    def test_renew_without_one(self):
-        """There is nothing to spend."""
-        claim = self.boot()
-        claim.renew()
-        self.assertEqual(len(claim.request_id()), 32)
+    def test_renew_another(self):
+        """Only the id that is meant is given up: another may be on its way."""
+        store = Spy()
+        claim = Claim(store, self.dice)
+        for spent in (None, "", "f" * 32):
+            claim.renew(spent)
+            self.assertEqual((store.kept, store.writes), ({}, 0))
+        found = claim.request_id()
+        for spent in (None, "", "f" * 32, found[:31], found.upper() + " "):
+            claim.renew(spent)
+            self.assertEqual(claim.request_id(), found)
+        self.assertEqual(store.writes, 1)
 
 
 class Count(Case):

@@ -14,7 +14,6 @@ STATES = (
     flow.ACKNOWLEDGE,
     flow.WAIT,
     flow.REVERT,
-    flow.RENEW,
 )
 ENDS = (flow.HAND_OVER, flow.STOP)
 EVENTS = (flow.DONE, flow.FAILED, flow.REFUSED)
@@ -73,12 +72,10 @@ class Table(unittest.TestCase):
             self.assertEqual(flow.after(flow.ACKNOWLEDGE, event), flow.HAND_OVER)
 
     def test_rejected_credentials(self):
-        """Back to what had worked; without that, new ones, after a wait."""
+        """Back to what had worked; without that, new ones, after a moment."""
         self.assertEqual(self.path(flow.REVERT), [flow.REVERT, flow.HAND_OVER])
         for event in NOT_DONE:
-            self.assertEqual(flow.after(flow.REVERT, event), flow.RENEW)
-        for event in EVENTS:
-            self.assertEqual(flow.after(flow.RENEW, event), flow.WAIT)
+            self.assertEqual(flow.after(flow.REVERT, event), flow.SPREAD)
 
     def test_the_server_is_asked_after_a_wait_only(self):
         """No way leads to FETCH that does not pass SPREAD or WAIT."""
