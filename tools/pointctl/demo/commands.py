@@ -3,15 +3,16 @@
 import signal
 import sys
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from rich.console import Console
 from rich.table import Table
 
-from pointctl.demo import scenario
-from pointctl.demo.timeline import Timeline
 from pointctl.errors import PointctlError
 from pointctl.options import Json, print_json
+
+if TYPE_CHECKING:
+    from pointctl.demo.scenario import Outcome
 
 EXAMPLE = "Example: pointctl demo --json"
 
@@ -22,6 +23,10 @@ def demo(as_json: Json = False) -> None:
     Everything is real: MicroPython runs the board's own files, the provisioning server
     and the MQTT broker are processes of their own, and TLS is verified throughout.
     """
+    # Only this command needs all the rooms at once.
+    from pointctl.demo import scenario
+    from pointctl.demo.timeline import Timeline
+
     # Told to end, the demo still has to end what it started.
     signal.signal(signal.SIGTERM, _end)
     console = None if as_json else Console(highlight=False)
@@ -39,7 +44,7 @@ def _end(_number: int, _frame: FrameType | None) -> NoReturn:
     sys.exit(1)
 
 
-def _summary(outcome: scenario.Outcome) -> Table:
+def _summary(outcome: "Outcome") -> Table:
     table = Table(
         title=f"{outcome.runtime}, {outcome.heap_bytes // 1024} KB heap, "
         f"{outcome.broker}, IMEI {outcome.imei}",

@@ -10,11 +10,12 @@ from typing import Any
 
 from pointctl import certificates
 from pointctl.boards import flash, micropython
-from pointctl.broker import BrokerProcess, embedded, find_mosquitto, mosquitto
+from pointctl.broker import BrokerProcess, find_mosquitto, mosquitto
 from pointctl.broker.process import free_port
 from pointctl.demo import lines
 from pointctl.demo.process import Process
 from pointctl.demo.timeline import Timeline
+from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
 from pointctl.registry import csvfile, devices, products
 from pointctl.registry.database import open_database
@@ -108,6 +109,13 @@ class Stage:
         }
         if program:
             return mosquitto.broker(program, folder, **common)
+        try:
+            from pointctl.broker import embedded
+        except ImportError as error:
+            raise PointctlError(
+                "no mosquitto here, nor the broker for machines without: "
+                "apt-get install mosquitto, or pip install 'pointaccess[demo]'"
+            ) from error
         return embedded.broker(folder, registry=self.folder.registry, **common)
 
 
