@@ -7,6 +7,8 @@ credentials in flash never loads them.
 from .compat import os
 from .errors import FETCH_FAILED, NO_MEMORY, SUCCESS, PointError
 
+_NO_MEMORY = PointError(NO_MEMORY, "on the way to credentials")
+
 
 def _empty():
     device = {name: "" for name in ("productKey", "deviceName", "deviceSecret")}
@@ -62,7 +64,7 @@ class PointAccess:
 
             return exchange.request(self, url, data, headers)
         except MemoryError:
-            return self._no_memory()
+            return self.no_memory()
 
     def ensure(self, url, data, attempts=5, headers=None):
         """Have credentials: from flash, or else from the server and then kept in flash.
@@ -74,7 +76,7 @@ class PointAccess:
 
             return run.ensure(self, url, data, attempts, headers)
         except MemoryError:
-            return self._no_memory()
+            return self.no_memory()
 
     def confirm(self):
         """The broker took them. Raises PointError(FLASH or READ_BACK)."""
@@ -130,8 +132,8 @@ class PointAccess:
 
             clock.ensure(self.board, self._lived)
 
-    def _no_memory(self):
-        self.error = PointError(NO_MEMORY, "on the way to credentials")
+    def no_memory(self):
+        self.error = _NO_MEMORY  # a new one could not be made
         return FETCH_FAILED
 
     def _take(self, record):

@@ -2,7 +2,7 @@
 
 from . import flow
 from .compat import sleep_ms
-from .errors import FETCH_FAILED, NO_MEMORY, REFUSED, SUCCESS, PointError
+from .errors import FETCH_FAILED, REFUSED, SUCCESS, PointError
 
 
 def ensure(access, url, data, attempts, headers):
@@ -23,7 +23,7 @@ def ensure(access, url, data, attempts, headers):
                 access.error = error
                 event = flow.FAILED
             except MemoryError:
-                access.error = PointError(NO_MEMORY, "in step %d" % state)
+                access.no_memory()
                 event = flow.FAILED
             state = flow.after(state, event)
     finally:
