@@ -34,6 +34,8 @@ def test_secrets_are_blanked_at_any_depth(lines):
         "x",
         deviceSecret=CANARY,
         PASSWORD=CANARY,
+        claim_key=CANARY,
+        claim_master=CANARY,
         reply={"result": [{"product_secret": CANARY, "host": "h"}]},
     )
     (line,) = lines()

@@ -11,7 +11,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from point.errors import PointError
 from pointctl.errors import PointctlError
 
-_SECRET_WORDS = ("secret", "password", "token", "private")
+_SECRET_WORDS = ("secret", "password", "token", "private", "master", "claim_key")
 
 
 def configure(stream: TextIO | None = None) -> None:
