@@ -28,9 +28,7 @@ UNVERIFIED = const(25)  # neither claim key nor a way to verify: nothing was ask
 HTTP_STATUS = const(30)  # another status than 200, and no refusal code
 TOO_LARGE = const(31)  # more than a reply or a packet may have
 MALFORMED = const(32)  # not HTTP, or not JSON
-FIELD = const(
-    33
-)  # a member is missing, mistyped, over-long or not allowed; it is named
+FIELD = const(33)  # a member is missing, mistyped, too long or not allowed; it is named
 NO_CODE = const(34)  # a reply without a code
 REFUSED = const(35)  # the server's own refusal; its code is in the detail
 SEAL = const(36)  # the reply is not sealed with this board's key

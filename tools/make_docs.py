@@ -35,7 +35,7 @@ def errors() -> str:
             tens, who, text = group.groups()
             lines += ["", f"## {tens}x: {who}", "", text, ""]
             lines += ["| number | name | what happened |", "| --- | --- | --- |"]
-        if error := re.match(r"(\w+) = const\((\d+)\)  # (.*)", line):
+        if error := re.match(r"([A-Z]\w+) = const\((\d+)\)  # (.*)", line):
             name, number, text = error.groups()
             lines.append(f"| {number} | `{name}` | {text} |")
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""The documentation's made pages are what the code says today, and its links lead on."""
+"""The made pages are what the code says today, and every link leads somewhere."""
 
 import re
 import subprocess
