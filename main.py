@@ -1,9 +1,8 @@
 """What a board runs: where the board, its credentials and MQTT meet."""
 
 import board
+from point import setup
 from point.compat import sleep_ms, ticks_diff, ticks_ms
-from point.session import Session
-from point.setup import prepare
 
 START = ticks_ms()
 
@@ -28,10 +27,13 @@ def run(session):
         sleep_ms(20)
 
 
-access, url, request = prepare(board)
+access, url, request = setup.prepare(board)
+del setup  # and its module: MQTT needs the room
 say("boot", "IMEI " + request["imei"])
 while True:
     code = access.ensure(url, request)
     say("credentials", "%s %s" % (code, access.error or access.source))
     if code == access.success_code:
+        from point.session import Session  # now: what is above needs the room too
+
         run(Session(access, received, say))

@@ -1,11 +1,8 @@
-"""PointAccess: from an IMEI to credentials (seed document 003 §4).
-
-The modules that provision are imported when they are needed: a board that finds its
-credentials in flash never loads them.
-"""
+"""PointAccess: from an IMEI to credentials (seed document 003 §4)."""
 
 from .compat import os
 from .errors import FETCH_FAILED, NO_MEMORY, SUCCESS, PointError
+from .room import FINDERS, unload
 
 _NO_MEMORY = PointError(NO_MEMORY, "on the way to credentials")
 
@@ -19,14 +16,15 @@ def _empty():
 class PointAccess:
     """Asks a provisioning server for this board's credentials and keeps them.
 
-    `board` is a module as firmware/template/board.py describes; without one, sockets
-    are used directly and the current directory is the flash. `post` is called like
-    requests.post instead of our own HTTPS. `trust` is what servers are verified against
-    (point.trust.wrap). With `claim_key` requests are signed, and only sealed replies
-    count. `store` is a point.store.Store."""
+    `board` is as firmware/template/board.py; without one, sockets are used directly and
+    the current directory is the flash. `post` is called like requests.post instead of
+    our own HTTPS. `trust` is as in point.trust.wrap. With `claim_key` requests are
+    signed, and only sealed replies count. `store` is a point.store.Store."""
 
     success_code = SUCCESS
     spread_s = 0  # a board's first request comes within so many seconds, at random
+    flash_key = None  # 32 bytes of this board's own, which encrypt its flash
+    _confirmed = None  # True if the flash knows that the credentials have worked
     overrides = {}  # members of "connect" that the board's settings know better
 
     def __init__(
@@ -39,9 +37,8 @@ class PointAccess:
         store=None,
     ):
         self.device_config = _empty()
-        self.error = None
-        self.source = None
-        self.retry_after_s = 0
+        self.error = self.source = self._claim = None
+        self.retry_after_s = self._lived = 0
         self.board = board
         self.random = board.random if board else os.urandom
         self.post = post
@@ -49,16 +46,13 @@ class PointAccess:
         self.claim_key = claim_key
         self.timeout_s = timeout_s
         self._store = store
-        self._claim = None
         self.rejected = False  # True: the broker refuses them, ensure() finds better
-        self._lived = 0
 
     def request(self, url, data, headers=None):
         """POST `data` to `url` once, return the code.
 
-        "00000": `device_config` is new. "77777": nothing was got from the server.
-        "99999": its reply had no code. Any other is the server's own refusal. Unless it
-        is "00000", `device_config` is untouched and `error` says why."""
+        "00000": `device_config` is new; else it is untouched, and `error` says why.
+        "77777": nothing was got. "99999": no code. Any other: the server's refusal."""
         try:
             from . import exchange
 
@@ -67,29 +61,49 @@ class PointAccess:
             return self.no_memory()
 
     def ensure(self, url, data, attempts=5, headers=None):
-        """Have credentials: from flash, or else from the server and then kept in flash.
+        """Have credentials: from flash, or from the server and then kept in flash.
 
         Tries `attempts` times with growing, random pauses, and returns the last code,
         "77777" too if the flash did not take what the server gave."""
         try:
             from . import run
 
-            return run.ensure(self, url, data, attempts, headers)
+            code = run.ensure(self, url, data, attempts, headers)
         except MemoryError:
             return self.no_memory()
+        if code == SUCCESS:
+            run = self._claim = None  # what is held cannot be let go
+            unload(FINDERS)
+        return code
 
     def confirm(self):
         """The broker took them. Raises PointError(FLASH or READ_BACK)."""
-        self.store.confirm()
-        self.claim.settle()
+        if not self._confirmed:
+            self.claim.settle()
+            self.store.confirm()  # last: then all is settled where this is done
+            self._claim = None
+            unload(FINDERS)
 
-    def load(self):
+    def load(self, verb="load"):
         """Take the credentials that flash holds. False if it holds none."""
-        return self._take(self.store.load())
+        from . import credentials
+
+        store = self.store
+        record = getattr(store, verb)()
+        if record is None:
+            return False
+        try:
+            self.adopt(credentials.checked(record), "flash")
+            self._lived = record.get("time") or 0
+            self._confirmed = store.confirmed
+        except PointError as error:
+            self.error = error
+            return False
+        return True
 
     def revert(self):
         """Go back to credentials that had worked. False if there are none."""
-        return self._take(self.store.revert())
+        return self.load("revert")
 
     def forget(self):
         """Erase the credentials from flash and from here. Raises PointError(FLASH)."""
@@ -101,16 +115,15 @@ class PointAccess:
         config["connect"].update(self.overrides)
         self.device_config = config
         self.source = source
-        self.error = None
+        self.error = self._confirmed = None
 
     @property
     def store(self):
         """The point.store.Store that was given, or the one in the board's flash."""
-        if self._store is None:
-            from .store import Store
+        from .store import Store
 
-            self._store = Store(self.board.DIR if self.board else ".")
-        return self._store
+        directory = self.board.DIR if self.board else "."
+        return self._store or Store(directory, self.flash_key, self.random)
 
     @property
     def claim(self):
@@ -135,16 +148,3 @@ class PointAccess:
     def no_memory(self):
         self.error = _NO_MEMORY  # a new one could not be made
         return FETCH_FAILED
-
-    def _take(self, record):
-        from . import credentials
-
-        if record is None:
-            return False
-        try:
-            self.adopt(credentials.checked(record), "flash")
-            self._lived = record.get("time") or 0
-        except PointError as error:
-            self.error = error
-            return False
-        return True

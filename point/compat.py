@@ -5,6 +5,9 @@ does, because QuecPython's 1.13 build has no aliases. Features are probed, never
 versions.
 """
 
+import gc
+import sys
+
 try:
     import micropython
 

@@ -7,6 +7,7 @@ from .errors import (
     BROKER_LOST,
     BROKER_REFUSED,
     CONNECT,
+    NO_MEMORY,
     PointError,
     refine,
 )
@@ -73,6 +74,8 @@ class Client:
             call(*arguments)
         except PointError:
             raise
+        except MemoryError:
+            raise PointError(NO_MEMORY, "while talking to the broker")
         except OSError as error:
             raise refine(error, CONNECT)
         except Exception as error:

@@ -2,7 +2,8 @@
 
 from . import settings
 from .access import PointAccess
-from .store import Store, read_setup
+from .room import unload
+from .store import read_setup
 
 
 def prepare(board):
@@ -19,9 +20,10 @@ def prepare(board):
         key = board.claim_key()
     elif wanted["policy"] == "product-secret":
         key = wanted["productSecret"].encode()
-    store = Store(board.DIR, board.flash_key(), board.random)
-    access = PointAccess(board, None, trust, key, wanted["timeoutS"], store)
+    access = PointAccess(board, None, trust, key, wanted["timeoutS"])
+    access.flash_key = board.flash_key()
     access.spread_s = wanted["spreadS"]
     access.overrides = wanted["mqtt"]
     request = {"imei": board.imei(), "productKey": wanted["productKey"]}
+    unload(("settings", "setup"))  # a board reads its settings once
     return access, wanted["url"], request

@@ -33,11 +33,13 @@ class Store:
         self._directory = directory.rstrip("/") + "/"
         self._key = key
         self._random = random
+        self.confirmed = False  # what load() gave had worked
 
     def load(self):
         """The newest whole record, or None. Never raises for what the flash holds."""
         slots = self._slots(_KEPT)
         newest = _newest(slots)
+        self.confirmed = newest is not None and slots[newest][0] == slot.CONFIRMED
         return None if newest is None else slots[newest][2]
 
     def save(self, record):

@@ -15,8 +15,8 @@ LAYERS = {
     "pure": {"cipher", "credentials", "digest", "flow", "imei", "mqttauth"}
     | {"protocol", "protocol_server", "seal", "settings", "slot", "strictjson", "url"},
     "doing": {"access", "binding", "broker", "claim", "clock", "exchange", "foreign"}
-    | {"httpreply", "https", "mqttclient", "run", "session", "setup", "store"}
-    | {"stream", "trust"},
+    | {"httpreply", "https", "mqttclient", "room", "run", "session", "setup"}
+    | {"store", "stream", "trust"},
     "top": {"__init__"},
 }
 KNOWS_THE_RUNTIME = {"compat", "cpython"}

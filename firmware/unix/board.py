@@ -1,16 +1,15 @@
-"""The unix port, and CPython, as a board: for the demo, the tests, and gateways."""
+"""The unix port, and CPython, as a board: for the demo, the tests, and gateways.
+
+What one function alone needs it imports itself: modules can then be let go.
+"""
 
 import os
 import time
 
-from point import imei as _imei
 from point import stream
 from point.compat import EPOCH
 from point.digest import sha256
 from point.errors import IMEI, PointError
-from point.mqttclient import Client
-from point.seal import unhexed
-from point.store import read_setup
 
 DIR = "."  # the flash is the folder that main.py was started in
 VERIFIES = True
@@ -18,10 +17,12 @@ VERIFIES = True
 
 def imei():
     """The IMEI that the environment gives: it is the hardware's, not the flash's."""
+    from point import imei
+
     found = os.getenv("POINTACCESS_IMEI")
     if not found:
         raise PointError(IMEI, "set POINTACCESS_IMEI to the board's IMEI")
-    return _imei.check(found)
+    return imei.check(found)
 
 
 def online(timeout_s):
@@ -34,6 +35,8 @@ connect = stream.connect
 def mqtt(settings):
     """umqtt.simple over one of our streams."""
     from umqtt import simple
+
+    from point.mqttclient import Client
 
     return Client(simple, connect, settings)
 
@@ -53,6 +56,9 @@ def set_clock(unix_s):
 
 def claim_key():
     """The key that the factory gave this board, 64 hex digits in claim.key."""
+    from point.seal import unhexed
+    from point.store import read_setup
+
     return unhexed(read_setup(DIR, "claim.key").strip())
 
 
