@@ -23,6 +23,8 @@ def ensure(access, url, data, attempts, headers):
                 access.error = error
                 event = flow.FAILED
             except MemoryError:
+                if state == flow.LOAD:
+                    raise  # flash may well hold credentials: nobody need be asked
                 access.no_memory()
                 event = flow.FAILED
             state = flow.after(state, event)
