@@ -7,22 +7,42 @@ import argparse
 import random
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.faults import answers, damage, powercut, reboots
+from tests.faults import (
+    answers,
+    clocks,
+    damage,
+    memory,
+    network,
+    powercut,
+    reboots,
+)
 from tests.faults.bench import Row
 
 SUITES = {
     "powercut": powercut.suites,
     "damage": damage.suites,
     "answers": answers.suites,
+    "network": network.suites,
+    "memory": memory.suites,
+    "clocks": clocks.suites,
     "reboots": reboots.suites,
 }
 WORKERS = 2
+
+
+def finished(job: Callable[[], Row]) -> Row:
+    """The job's row; a job that breaks down is a failure like any other."""
+    try:
+        return job()
+    except Exception:
+        return Row("a suite broke down", 0, 1, "", 0, [traceback.format_exc()])
 
 
 def run(names: list[str], seed: int, short: bool) -> list[Row]:
@@ -31,7 +51,7 @@ def run(names: list[str], seed: int, short: bool) -> list[Row]:
     for name in names:
         jobs += SUITES[name](seed, short)
     with ThreadPoolExecutor(WORKERS) as pool:
-        return list(pool.map(lambda job: job(), jobs))
+        return list(pool.map(finished, jobs))
 
 
 def table(rows: list[Row], seconds: float) -> Table:
