@@ -71,10 +71,9 @@ class _Walk:
         """Wait a share of spread_s, or as the failures before a reboot ask for."""
         access = self._access
         if access.claim.attempts:
-            wait_ms = flow.backoff_ms(access.claim.attempts, access.random(2))
+            self._back_off(access.claim.attempts)
         else:
-            wait_ms = flow.share(access.spread_s * 1000, access.random(2))
-        self._pause(wait_ms)
+            self._pause(flow.share(access.spread_s * 1000, access.random(2)))
         return flow.DONE
 
     def online(self):
@@ -121,12 +120,8 @@ class _Walk:
         self._left -= 1
         if self._left <= 0:
             return flow.FAILED
-        access = self._access
         self.hang_up()
-        chance = access.random(2)
-        self._pause(
-            flow.backoff_ms(access.claim.attempts - 1, chance, access.retry_after_s)
-        )
+        self._back_off(self._access.claim.attempts - 1)
         return flow.DONE
 
     def hang_up(self):
@@ -139,6 +134,11 @@ class _Walk:
         """Each step may take most of a watchdog's patience."""
         if self._board:
             self._board.feed()
+
+    def _back_off(self, attempt):
+        access = self._access
+        asked_s, access.retry_after_s = access.retry_after_s, 0  # it counts once
+        self._pause(flow.backoff_ms(attempt, access.random(2), asked_s))
 
     def _pause(self, ms):
         while ms > 0:
