@@ -5,6 +5,7 @@ micropython tests/run.py path/test_x.py  those files only
 """
 # ruff: noqa: B905, RUF005, UP031 - device dialect: MicroPython runs this
 
+import gc
 import os
 import sys
 
@@ -31,6 +32,7 @@ def run_file(unittest, path):
     """The counts of one test file; a file that cannot be imported is one failure."""
     folder, name = path.rsplit("/", 1) if "/" in path else (".", path)
     sys.path.insert(0, folder)
+    gc.collect()  # one VM runs them all
     try:
         module = __import__(name[:-3])
     except unittest.SkipTest as error:
@@ -46,6 +48,7 @@ def run_file(unittest, path):
     if counts == [0, 0, 0]:
         print("FAIL %s has no test" % path)
         return [0, 1, 0]
+    del sys.modules[name[:-3]]
     return counts
 
 

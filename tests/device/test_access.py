@@ -74,8 +74,11 @@ class Case(unittest.TestCase):
         module.print = self.said.append
         module._warned = False
         self.folder = fakes.Folder()
+        self.held = fakes.Patch()
+        fakes.hold(self.held)
 
     def tearDown(self):
+        self.held.undo()
         del module.print
         self.folder.remove()
 

@@ -81,6 +81,10 @@ class Case(unittest.TestCase):
     def tearDown(self):
         self.patch.undo()
 
+    def again(self):
+        self.tearDown()
+        self.setUp()
+
     def network(self, sock, found=True):
         self.net = Network(sock, found)
         self.patch.set(clock, "socket", self.net)
@@ -136,7 +140,7 @@ class Ensure(Case):
             (clock.BUILT - 1, clock.BUILT),
             (NOW, NOW),
         ):
-            self.setUp()
+            self.again()
             self.assertEqual(clock.ensure(self.board, floor), expected)
             self.assertEqual(self.board.clocks, [expected])
 
@@ -166,7 +170,7 @@ class Ensure(Case):
             b"\x1b" + bytes(47),
             b"\xff" * 47,
         ):
-            self.setUp()
+            self.again()
             self.network(Socket(reply))
             self.assertEqual(clock.ensure(self.board, 0), clock.BUILT, reply)
             self.assertEqual(self.board.clocks, [clock.BUILT])
@@ -186,12 +190,12 @@ class Ensure(Case):
 
         for error in (OSError(110), OSError(-2), OSError()):
             for verb in ("sendto", "recv", "settimeout"):
-                self.setUp()
+                self.again()
                 self.network(Without(verb, error))
                 self.assertEqual(clock.ensure(self.board, 0), clock.BUILT)
                 self.assertEqual(self.net.sock.closes, 1)
         for found in (OSError(-2), OSError(), IndexError(), None):  # no name, no list
-            self.setUp()
+            self.again()
             self.network(Socket(answer()), found)
             self.assertEqual(clock.ensure(self.board, 0), clock.BUILT)
 

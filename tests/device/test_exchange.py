@@ -12,6 +12,7 @@ from point import exchange as module
 from point import protocol, seal
 from point.access import PointAccess
 from point.errors import FLASH, PointError
+from point.store import Store
 
 
 class Case(unittest.TestCase):
@@ -20,9 +21,12 @@ class Case(unittest.TestCase):
         self.server = Server()
         self.dice = fakes.Dice()
         self.said = []
+        self.patch = fakes.Patch()
+        fakes.hold(self.patch)
         module.print = self.said.append
 
     def tearDown(self):
+        self.patch.undo()
         del module.print
         self.folder.remove()
 
@@ -33,7 +37,8 @@ class Case(unittest.TestCase):
         self.board.random = lambda count: (
             self.dice(count) if count == 16 else fakes.Board.random(self.board, count)
         )
-        return PointAccess(self.board, claim_key=key, trust=trust, **more)
+        store = Store(self.folder.path)
+        return PointAccess(self.board, claim_key=key, trust=trust, store=store, **more)
 
     def untouched(self, access, name):
         """Nothing was adopted, and nothing kept but the request id."""
