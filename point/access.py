@@ -16,10 +16,9 @@ def _empty():
 class PointAccess:
     """Asks a provisioning server for this board's credentials and keeps them.
 
-    `board` is as firmware/template/board.py; without one, sockets are used directly and
-    the current directory is the flash. `post` is called like requests.post instead of
-    our own HTTPS. `trust` is as in point.trust.wrap. With `claim_key` requests are
-    signed, and only sealed replies count. `store` is a point.store.Store."""
+    `board`: as firmware/template/board.py; without, sockets and this folder serve.
+    `post` is called like requests.post instead of our own HTTPS. `trust`: point.trust.
+    With `claim_key` requests are signed, and only sealed replies count."""
 
     success_code = SUCCESS
     spread_s = 0  # a board's first request comes within so many seconds, at random
@@ -37,7 +36,7 @@ class PointAccess:
         store=None,
     ):
         self.device_config = _empty()
-        self.error = self.source = self._claim = None
+        self.error = self.source = self._claim = self._opened = None
         self.retry_after_s = self._lived = 0
         self.board = board
         self.random = board.random if board else os.urandom
@@ -63,8 +62,7 @@ class PointAccess:
     def ensure(self, url, data, attempts=5, headers=None):
         """Have credentials: from flash, or from the server and then kept in flash.
 
-        Tries `attempts` times with growing, random pauses, and returns the last code,
-        "77777" too if the flash did not take what the server gave."""
+        After `attempts`, with growing pauses, the last code; "77777" if flash fails."""
         try:
             from . import run
 
@@ -72,7 +70,7 @@ class PointAccess:
         except MemoryError:
             return self.no_memory()
         if code == SUCCESS:
-            run = self._claim = None  # what is held cannot be let go
+            run = self._claim = self._opened = None  # what is held would stay
             unload(FINDERS)
         return code
 
@@ -81,7 +79,7 @@ class PointAccess:
         if not self._confirmed:
             self.claim.settle()
             self.store.confirm()  # last: then all is settled where this is done
-            self._claim = None
+            self._claim = self._opened = None
             unload(FINDERS)
 
     def load(self, verb="load"):
@@ -120,10 +118,12 @@ class PointAccess:
     @property
     def store(self):
         """The point.store.Store that was given, or the one in the board's flash."""
-        from .store import Store
+        if self._opened is None:
+            from .store import Store
 
-        directory = self.board.DIR if self.board else "."
-        return self._store or Store(directory, self.flash_key, self.random)
+            directory = self.board.DIR if self.board else "."
+            self._opened = self._store or Store(directory, self.flash_key, self.random)
+        return self._opened
 
     @property
     def claim(self):
