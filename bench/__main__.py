@@ -30,7 +30,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="pointaccess-bench-") as name:
         folder = Path(name)
         with running(folder / "data", options.policy) as services:
-            scenarios = Scenarios(folder, services, options.policy)
+            scenarios = Scenarios(folder, services)
             figures = report.figures(scenarios, options.rounds, options.heap_runs)
     if options.json:
         rows = [asdict(figure) | {"met": figure.met} for figure in figures]

@@ -3,23 +3,23 @@
 import json
 from pathlib import Path
 
-from bench.services import Services
+from bench.services import PRODUCT, SEEDS, Services
 from bench.vm import DEVICE, Flash, Run
 from bench.wire import CountingProxy
 
-_KEPT = ("credentials.0", "credentials.1", "pending")
+_KEPT = ("credentials.0", "credentials.1", "pending.0", "pending.1")
 
 
 class Scenarios:
     """Every scenario over the same two services; each returns None if it failed."""
 
-    def __init__(self, folder: Path, services: Services, policy: str) -> None:
+    def __init__(self, folder: Path, services: Services) -> None:
         self._services = services
         self._cold = Flash(folder / "cold", "import boot, main", services)
-        self._cold.fill_with_point(services, policy)
+        self._cold.fill_with_point(services)
         self._warm = Flash(folder / "warm", "import boot, main", services)
-        self._warm.fill_with_point(services, policy)
-        self._warm_imei = next(services.imeis)
+        self._warm.fill_with_point(services)
+        self._warm_imei = next(services.imeis[PRODUCT])
         self._provide(self._warm, self._warm_imei)
         self._seed = Flash(folder / "seed", "import seed", services)
         self._seed.fill_with([DEVICE / "seed.py", DEVICE / "seed_point_access.py"])
@@ -38,7 +38,7 @@ class Scenarios:
         """A new board's first boot: provisioning, flash, MQTT."""
         for name in _KEPT:
             (self._cold.folder / name).unlink(missing_ok=True)
-        imei = next(self._services.imeis)
+        imei = next(self._services.imeis[PRODUCT])
         self._provide(self._cold, imei)
         return self._cold.boot(imei, heap, **how)
 
@@ -48,7 +48,7 @@ class Scenarios:
 
     def seed(self, heap: int | None = None, **how: str) -> Run | None:
         """The seed's snippet and umqtt.simple, as they come."""
-        return self._seed.boot(next(self._services.imeis), heap, **how)
+        return self._seed.boot(next(self._services.imeis[SEEDS]), heap, **how)
 
     def wire(self, name: str) -> dict[str, int]:
         """Bytes of one provisioning, up and down: `name` is "first" or "seed"."""
@@ -83,4 +83,6 @@ class Scenarios:
         return modules, int(weighed.last.split()[1])
 
     def _provide(self, flash: Flash, imei: str) -> None:
-        """What the factory gives a board under this policy."""
+        """The claim key that the factory gives a board, under any policy."""
+        key = self._services.claim_keys.derive(PRODUCT, imei)
+        (flash.folder / "claim.key").write_text(key.hex() + "\n")

@@ -4,10 +4,10 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 
 from pointctl import certificates
@@ -15,23 +15,27 @@ from pointctl.broker import BrokerProcess, find_mosquitto
 from pointctl.broker.process import HOST, free_port
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
-from pointctl.registry import devices, products
+from pointctl.registry import devices, keys, products
 from pointctl.registry.database import open_database
+from pointctl.registry.models import Policy
 
-BOARDS = 4000  # each first boot is another board's
-PRODUCT = "pk-bench"
-POLICIES = ("open",)
+BOARDS = 3000  # of each product: every first boot is another board's
+PRODUCT, SEEDS = "pk-bench", "pk-seed"  # the seed's snippet can prove nothing
+POLICIES = [policy.value for policy in reversed(Policy)]
 
 
 @dataclass
 class Services:
-    """What boards are told, and the IMEIs that have not been used yet."""
+    """What boards are told, and the IMEIs of each product that are still new."""
 
     url: str
     server_port: int
     broker_port: int
     ca: Path
-    imeis: Iterator[str]
+    imeis: dict[str, Iterator[str]]
+    policy: Policy
+    claim_keys: keys.ClaimKeys
+    product_secret: str
 
 
 @contextmanager
@@ -40,7 +44,8 @@ def running(path: Path, policy: str) -> Iterator[Services]:
     folder = DataFolder(path)
     files = certificates.init(folder.ca)
     with _mosquitto(path, files) as port:
-        _register(folder, port)
+        keys.create_master(folder)
+        secret = _register(folder, port, Policy(policy))
         command = [sys.executable, "-m", "pointctl", "serve", "--port", "0"]
         with subprocess.Popen(
             [*command, "--data", str(path)],
@@ -51,9 +56,17 @@ def running(path: Path, policy: str) -> Iterator[Services]:
             try:
                 assert server.stdout
                 ready = json.loads(server.stdout.readline())
-                url = f"https://{HOST}:{ready['port']}/v1/access"
-                imeis = map(_imei, count())
-                yield Services(url, ready["port"], port, files.ca_der, imeis)
+                _drain(server)
+                yield Services(
+                    url=f"https://{HOST}:{ready['port']}/v1/access",
+                    server_port=ready["port"],
+                    broker_port=port,
+                    ca=files.ca_der,
+                    imeis={name: _imeis(name) for name in (PRODUCT, SEEDS)},
+                    policy=Policy(policy),
+                    claim_keys=keys.open_keys(folder),
+                    product_secret=secret,
+                )
             finally:
                 server.kill()
 
@@ -84,22 +97,32 @@ def _mosquitto(path: Path, files: certificates.CaFiles) -> Iterator[int]:
         broker.stop()
 
 
-def _register(folder: DataFolder, broker_port: int) -> None:
+def _register(folder: DataFolder, broker_port: int, policy: Policy) -> str:
     with open_database(folder.registry) as database:
-        products.add(
-            database,
-            "Bench",
-            product_key=PRODUCT,
-            mqtt_host=HOST,
-            mqtt_port=broker_port,
-            mqtt_ssl=True,
-            mqtt_qos=1,
-        )
-        rows = (devices.checked_row(n, _imei(n), None) for n in range(BOARDS))
-        devices.register(database, PRODUCT, rows)
+        for name, how in (SEEDS, Policy.OPEN), (PRODUCT, policy):
+            product = products.add(
+                database,
+                name,
+                product_key=name,
+                policy=how,
+                mqtt_host=HOST,
+                mqtt_port=broker_port,
+                mqtt_ssl=True,
+                mqtt_qos=1,
+            )
+            rows = (devices.checked_row(0, imei, None) for imei in _imeis(name))
+            devices.register(database, name, rows)
+        return product.product_secret or ""
 
 
-def _imei(serial: int) -> str:
-    body = f"86612345{serial:06d}"
-    total = sum(sum(divmod(int(d) * (1 + i % 2), 10)) for i, d in enumerate(body))
-    return f"{body}{-total % 10}"
+def _imeis(product: str) -> Iterator[str]:
+    for serial in range(BOARDS):
+        body = f"866123{product == PRODUCT:d}{serial:07d}"
+        total = sum(sum(divmod(int(d) * (1 + i % 2), 10)) for i, d in enumerate(body))
+        yield f"{body}{-total % 10}"
+
+
+def _drain(server: subprocess.Popen[bytes]) -> None:
+    """Read what else it logs: a full pipe would stop it."""
+    assert server.stdout
+    threading.Thread(target=server.stdout.read, daemon=True).start()

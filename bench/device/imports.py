@@ -1,21 +1,24 @@
-"""Which modules of point/ a boot loads: watched at each line that main.py prints."""
+"""Which modules of point/ a boot loads: none is let go, and all are listed at the end."""
 
 import builtins
 import sys
 
-loaded = []
+from point import access, setup
+
 say = print
 
 
-def watch(*words):
-    for name in sys.modules:
-        if name.startswith("point") and name not in loaded:
-            loaded.append(name)
+def listen(*words):
     if "published" in words[0]:
-        say("published", " ".join(loaded))
+        say("published", " ".join([n for n in sys.modules if n.startswith("point")]))
         sys.exit()
     say(*words)
 
 
-builtins.print = watch
+def keep(names):
+    pass
+
+
+access.unload = setup.unload = keep
+builtins.print = listen
 import boot, main  # noqa: E401, E402, F401, I001

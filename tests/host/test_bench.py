@@ -1,0 +1,47 @@
+"""The bench commands run, and print JSON of the right shape; no figure is judged."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from pointctl.boards.flash import CHECKOUT
+from pointctl.broker import find_mosquitto
+
+
+def run(*arguments: str) -> dict:
+    """What `python -m bench…` prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments, "--json"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+@pytest.mark.skipif(find_mosquitto() is None, reason="no mosquitto")
+@pytest.mark.parametrize("policy", ["device-key", "open"])
+def test_bench(policy):
+    """Each figure has a name, a unit and a number, and a verdict if it has a budget."""
+    found = run("bench", "--rounds", "1", "--heap-runs", "0", "--policy", policy)
+    assert found["policy"] == policy
+    assert len(found["figures"]) > 10
+    for figure in found["figures"]:
+        assert figure["what"]
+        assert figure["unit"]
+        assert figure["value"] > 0, figure
+        assert (figure["met"] is None) == (figure["budget"] is None)
+
+
+def test_herd():
+    """Every schedule serves all boards, and none with less than a request each."""
+    found = run("bench.herd", "--boards", "1000")["1000"]
+    assert {"point", "fixed 5 s", "exponential"} <= {one["name"] for one in found}
+    for one in found:
+        assert one["requests_per_board"] >= 1
+        assert one["p99_s"] <= one["all_s"]
+        assert len(one["served_s"]) == 100
