@@ -1,4 +1,4 @@
-"""Which modules of point/ a boot loads: none is let go, and all are listed at the end."""
+"""Which modules of point/ a boot loads: none is let go, all are listed at the end."""
 
 import builtins
 import sys
