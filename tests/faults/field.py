@@ -19,6 +19,7 @@ from tests.faults.bench import environment, program
 from tests.host.serving import PRODUCT, Server, imei
 
 _ONE_MIGRATION = threading.Lock()  # alembic works on globals
+PATIENCE_S = 60  # more than the longest deadlines of one life
 
 
 class Field:
@@ -95,11 +96,15 @@ class BoardProcess:
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
         said = ""
+        alarm = threading.Timer(PATIENCE_S, self._process.kill)
+        alarm.start()
         for line in self._process.stdout:
             if line.startswith("LIFE "):
+                alarm.cancel()
                 return json.loads(line[5:])
             said += line
-        raise RuntimeError(said)
+        alarm.cancel()
+        raise RuntimeError(f"the board's process ended: {said}")
 
     def close(self) -> None:
         assert self._process.stdin is not None

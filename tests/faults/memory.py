@@ -24,7 +24,7 @@ LARGEST = 128 * 1024
 STEP = 256
 ENOUGH_FAILURES = 16  # in a row that did not even start: nothing works any more
 ROOMY = 1 << 20
-SLICE = range(48 * 1024, 20 * 1024, -3584)
+SLICE = range(120 * 1024, 40 * 1024, -10 * 1024)
 
 
 class Ending(NamedTuple):

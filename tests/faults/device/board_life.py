@@ -12,7 +12,7 @@ import os
 import sys
 import time
 
-from point import PointAccess, clock, run, stream
+from point import PointAccess, clock, compat, stream
 from point.compat import binascii, ticks_diff, ticks_ms
 from point.store import Store
 
@@ -96,7 +96,7 @@ def live(job):
 
 def main():
     clock.ntp = no_ntp
-    run.sleep_ms = lambda ms: None
+    compat.sleep_ms = lambda ms: None  # run, which imports it, comes and goes
     line = sys.stdin.readline()
     while line:
         print("LIFE " + json.dumps(live(json.loads(line))))

@@ -67,7 +67,9 @@ def do(bench, step, size):
     elif step == "confirm" or step == "revert":
         getattr(store, step)()
     else:
-        getattr(Claim(store, bench.bytes), step)()
+        claim = Claim(store, bench.bytes)
+        spent = (claim.request_id(),) if step == "renew" else ()
+        getattr(claim, step)(*spent)
 
 
 def look(bench):

@@ -36,9 +36,9 @@ access = PointAccess(Board(), None, trust, binascii.unhexlify(sys.argv[3]), 5)
 data = {"imei": sys.argv[1], "productKey": sys.argv[2]}
 url = "https://localhost:%s/v1/access" % sys.argv[5]
 if sys.argv[6] == "now":
-    from point import run
+    from point import compat
 
-    run.sleep_ms = lambda ms: None
+    compat.sleep_ms = lambda ms: None
 print("STARTED")
 code = access.ensure(url, data, 1)
 print("ENDED", code, access.error and access.error.name, access.source)
