@@ -93,7 +93,7 @@ class PointAccess:
         try:
             self.adopt(credentials.checked(record), "flash")
             self._lived = record.get("time") or 0
-            self._confirmed = store.confirmed
+            self._confirmed = store.confirmed and not store.pending()
         except PointError as error:
             self.error = error
             return False
