@@ -2,6 +2,7 @@
 
 from . import settings
 from .access import PointAccess
+from .errors import SETTING, PointError
 from .room import unload
 from .store import read_setup
 
@@ -18,6 +19,8 @@ def prepare(board):
     key = None
     if wanted["policy"] == "device-key":
         key = board.claim_key()
+        if len(key) != 32:  # an empty one would be version 1, unsigned and in clear
+            raise PointError(SETTING, "the claim key is not 32 bytes")
     elif wanted["policy"] == "product-secret":
         key = wanted["productSecret"].encode()
     access = PointAccess(board, None, trust, key, wanted["timeoutS"])

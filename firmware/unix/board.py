@@ -9,7 +9,7 @@ import time
 from point import stream
 from point.compat import EPOCH
 from point.digest import sha256
-from point.errors import IMEI, PointError
+from point.errors import IMEI, SETTING, PointError
 
 DIR = "."  # the flash is the folder that main.py was started in
 VERIFIES = True
@@ -59,7 +59,10 @@ def claim_key():
     from point.seal import unhexed
     from point.store import read_setup
 
-    return unhexed(read_setup(DIR, "claim.key").strip())
+    key = read_setup(DIR, "claim.key").strip()
+    if len(key) != 64 or key.strip(b"0123456789abcdefABCDEF"):
+        raise PointError(SETTING, "claim.key is not 64 hex digits")
+    return unhexed(key)
 
 
 def flash_key():
