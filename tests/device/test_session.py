@@ -566,6 +566,19 @@ class Whole(unittest.TestCase):
         again = self.access()
         self.assertEqual(again.device_config["device"]["deviceName"], "first")
 
+    def test_a_claim_that_was_not_needed(self):
+        """Confirmed credentials that work again settle the claim that was begun."""
+        Session(self.access("first")).step()
+        access = self.access()
+        access.store.remember({"requestId": "x", "attempts": 15})
+        access = self.access()
+        self.assertTrue(Session(access).step())
+        self.assertEqual(access.store.pending(), {})
+        before = [self.folder.read(name) for name in self.folder.names()]
+        self.assertTrue(Session(self.access()).step())
+        after = [self.folder.read(name) for name in self.folder.names()]
+        self.assertEqual(after, before)
+
     def test_claim_is_settled_by_a_connection(self):
         """A claim ends when its credentials have worked, not before."""
         access = self.access("first")

@@ -82,6 +82,12 @@ class Prepare(unittest.TestCase):
         self.prepare(policy="open")
         self.prepare(policy="product-secret", productSecret="s3cret")
 
+    def test_claim_key_that_is_none(self):
+        """A key that was cut short is not a reason to go on without one."""
+        for key in (b"", b"k", b"k" * 31, b"k" * 33):
+            self.board.key = key
+            self.refused("SETTING")
+
     def test_pins(self):
         """They are handed on with the CA, or alone."""
         access = self.prepare(pins=[PIN])[0]
