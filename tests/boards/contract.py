@@ -86,6 +86,47 @@ class Contract(unittest.TestCase):
             self.assertIs(type(found), int)
             self.assertGreater(found, 1700000000)
 
+    def test_network_time(self):
+        """The same, as the network tells it; asking sets nothing."""
+        found = board.network_time()
+        if found is not None:
+            self.assertIs(type(found), int)
+            self.assertGreater(found, 1700000000)
+
+    def test_set_clock(self):
+        """It takes Unix seconds, and now() is not before them."""
+        now = board.now() or 1800000000
+        self.assertIsNone(board.set_clock(now))
+        found = board.now()
+        if found is not None:
+            self.assertGreaterEqual(found, now)
+
+    def test_claim_key(self):
+        """32 bytes, the same each time, or PointError(SETTING)."""
+        try:
+            key = board.claim_key()
+        except PointError as error:
+            self.assertEqual(error.name, "SETTING")
+            self.assertIn(os.getenv("CLAIM_KEY"), (None, "bad"))
+            return
+        self.assertIsInstance(key, bytes)
+        self.assertEqual(len(key), 32)
+        self.assertEqual(board.claim_key(), key)
+        self.assertEqual(os.getenv("CLAIM_KEY"), "good")
+
+    def test_flash_key(self):
+        """None, or 32 bytes that are the same each time and not the claim key."""
+        try:
+            key = board.flash_key()
+        except PointError as error:  # where it is made of the IMEI
+            self.assertEqual(error.name, "IMEI")
+            return
+        if key is not None:
+            self.assertIsInstance(key, bytes)
+            self.assertEqual(len(key), 32)
+            self.assertEqual(board.flash_key(), key)
+            self.assertNotEqual(key, bytes(32))
+
     def test_feed(self):
         """Costs nothing and gives nothing, with or without a watchdog."""
         self.assertIsNone(board.feed())

@@ -17,6 +17,7 @@ from tests.e2e import hostile
 from tests.runtimes import ROOT, UMQTT, micropython, require
 
 IMEI = "490154203237518"
+WELL = "14 passed, 0 failed, 0 skipped"
 BOARDS = sorted((ROOT / "firmware").glob("*/board.py"))
 TEMPLATE = ROOT / "firmware/template/board.py"
 
@@ -95,7 +96,11 @@ def ports() -> Iterator[dict[str, str]]:
 
 
 def run_contract(
-    runtime: str, ports: dict[str, str], folder: Path, imei: str | None
+    runtime: str,
+    ports: dict[str, str],
+    folder: Path,
+    imei: str | None,
+    claim_key: str = "",
 ) -> "subprocess.CompletedProcess[str]":
     require("umqtt.simple", UMQTT, "run make test")
     program = sys.executable if runtime == "cpython" else micropython()
@@ -104,6 +109,9 @@ def run_contract(
     environment.pop("POINTACCESS_IMEI", None)
     if imei is not None:
         environment["POINTACCESS_IMEI"] = imei
+    environment.pop("CLAIM_KEY", None)
+    if claim_key:
+        environment["CLAIM_KEY"] = claim_key
     return subprocess.run(
         [program, ROOT / "tests/run.py", ROOT / "tests/boards/contract.py"],
         cwd=folder,
@@ -123,7 +131,31 @@ def test_unix(
     """The unix board keeps it for real, whatever IMEI its environment gives."""
     done = run_contract(runtime, ports, tmp_path, imei)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1] == "10 passed, 0 failed, 0 skipped"
+    assert done.stdout.splitlines()[-1] == WELL
+
+
+@pytest.mark.parametrize(
+    ("text", "claim_key"),
+    [
+        ("ab" * 32, "good"),
+        ("AB" * 32 + "\n", "good"),
+        ("", "bad"),
+        ("ab" * 31, "bad"),
+        ("ab" * 33, "bad"),
+        ("ab" * 31 + "a", "bad"),
+        ("zz" * 32, "bad"),
+        ("\0" * 64, "bad"),
+    ],
+)
+@pytest.mark.parametrize("runtime", ["micropython", "cpython"])
+def test_unix_claim_key(
+    runtime: str, ports: dict[str, str], tmp_path: Path, text: str, claim_key: str
+) -> None:
+    """64 hex digits in claim.key are the key; whatever else is there is a SETTING."""
+    (tmp_path / "claim.key").write_text(text)
+    done = run_contract(runtime, ports, tmp_path, IMEI, claim_key)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == WELL
 
 
 @pytest.mark.parametrize("runtime", ["micropython", "cpython"])
