@@ -10,13 +10,9 @@ class aes:
         from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
         chaining = modes.CBC(iv) if mode == 2 else modes.ECB()
-        self._cipher = Cipher(algorithms.AES(key), chaining)
-
-    def encrypt(self, data):
-        return self._cipher.encryptor().update(data)
-
-    def decrypt(self, data):
-        return self._cipher.decryptor().update(data)
+        cipher = Cipher(algorithms.AES(key), chaining)
+        self.encrypt = cipher.encryptor().update
+        self.decrypt = cipher.decryptor().update
 
 
 def const(value):
