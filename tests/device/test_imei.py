@@ -39,6 +39,10 @@ class Imei(unittest.TestCase):
         for value in ("", GOOD[:14], GOOD + "0", " " + GOOD[1:], GOOD + "\n"):
             self.refused(value)
 
+    def test_zeros(self):
+        """A modem that was never given an IMEI: its zeros would check."""
+        self.refused("0" * 15)
+
     def test_characters(self):
         """Only ASCII digits count, whatever else a runtime calls a digit."""
         for char in "a -/:\u0663\uff11\x00":
