@@ -40,9 +40,11 @@ WORKERS = 2
 def finished(job: Callable[[], Row]) -> Row:
     """The job's row; a job that breaks down is a failure like any other."""
     try:
-        return job()
+        row = job()
     except Exception:
-        return Row("a suite broke down", 0, 1, "", 0, [traceback.format_exc()])
+        row = Row("a suite broke down", 0, 1, "", 0, [traceback.format_exc()])
+    print(f"{row.suite}: {row.bad} bad of {row.cases:,}", flush=True)
+    return row
 
 
 def run(names: list[str], seed: int, short: bool) -> list[Row]:
