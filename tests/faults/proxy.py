@@ -70,9 +70,10 @@ class Proxy:
         tasks = [asyncio.create_task(way) for way in ways]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         broke = any(task.result() for task in done)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)  # until then they hold the readers
         if broke and fault and fault.mode == STALL:
-            for task in tasks:
-                task.cancel()
             with contextlib.suppress(OSError):
                 while await board.read(65536):  # until the board has enough
                     pass
@@ -81,8 +82,6 @@ class Proxy:
                 sock = writer.get_extra_info("socket")
                 linger = struct.pack("ii", 1, 0)
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        for task in tasks:
-            task.cancel()
         for writer in both:
             writer.close()
 
