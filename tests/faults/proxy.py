@@ -59,6 +59,12 @@ class Proxy:
     async def _serve(
         self, board: asyncio.StreamReader, to_board: asyncio.StreamWriter
     ) -> None:
+        with contextlib.suppress(asyncio.CancelledError):  # asyncio would log it
+            await self._connect(board, to_board)
+
+    async def _connect(
+        self, board: asyncio.StreamReader, to_board: asyncio.StreamWriter
+    ) -> None:
         server, to_server = await asyncio.open_connection("127.0.0.1", self._target)
         self.passed = passed = dict.fromkeys(DIRECTIONS, 0)
         fault = self.fault
