@@ -4,7 +4,7 @@
 and only if it is said several times in a row.
 """
 
-from . import flow, mqttauth
+from . import errors, flow, mqttauth
 from .compat import const, ticks_add, ticks_diff, ticks_ms
 from .errors import BROKER_DENIED, BROKER_LOST, BROKER_REFUSED, PointError
 
@@ -97,8 +97,8 @@ class Session:
                 if self._client.check():
                     self._heard = ticks_ms()
                 self._keep_alive()
-        except PointError as error:
-            self._lost(error)
+        except (PointError, MemoryError) as error:
+            self._lost(errors.refine(error, errors.NO_MEMORY))
         return self._client is not None
 
     def close(self):

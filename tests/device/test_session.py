@@ -297,6 +297,14 @@ class Step(Case):
         self.assertTrue(session.step())
         self.assertIsNone(session.error)
 
+    def test_no_memory(self):
+        """Out of memory is a failure like others: told by name, and tried again."""
+        session = self.session()
+        self.failing("connect", MemoryError("allocating 3000 bytes"))
+        self.assertFalse(session.step())
+        self.assertEqual(session.error.name, "NO_MEMORY")
+        self.assertTrue(session.step())
+
     def test_waits(self):
         """After a failure nothing is tried before the wait is over; waits grow."""
         session = self.session()
