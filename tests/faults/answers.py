@@ -8,7 +8,8 @@ import hmac
 import http.client
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -59,10 +60,11 @@ def judge(row: Row, case: dict[str, Any]) -> None:
         row.fail(f"accepted {case}: {error!r}")
 
 
-def suites(seed: int, short: bool) -> Iterator:
+def suites(seed: int, short: bool) -> Iterator[Callable[[], Row]]:
     """Boards with a claim key, and boards that speak the seed's version."""
     for sealed in (False, True):
-        yield lambda sealed=sealed: on_the_vm(
+        yield partial(
+            on_the_vm,
             "answers_run.py",
             judge=judge,
             key=KEY.decode() if sealed else None,

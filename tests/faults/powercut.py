@@ -1,9 +1,10 @@
 """A board's power fails at every write to its flash, and again while it recovers."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
-from tests.faults.bench import on_the_vm
+from tests.faults.bench import Row, on_the_vm
 
 KINDS = ("lfs2-512", "lfs2-4096", "fat-512", "fat-4096")
 DEEP = 600  # bytes: a record that is larger is cut once only
@@ -16,13 +17,14 @@ def sizes(rng: random.Random, sealed: bool) -> list[int]:
     return [100, *small, *large, 4000]
 
 
-def suites(seed: int, short: bool) -> Iterator:
+def suites(seed: int, short: bool) -> Iterator[Callable[[], Row]]:
     """One job for each file system, with a store key and without."""
     rng = random.Random(seed)
     for sealed in (False, True):
         for kind in KINDS:
             wanted = [150] if short else sizes(rng, sealed)
-            yield lambda kind=kind, sealed=sealed, wanted=wanted: on_the_vm(
+            yield partial(
+                on_the_vm,
                 "powercut.py",
                 kind=kind,
                 sealed=sealed,

@@ -1,8 +1,9 @@
 """Boards that reboot for ever neither flood a server nor wear out their flash."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
-from tests.faults.bench import on_the_vm
+from tests.faults.bench import Row, on_the_vm
 
 ANSWERS = (
     "dead",
@@ -13,24 +14,25 @@ ANSWERS = (
     "garbage",
     "portal",
 )
-# How long a boot lasts, in s, and whether the board dies as soon as it asks.
+# How long a boot lasts, in s; whether the board dies as soon as it asks; histories.
 LIVES = {
-    "boots of 40 min": (2400, False),
-    "boots of 60 s": (60, False),
-    "boots that die asking": (2400, True),
+    "boots of 40 min": (2400, False, 1),
+    "boots of 60 s": (60, False, 9),
+    "boots that die asking": (2400, True, 2),
 }
 
 
-def suites(seed: int, short: bool) -> Iterator:
-    """One job for each kind of life; the short ones are a matter of luck, so more."""
-    for name, (most_s, dies) in LIVES.items():
-        yield lambda name=name, most_s=most_s, dies=dies: on_the_vm(
+def suites(seed: int, short: bool) -> Iterator[Callable[[], Row]]:
+    """One job for each kind of life; the more is luck, the more histories."""
+    for name, (most_s, dies, histories) in LIVES.items():
+        yield partial(
+            on_the_vm,
             "reboots.py",
             seed=seed,
             name=name,
             most_s=most_s,
             dies=dies,
             boots=100 if short else 1000,
-            histories=1 if short or name == "boots of 40 min" else 5,
+            histories=1 if short else histories,
             answers=ANSWERS[:4:3] if short else ANSWERS,
         )
