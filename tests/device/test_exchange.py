@@ -304,6 +304,10 @@ class Believed(Case):
             self.server.script = [refusal("42901", retry_after=seconds)]
             self.assertEqual(access.request(URL, DATA), "42901")
             self.assertEqual(access.retry_after_s, expected)
+        self.server.script = [refusal("42901", retry_after=30), provisioning.lost]
+        access.request(URL, DATA)
+        access.request(URL, DATA)
+        self.assertEqual(access.retry_after_s, 0)
         self.assertEqual(access.request(URL, DATA), "00000")
         self.assertEqual(access.retry_after_s, 0)
 
