@@ -39,9 +39,9 @@ def test_it_logs_json_lines(room: Room) -> None:
         dev1.subscribe(f"{PRODUCT}/dev1/#")
         dev1.subscribe(f"{PRODUCT}/dev2/#")
         dev1.publish(f"{PRODUCT}/dev1/up", "hello")
+    room.wait_for_line('"id1"', '"disconnect"')
     with Client(room, f"dev1&{PRODUCT}", "wrong", "id2"):
         pass
-    room.wait_for_line('"id1"', '"disconnect"')
     room.wait_for_line('"id2"', '"connect"')
     entries = [json.loads(line) for line in room.lines]
     assert entries[0]["event"] == "ready"
