@@ -34,9 +34,7 @@ class Server:
         except (TypeError, ValueError):
             raise PointError(OPTION, "the request's data is not JSON")
         request = self._request(body, headers)
-        if self._stream:
-            self._stream.within(self._timeout_s)
-        else:
+        if not self._stream:  # its one deadline is that of the whole conversation
             self._stream = self._connect(
                 self._host, self._port, self._trust, self._timeout_s
             )
