@@ -121,6 +121,7 @@ def recover(bench, image, allowed, keeps, erased, where, depth):
     records = [one[0] for one in allowed] + [keeps] * bool(keeps)
     ids = [one[1] for one in allowed]
     found = look(bench)
+    worked = confirmed(bench)
     if erased and found[0] is None:
         bench.erased[1] += 1
     else:
@@ -144,6 +145,8 @@ def recover(bench, image, allowed, keeps, erased, where, depth):
     flash.unmount()
     if depth and not erased:
         again = (found, now)
+        if worked:  # the save may have to take the place of a candidate
+            again += ((worked, found[1]),)
         if keeps:
             again += ((wanted, found[1]), (keeps, found[1]))
         for number, tear, cut in flash.cuts(device, image, (flash.TORN,)):
