@@ -86,6 +86,7 @@ CONNECT = {
     "auth": word,
     "region": word,
     "instanceId": word,
+    "signMethod": word,
 }
 
 

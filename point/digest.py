@@ -1,4 +1,4 @@
-"""HMAC-SHA256 (RFC 2104) and a comparison that tells no timing."""
+"""HMAC (RFC 2104) over any hash, and a comparison that tells no timing."""
 
 from .compat import hashlib
 
@@ -8,13 +8,22 @@ def sha256(data):
     return hashlib.sha256(data).digest()
 
 
+def hmac(sha, key, message):
+    """HMAC of `message` under `key`, both bytes of any length; as long as a digest.
+
+    `sha` is a hash of 64-byte blocks, as a function from bytes to their digest: MD5,
+    SHA-1, SHA-256.
+    """
+    if len(key) > 64:
+        key = sha(key)
+    key += bytes(64 - len(key))
+    inner = sha(bytes(byte ^ 0x36 for byte in key) + message)
+    return sha(bytes(byte ^ 0x5C for byte in key) + inner)
+
+
 def hmac_sha256(key, message):
     """HMAC-SHA256 of `message` under `key`, both bytes of any length; 32 bytes."""
-    if len(key) > 64:
-        key = sha256(key)
-    key += bytes(64 - len(key))
-    inner = sha256(bytes(byte ^ 0x36 for byte in key) + message)
-    return sha256(bytes(byte ^ 0x5C for byte in key) + inner)
+    return hmac(sha256, key, message)
 
 
 def equal(one, other):

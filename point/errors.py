@@ -42,6 +42,7 @@ BROKER_DENIED = const(52)  # it does not allow a subscription
 SETTING = const(60)  # settings.json, the CA or the claim key is missing or wrong
 OPTION = const(61)  # an argument makes no sense
 IMEI = const(62)  # the modem gives no valid IMEI
+LACKING = const(63)  # this firmware lacks what is needed; it is named
 # 7x: firmware. There is not enough memory.
 NO_MEMORY = const(70)  # the heap is too small or in pieces; the flash is unchanged
 

@@ -6,7 +6,7 @@ from .errors import SETTING, PointError
 _KEEP_ALIVE_S = const(120)  # Quectel's advice for carrier NAT
 
 
-def plain(device, connect):
+def plain(device, connect, random):
     """(client_id, user, password) for a broker that knows the secret itself.
 
     The user is Alibaba's, deviceName&productKey, so that names are unique across
@@ -18,13 +18,51 @@ def plain(device, connect):
     return client_id, name + "&" + key, device["deviceSecret"]
 
 
-SCHEMES = {"plain": plain}
+# A cloud's module is loaded by the boards that use it, and by no other.
+def aliyun(device, connect, random):
+    """Alibaba: signed under the deviceSecret. Raises as point.aliyun.login()."""
+    from . import aliyun as cloud
+
+    return cloud.login(device, connect)
 
 
-def settings(config):
+def aliyun_token(device, connect, random):
+    """Alibaba, registered without being known before: by a deviceToken."""
+    from . import aliyun as cloud
+
+    return cloud.token_login(device, connect)
+
+
+def gizwits(device, connect, random):
+    """Gizwits: signed under the auth_key, with a nonce of `random`."""
+    from . import gizwits as cloud
+
+    return cloud.login(device, connect, random)
+
+
+def gizwits_classic(device, connect, random):
+    """Gizwits' older cloud: did and passcode."""
+    from . import gizwits as cloud
+
+    return cloud.classic_login(device, connect)
+
+
+# By connect's `auth`: (device, connect, random) -> (client_id, user, password), where
+# random(n) gives n random bytes.
+SCHEMES = {
+    "plain": plain,
+    "aliyun": aliyun,
+    "aliyun-token": aliyun_token,
+    "gizwits": gizwits,
+    "gizwits-classic": gizwits_classic,
+}
+
+
+def settings(config, random):
     """What a board's mqtt() is given, made of a device_config, but for trust.
 
-    Raises PointError(SETTING) for a scheme that is not in SCHEMES.
+    Raises PointError(SETTING) for a scheme that is not in SCHEMES, PointError(OPTION)
+    for settings that its cloud cannot have, PointError(LACKING) as point.aliyun.sign().
     """
     device = config["device"]
     connect = config["connect"]
@@ -33,7 +71,7 @@ def settings(config):
         raise PointError(SETTING, "auth is none of " + ", ".join(SCHEMES))
     found = dict(connect)
     found["clientId"], found["user"], found["password"] = SCHEMES[scheme](
-        device, connect
+        device, connect, random
     )
     will = connect.get("will")
     if will:

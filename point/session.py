@@ -44,7 +44,7 @@ class Session:
         """Connect once. Raises PointError(BROKER_REFUSED, BROKER_LOST or a cause)."""
         self._board.online(self._access.timeout_s)
         self._access.set_clock()
-        settings = mqttauth.settings(self._config)
+        settings = mqttauth.settings(self._config, self._board.random)
         settings["trust"] = (self._access.trust or {}) if settings["ssl"] else None
         settings["received"] = self._deliver
         client = self._board.mqtt(settings)

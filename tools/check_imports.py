@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 LAYERS = {
     "base": {"compat", "cpython", "errors"},
-    "pure": {"cipher", "credentials", "digest", "flow", "imei", "mqttauth"}
+    "pure": {"aliyun", "cipher", "credentials", "digest", "flow", "gizwits", "imei"}
+    | {"mqttauth"}
     | {"protocol", "protocol_server", "seal", "settings", "slot", "strictjson", "url"},
     "doing": {"access", "binding", "broker", "claim", "clock", "exchange", "foreign"}
     | {"httpreply", "https", "mqttclient", "room", "run", "session", "setup"}

@@ -26,7 +26,8 @@ MODULE_LINES = 150
 MODULE_BYTES = 2048
 NEEDED_BYTES = 12 * 1024  # what a board holds to provision itself and connect
 PACKAGE_BYTES = 24 * 1024
-OPTIONAL = {"binding", "cipher", "foreign"}  # everything else is needed
+# Everything else is needed.
+OPTIONAL = {"aliyun", "binding", "cipher", "foreign", "gizwits"}
 NOT_ON_BOARDS = {"cpython.py", "protocol_server.py"}
 
 

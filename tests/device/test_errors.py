@@ -36,6 +36,7 @@ class Numbers(unittest.TestCase):
             "SETTING": 60,
             "OPTION": 61,
             "IMEI": 62,
+            "LACKING": 63,
             "NO_MEMORY": 70,
         }
         for name in names:

@@ -13,7 +13,7 @@ class Plain(unittest.TestCase):
         """Product and name make the client id; the user is Alibaba's shape."""
         config = fakes.config()
         self.assertEqual(
-            mqttauth.plain(config["device"], config["connect"]),
+            mqttauth.plain(config["device"], config["connect"], None),
             (
                 "a1B2c3D4e5F.board-0001",
                 "board-0001&a1B2c3D4e5F",
@@ -25,7 +25,7 @@ class Plain(unittest.TestCase):
         """A client id from the server wins."""
         config = fakes.config()
         config["connect"]["clientId"] = "chosen"
-        given = mqttauth.plain(config["device"], config["connect"])
+        given = mqttauth.plain(config["device"], config["connect"], None)
         self.assertEqual(given[0], "chosen")
 
 
@@ -33,7 +33,7 @@ class Settings(unittest.TestCase):
     def settings(self, **connect):
         config = fakes.config()
         config["connect"].update(connect)
-        return mqttauth.settings(config)
+        return mqttauth.settings(config, bytes)
 
     def test_defaults(self):
         """TLS on 8883 unless told otherwise, and Quectel's keep-alive."""
@@ -66,13 +66,13 @@ class Settings(unittest.TestCase):
         config = fakes.config()
         config["connect"]["will"] = {"topic": "a", "message": "b"}
         before = repr(config)
-        mqttauth.settings(config)
+        mqttauth.settings(config, bytes)
         self.assertEqual(repr(config), before)
 
     def test_schemes(self):
         """What this firmware can compute; all else is SETTING, and says which."""
         self.assertEqual(self.settings(auth="plain"), self.settings(auth="plain"))
-        for auth in ("telepathy", "Plain", "", "aliyun2"):
+        for auth in ("telepathy", "Plain", "", "aliyun_token"):
             with self.assertRaises(PointError) as raised:
                 self.settings(auth=auth)
             self.assertEqual(raised.exception.name, "SETTING")
@@ -80,7 +80,11 @@ class Settings(unittest.TestCase):
 
     def test_a_new_scheme(self):
         """A scheme is one function in SCHEMES."""
-        mqttauth.SCHEMES["test"] = lambda device, connect: ("i", "u", connect["host"])
+        mqttauth.SCHEMES["test"] = lambda device, connect, random: (
+            "i",
+            "u",
+            connect["host"],
+        )
         try:
             found = self.settings(auth="test")
         finally:

@@ -1,0 +1,46 @@
+"""Gizwits: who a device says it is over MQTT, as the cloud's own firmware does it.
+
+A `did` is the id that the cloud gave the device, kept as connect's clientId.
+"""
+
+from .compat import binascii, const
+from .digest import sha256
+from .errors import OPTION, PointError
+
+_NONCE = const(10)  # letters
+
+
+def login(device, connect, random):
+    """(client_id, user, password) by auth_key: a SHA-256 sum under a fresh nonce.
+
+    The deviceName is the MAC, or the IMEI of a cellular device; the deviceSecret is the
+    auth_key. Raises PointError(OPTION) without a did.
+    """
+    did = _did(connect)
+    nonce = "".join([chr(65 + byte % 26) for byte in random(_NONCE)])
+    user = "%s|signmethod=sha256,signnonce=%s" % (did, nonce)
+    names = device["productKey"], device["deviceName"], device["deviceSecret"]
+    return did, user, token(names[0], names[1], names[2], nonce)
+
+
+def token(product_key, mac, auth_key, nonce):
+    """The lower hex password for `nonce`; `mac` in any usual spelling."""
+    mac = mac.replace(":", "").replace("-", "").lower()
+    text = ",".join((product_key, mac, auth_key, nonce))
+    return binascii.hexlify(sha256(text.encode())).decode()
+
+
+def classic_login(device, connect):
+    """(client_id, user, password) of the older cloud: the did, and its passcode.
+
+    The deviceSecret is the passcode. Raises PointError(OPTION) without a did.
+    """
+    did = _did(connect)
+    return did, did, device["deviceSecret"]
+
+
+def _did(connect):
+    did = connect.get("clientId")
+    if not did:
+        raise PointError(OPTION, "clientId, which is the did, is missing")
+    return did
