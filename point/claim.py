@@ -24,7 +24,8 @@ class Claim:
         """One more attempt. A flash that fails must not stop the board: it is told."""
         self.attempts += 1
         pending = self._store.pending()
-        if pending.get("attempts", 0) < _ENOUGH and self._random(1)[0] < _LOT:
+        counted = pending.get("attempts", 0)  # one write serves until it is caught up
+        if counted < min(self.attempts, _ENOUGH) and self._random(1)[0] < _LOT:
             pending["attempts"] = self.attempts + _AHEAD
             try:
                 self._store.remember(pending)

@@ -184,6 +184,17 @@ class Count(Case):
                 Claim(store, dice).count()
             self.assertLessEqual(store.writes, 100, seed)
 
+    def test_never_more_than_three(self):
+        """Even if every lot is drawn: one write is ahead of four attempts."""
+        for attempts_a_boot in (1, 2, 5, 100):
+            store = Spy()
+            for _ in range(100 // attempts_a_boot):
+                claim = Claim(store, bytes)  # noughts: each lot falls for a write
+                for _ in range(attempts_a_boot):
+                    claim.count()
+            self.assertEqual(store.writes, 3, attempts_a_boot)
+            self.assertEqual(store.kept["attempts"], 12)
+
     def test_survives_reboots(self):
         """A board that dies after each attempt soon knows that there were many."""
         for seed in range(1, 33):
