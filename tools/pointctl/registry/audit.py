@@ -1,4 +1,4 @@
-"""The audit: who did what to a device, and when. Entries are added, never changed."""
+"""The audit: who did what, when, and to what. Entries are added, never changed."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -14,9 +14,23 @@ SERVER = "server"
 _ADD = insert(AuditEntry)
 
 
-def record(connection: Connection, device_id: int, what: str, who: str) -> None:
-    """Add an entry, in the transaction that does what it tells of."""
-    values = {"device_id": device_id, "what": what, "who": who[:64]}
+def record(
+    connection: Connection,
+    device_id: int,
+    what: str,
+    who: str,
+    note: str | None = None,
+) -> None:
+    """Add a device's entry, in the transaction that does what it tells of."""
+    values = {"device_id": device_id, "what": what, "who": who[:64], "note": note}
+    connection.execute(_ADD, {**values, "at": datetime.now(UTC)})
+
+
+def record_other(
+    connection: Connection, subject: str, what: str, who: str, note: str | None = None
+) -> None:
+    """The same for what is no device; `subject` is a kind and a name: "batch 2026-11"."""
+    values = {"subject": subject[:100], "what": what, "who": who[:64], "note": note}
     connection.execute(_ADD, {**values, "at": datetime.now(UTC)})
 
 
@@ -36,6 +50,7 @@ def history(
                 "at": entry.at.isoformat(timespec="seconds"),
                 "who": entry.who,
                 "what": entry.what,
+                "note": entry.note,
             }
             for entry in entries
         ]

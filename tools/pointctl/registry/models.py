@@ -163,12 +163,17 @@ class Claim(Base):
 
 
 class AuditEntry(Base):
-    """Something that was done to a device. Entries are added and never changed."""
+    """Something that was done to a device, or to what `subject` names.
+
+    Entries are added and never changed.
+    """
 
     __tablename__ = "audit"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    device_id: Mapped[int] = mapped_column(ForeignKey("devices.id"), index=True)
+    device_id: Mapped[int | None] = mapped_column(ForeignKey("devices.id"), index=True)
+    subject: Mapped[str | None] = mapped_column(String(100))  # "operator ann"
     at: Mapped[datetime]
     who: Mapped[str] = mapped_column(String(64))
     what: Mapped[str] = mapped_column(String(32))
+    note: Mapped[str | None] = mapped_column(String(200))  # a reason, a number
