@@ -29,7 +29,7 @@ def record(
 def record_other(
     connection: Connection, subject: str, what: str, who: str, note: str | None = None
 ) -> None:
-    """The same for what is no device; `subject` is a kind and a name: "batch 2026-11"."""
+    """The same for what is no device; `subject` is a kind and a name: "batch A7"."""
     values = {"subject": subject[:100], "what": what, "who": who[:64], "note": note}
     connection.execute(_ADD, {**values, "at": datetime.now(UTC)})
 

@@ -43,6 +43,19 @@ class ClaimState(StrEnum):
     SUPERSEDED = "superseded"  # by another id, or by an operator
 
 
+class Role(StrEnum):
+    """What an operator may do; each may do what those before it may."""
+
+    VIEWER = "viewer"  # look at everything but secrets
+    OPERATOR = "operator"  # change devices and batches
+    ADMIN = "admin"  # products, operators, keys, revealing a secret
+
+    def covers(self, needed: "Role") -> bool:
+        """Whether this role may do what `needed` may."""
+        ranks = list(Role)
+        return ranks.index(self) >= ranks.index(needed)
+
+
 class _Utc(TypeDecorator[datetime]):
     """A moment in UTC. SQLite keeps no time zone, so it is put back on the way out."""
 
@@ -86,6 +99,7 @@ class Base(DeclarativeBase):
         State: _words(State),
         Policy: _words(Policy),
         ClaimState: _words(ClaimState),
+        Role: _words(Role),
     }
 
 
@@ -105,6 +119,9 @@ class Product(Base):
     clean_session: Mapped[bool]
     keep_alive: Mapped[int | None]
     auth: Mapped[str | None] = mapped_column(String(64))
+    sign_method: Mapped[str | None] = mapped_column(String(64))
+    region: Mapped[str | None] = mapped_column(String(64))
+    instance_id: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime]
 
 
@@ -177,3 +194,57 @@ class AuditEntry(Base):
     who: Mapped[str] = mapped_column(String(64))
     what: Mapped[str] = mapped_column(String(32))
     note: Mapped[str | None] = mapped_column(String(200))  # a reason, a number
+
+
+class Operator(Base):
+    """A person or a machine that may look at the registry, or change it."""
+
+    __tablename__ = "operators"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(32), unique=True)
+    role: Mapped[Role]
+    password_hash: Mapped[str | None] = mapped_column(String(255))  # None: no log-in
+    created_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]
+    seen_at: Mapped[datetime | None]  # when it last logged in
+
+
+class OperatorSession(Base):
+    """A browser that is logged in. Its cookie is known by its hash only."""
+
+    __tablename__ = "operator_sessions"
+
+    cookie_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    operator_id: Mapped[int] = mapped_column(ForeignKey("operators.id"), index=True)
+    csrf: Mapped[str] = mapped_column(String(43))  # every form of the session holds it
+    created_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+
+
+class Token(Base):
+    """What a program shows instead of a password. It is known by its hash only."""
+
+    __tablename__ = "tokens"
+    __table_args__ = (UniqueConstraint("operator_id", "label"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    operator_id: Mapped[int] = mapped_column(ForeignKey("operators.id"))
+    label: Mapped[str] = mapped_column(String(32))
+    role: Mapped[Role]
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]
+
+
+class Refusals(Base):
+    """How many requests of boards were refused in an hour, by product and code."""
+
+    __tablename__ = "refusals"
+
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    product_key: Mapped[str] = mapped_column(String(64), primary_key=True)  # or ""
+    code: Mapped[str] = mapped_column(String(5), primary_key=True)
+    count: Mapped[int]
