@@ -23,7 +23,7 @@ class PointAccess:
     success_code = SUCCESS
     spread_s = 0  # a board's first request comes within so many seconds, at random
     flash_key = None  # 32 bytes of this board's own, which encrypt its flash
-    _confirmed = None  # True if the flash knows that the credentials have worked
+    registration = None  # asks the cloud instead of a server: point.registration
     overrides = {}  # members of "connect" that the board's settings know better
 
     def __init__(
@@ -37,6 +37,7 @@ class PointAccess:
     ):
         self.device_config = _empty()
         self.error = self.source = self._claim = self._opened = None
+        self._confirmed = None  # True if the flash knows that they have worked
         self.retry_after_s = self._lived = 0
         self.board = board
         self.random = board.random if board else os.urandom
@@ -93,7 +94,7 @@ class PointAccess:
         try:
             self.adopt(credentials.checked(record), "flash")
             self._lived = record.get("time") or 0
-            self._confirmed = store.confirmed and not store.pending()
+            self._confirmed = store.confirmed and not set(store.pending()) - {"reset"}
         except PointError as error:
             self.error = error
             return False

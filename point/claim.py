@@ -1,4 +1,6 @@
-"""A claim under way, kept in flash: its request id, and how often it was tried."""
+"""A claim under way, kept in flash: its request id, and how often it was tried.
+
+A reset that the cloud must hear of is kept beside it, but is no part of it."""
 
 from .compat import const
 from .errors import PointError
@@ -48,11 +50,27 @@ class Claim:
     def renew(self, spent):
         """Draw another request id next time, if the one under way is `spent`."""
         pending = self._store.pending()
-        if spent and pending.get("requestId") == spent:
-            self._store.remember({"attempts": pending.get("attempts", 0)})
+        if spent and pending.pop("requestId", None) == spent:
+            self._store.remember(pending)
 
     def settle(self):
         """The credentials have worked. Raises PointError(FLASH or READ_BACK)."""
         self.attempts = 0
-        if self._store.pending():
-            self._store.remember({})
+        pending = self._store.pending()
+        kept = {"reset": 1} if "reset" in pending else {}
+        if pending != kept:
+            self._store.remember(kept)
+
+    @property
+    def reset(self):
+        """True while the cloud has yet to be told that the board was reset."""
+        return "reset" in self._store.pending()
+
+    def keep_reset(self, wanted):
+        """Keep that, or that it was told. Raises PointError(FLASH or READ_BACK)."""
+        pending = self._store.pending()
+        if wanted:
+            pending["reset"] = 1
+        else:
+            pending.pop("reset", None)
+        self._store.remember(pending)

@@ -259,3 +259,74 @@ class Count(Case):
         store.error = PointError(FLASH)
         with self.assertRaises(PointError):
             claim.settle()
+
+
+class Reset(Case):
+    def test_in_flash(self):
+        """It is there after a reboot, and gone after the one in which it was told."""
+        self.assertFalse(self.boot().reset)
+        self.boot().keep_reset(True)
+        self.assertTrue(self.boot().reset)
+        self.boot().keep_reset(False)
+        self.assertFalse(self.boot().reset)
+
+    def test_outlives_the_claim(self):
+        """Whatever becomes of a claim, the reset stays; and the other way round."""
+        claim = self.boot()
+        found = claim.request_id()
+        claim.keep_reset(True)
+        self.assertEqual(claim.request_id(), found)
+        for _ in range(9):
+            claim.count()
+        claim.renew("f" * 32)
+        self.assertEqual(self.boot().request_id(), found)
+        claim.renew(found)
+        self.assertTrue(self.boot().reset)
+        another = claim.request_id()
+        self.assertNotEqual(another, found)
+        claim.keep_reset(False)
+        self.assertEqual(self.boot().request_id(), another)
+        claim.keep_reset(True)
+        claim.settle()
+        self.assertTrue(self.boot().reset)
+        self.assertEqual(self.boot().attempts, 0)
+        self.assertNotEqual(self.boot().request_id(), another)
+
+    def test_settled_with_one_write(self):
+        """Each warm boot settles; a reset that waits does not make it write."""
+        store = Spy()
+        claim = Claim(store, self.dice)
+        claim.request_id()
+        claim.keep_reset(True)
+        writes = store.writes
+        for _ in range(3):
+            claim.settle()
+        self.assertEqual(store.writes, writes + 1)
+        self.assertTrue(claim.reset)
+
+    def test_flash_fails(self):
+        """What flash did not take is not kept, and whoever asked is told."""
+        store = Spy()
+        claim = Claim(store, self.dice)
+        for wanted in (True, False):
+            store.error = PointError(FLASH)
+            with self.assertRaises(PointError):
+                claim.keep_reset(wanted)
+            self.assertIs(claim.reset, not wanted)
+            store.error = None
+            claim.keep_reset(wanted)
+
+    def test_power_cut(self):
+        """Power that fails while anything else is written does not cost the reset."""
+        self.boot().keep_reset(True)
+        for act in ("request_id", "count", "settle", "request_id", "count"):
+            before = {name: self.folder.read(name) for name in self.folder.names()}
+            getattr(self.boot(), act)()
+            for name in self.folder.names():
+                whole = self.folder.read(name)
+                if whole != before.get(name):
+                    for end in range(len(whole)):
+                        self.folder.write(name, whole[:end])
+                        self.assertTrue(self.boot().reset, (act, end))
+                    self.folder.write(name, whole)
+            self.assertTrue(self.boot().reset, act)
