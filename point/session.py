@@ -16,11 +16,11 @@ def _silent(event, detail):
 
 
 class Session:
-    """A connection with what `access` (a PointAccess) holds, kept up by step().
+    """Connections with what `access` (a PointAccess) holds, kept up by step().
 
     `received(topic, message)`, both bytes, is called for each message; what it raises
-    does not end the session. `log(event, detail)` is told of each change. When
-    access.rejected is set, leave: the broker has refused the credentials for good.
+    does not end the session. `log(event, detail)` is told of each change, `connections`
+    counts. When access.rejected is set, leave: the broker refuses them for good.
     """
 
     def __init__(self, access, received=None, log=_silent):
@@ -36,8 +36,7 @@ class Session:
         self._topics = {}
         self._client = None
         self._confirmed = False
-        self._attempt = 0
-        self._refusals = 0
+        self.connections = self._attempt = self._refusals = 0
         self._next = ticks_ms()
 
     def connect(self):
@@ -54,6 +53,7 @@ class Session:
             client.close()
             raise error
         self._client = client
+        self.connections += 1
         self._keep_alive_ms = settings["keepAlive"] * 500  # ask at half time
         self._spoke = self._heard = ticks_ms()
         self._attempt = self._refusals = 0

@@ -469,6 +469,18 @@ class Step(Case):
         self.assertEqual(log, [connected, ("lost", "E13 CLOSED: gone"), connected])
 
 
+    def test_connections_are_counted(self):
+        """Each one that stands, and no attempt: whoever watches it sees a new one."""
+        session = self.session()
+        self.failing("connect", PointError(CLOSED), None, PointError(CLOSED))
+        self.failing("check", None, PointError(CLOSED))
+        found = []
+        for _ in range(6):
+            session.step()
+            found.append(session.connections)
+        self.assertEqual(found, [0, 1, 1, 1, 2, 2])
+
+
 class Rejected(Case):
     def refuse(self, count, number=BROKER_REFUSED):
         self.failing("connect", *[PointError(number) for _ in range(count)])
@@ -586,6 +598,27 @@ class Whole(unittest.TestCase):
         self.assertTrue(Session(self.access()).step())
         after = [self.folder.read(name) for name in self.folder.names()]
         self.assertEqual(after, before)
+
+    def test_a_reset_that_waits(self):
+        """It is no claim: nothing is settled, so nothing written, because of it."""
+        Session(self.access("first")).step()
+        self.access().claim.keep_reset(True)
+        before = [self.folder.read(name) for name in self.folder.names()]
+        for _ in range(3):
+            access = self.access()
+            access.claim.settle = None
+            self.assertTrue(Session(access).step())
+            self.assertTrue(access.claim.reset)
+        after = [self.folder.read(name) for name in self.folder.names()]
+        self.assertEqual(after, before)
+
+    def test_a_reset_beside_a_claim(self):
+        """A claim that was not needed is settled, the reset stays."""
+        Session(self.access("first")).step()
+        access = self.access()
+        access.store.remember({"requestId": "x", "attempts": 15, "reset": 1})
+        self.assertTrue(Session(self.access()).step())
+        self.assertEqual(access.store.pending(), {"reset": 1})
 
     def test_claim_is_settled_by_a_connection(self):
         """A claim ends when its credentials have worked, not before."""
