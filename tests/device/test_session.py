@@ -468,7 +468,6 @@ class Step(Case):
         connected = ("connected", "mqtt.example.com")
         self.assertEqual(log, [connected, ("lost", "E13 CLOSED: gone"), connected])
 
-
     def test_connections_are_counted(self):
         """Each one that stands, and no attempt: whoever watches it sees a new one."""
         session = self.session()
