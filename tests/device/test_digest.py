@@ -1,9 +1,9 @@
-"""point.digest: HMAC-SHA256 by the RFC's own vectors, and equality."""
+"""point.digest: HMAC by the RFCs' own vectors, and equality."""
 
 import unittest
 
 from point import digest
-from point.compat import binascii
+from point.compat import binascii, hashlib
 
 BLOCK = b"Test Using Larger Than Block-Size Key - Hash Key First"
 BOTH = (
@@ -43,6 +43,33 @@ RFC_4231 = (  # its cases 1 to 4, 6 and 7; case 5 is about truncation
     ),
 )
 
+RFC_2202 = (  # its cases 1, 2, 3 and 6: key, message, HMAC-MD5, HMAC-SHA-1
+    (
+        (b"\x0b" * 16, b"\x0b" * 20),
+        b"Hi There",
+        "9294727a3638bb1c13f48ef8158bfc9d",
+        "b617318655057264e28bc0b6fb378c8ef146be00",
+    ),
+    (
+        (b"Jefe", b"Jefe"),
+        b"what do ya want for nothing?",
+        "750c783e6ab0b503eaa86e310a5db738",
+        "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79",
+    ),
+    (
+        (b"\xaa" * 16, b"\xaa" * 20),
+        b"\xdd" * 50,
+        "56be34521d144c88dbb8c733f0e8b3f6",
+        "125d7342b9ac11cd91a39af48aa17b4f63f175d3",
+    ),
+    (
+        (b"\xaa" * 80, b"\xaa" * 80),
+        BLOCK,
+        "6b1ab7fe4bd7bf8f0b62e6ce61b9d0cd",
+        "aa4ae5e15272d00e95705637ce8a3b55ed402112",
+    ),
+)
+
 
 def hexed(data):
     return binascii.hexlify(data).decode()
@@ -64,6 +91,25 @@ class Digest(unittest.TestCase):
         """Short keys, long keys, short and long messages."""
         for key, message, expected in RFC_4231:
             self.assertEqual(hexed(digest.hmac_sha256(key, message)), expected)
+
+    def hmac_by(self, name, place, column):
+        """RFC 2202's cases by one of hashlib's functions."""
+        sha = getattr(hashlib, name, None)
+        if not sha:
+            self.skipTest("this firmware has no " + name)
+        for case in RFC_2202:
+            found = digest.hmac(
+                lambda data: sha(data).digest(), case[0][place], case[1]
+            )
+            self.assertEqual(hexed(found), case[column])
+
+    def test_rfc_2202_md5(self):
+        """HMAC over a hash of 16 bytes."""
+        self.hmac_by("md5", 0, 2)
+
+    def test_rfc_2202_sha1(self):
+        """HMAC over a hash of 20 bytes."""
+        self.hmac_by("sha1", 1, 3)
 
     def test_keys_around_a_block(self):
         """63, 64 and 65 bytes: padded, as it is, hashed; each another key."""

@@ -1,10 +1,11 @@
 """point.mqttauth: who a board says it is."""
 
+import sys
 import unittest
 
 import fakes
 
-from point import mqttauth
+from point import aliyun, gizwits, mqttauth
 from point.errors import PointError
 
 
@@ -27,6 +28,76 @@ class Plain(unittest.TestCase):
         config["connect"]["clientId"] = "chosen"
         given = mqttauth.plain(config["device"], config["connect"], None)
         self.assertEqual(given[0], "chosen")
+
+
+class Clouds(unittest.TestCase):
+    def found(self, auth, **connect):
+        """What settings() and the scheme's own function make of one device."""
+        config = fakes.config()
+        config["connect"].update(connect)
+        config["connect"]["auth"] = auth
+        found = mqttauth.settings(config, bytes)
+        names = found["clientId"], found["user"], found["password"]
+        return names, config["device"], config["connect"]
+
+    def test_aliyun(self):
+        """Signed, without a clock, with the method and the ssl of the settings."""
+        for connect in ({}, {"ssl": 0}, {"signMethod": "hmacsha1", "clientId": "x"}):
+            found, device, given = self.found("aliyun", **connect)
+            self.assertEqual(found, aliyun.login(device, given, aliyun.FIXED_TIME))
+
+    def test_aliyun_token(self):
+        """The token is what the deviceSecret holds."""
+        found, device, given = self.found("aliyun-token", clientId="given")
+        self.assertEqual(found, aliyun.token_login(device, given))
+
+    def test_gizwits(self):
+        """Its nonce is drawn from what the board offers."""
+        found, device, given = self.found("gizwits", clientId="did")
+        self.assertEqual(found, gizwits.login(device, given, bytes))
+        self.assertIn("signnonce=AAAAAAAAAA", found[1])
+
+    def test_gizwits_classic(self):
+        """No nonce, no sum."""
+        found, device, given = self.found("gizwits-classic", clientId="did")
+        self.assertEqual(found, gizwits.classic_login(device, given))
+
+    def test_what_a_cloud_cannot_have(self):
+        """It is an OPTION that is named, not a password that nobody takes."""
+        for auth, connect, part in (
+            ("aliyun", {"signMethod": "md5"}, "signMethod"),
+            ("aliyun", {"clientId": "c" * 65}, "clientId"),
+            ("aliyun-token", {}, "clientId"),
+            ("gizwits", {}, "clientId"),
+            ("gizwits-classic", {}, "clientId"),
+        ):
+            with self.assertRaises(PointError) as raised:
+                self.found(auth, **connect)
+            self.assertEqual(raised.exception.name, "OPTION", auth)
+            self.assertIn(part, raised.exception.detail)
+
+    def test_only_the_cloud_that_is_used_is_loaded(self):
+        """A board of one scheme has no module of another in memory."""
+        names = ["point." + name for name in ("aliyun", "gizwits", "cipher")]
+        for auth, expected in (
+            ("plain", []),
+            ("gizwits", ["point.gizwits"]),
+            ("aliyun", ["point.aliyun"]),
+        ):
+            package = sys.modules["point"]
+            held = {
+                name: sys.modules.pop(name) for name in names if name in sys.modules
+            }
+            for name in held:
+                delattr(package, name[6:])
+            try:
+                self.found(auth, clientId="x")
+                loaded = [name for name in names if name in sys.modules]
+            finally:
+                sys.modules.update(held)
+                for name in held:
+                    setattr(package, name[6:], held[name])
+            self.assertEqual(loaded, expected)
 
 
 class Settings(unittest.TestCase):
