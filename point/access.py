@@ -23,7 +23,7 @@ class PointAccess:
     success_code = SUCCESS
     spread_s = 0  # a board's first request comes within so many seconds, at random
     flash_key = None  # 32 bytes of this board's own, which encrypt its flash
-    registration = None  # asks the cloud instead of a server: point.registration
+    registration = None  # what to register with a cloud as: point.registration
     overrides = {}  # members of "connect" that the board's settings know better
 
     def __init__(
@@ -36,8 +36,7 @@ class PointAccess:
         store=None,
     ):
         self.device_config = _empty()
-        self.error = self.source = self._claim = self._opened = None
-        self._confirmed = None  # True if the flash knows that they have worked
+        self.error = self.source = self._claim = self._opened = self._confirmed = None
         self.retry_after_s = self._lived = 0
         self.board = board
         self.random = board.random if board else os.urandom
@@ -77,11 +76,11 @@ class PointAccess:
 
     def confirm(self):
         """The broker took them. Raises PointError(FLASH or READ_BACK)."""
-        if not self._confirmed:
+        if not self._confirmed:  # else the flash knows that they have worked
             self.claim.settle()
             self.store.confirm()  # last: then all is settled where this is done
-            self._claim = self._opened = None
-            unload(FINDERS)
+        self._claim = self._opened = None
+        unload(FINDERS)
 
     def load(self, verb="load"):
         """Take the credentials that flash holds. False if it holds none."""

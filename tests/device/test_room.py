@@ -68,6 +68,18 @@ class Room(unittest.TestCase):
         held = [name for name in loaded() if name not in gone]
         self.assertEqual(held, [])
 
+    def test_what_was_asked_before_a_connection(self):
+        """Whoever looks into the flash of a warm board does not keep it open."""
+        access = self.boot()
+        self.assertEqual(access.ensure(URL, DATA), "00000")
+        access.confirm()
+        access = self.boot()
+        self.assertEqual(access.ensure(URL, DATA), "00000")
+        gone = [] if micropython else list(room.FINDERS)
+        self.assertFalse(access.claim.reset)
+        access.confirm()
+        self.assertEqual([name for name in loaded() if name not in gone], [])
+
     def test_a_failure_lets_nothing_go(self):
         """What is going to be tried again stays."""
         self.server.script = [provisioning.lost]
