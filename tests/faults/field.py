@@ -29,15 +29,16 @@ class Field:
         self.folder = DataFolder(folder / "data")
         keys.create_master(self.folder)
         self._keys = keys.open_keys(self.folder)
-        self._signed = policy is not Policy.OPEN
+        self._policy = policy
         with _ONE_MIGRATION, open_database(self.folder.registry) as database:
-            products.add(
+            product = products.add(
                 database,
                 "Faults",
                 product_key=PRODUCT,
                 policy=policy,
                 mqtt_host="mqtt.test",
             )
+            self._product_secret = product.product_secret or ""
             rows = [devices.checked_row(n, imei(n), None) for n in range(boards)]
             devices.register(database, PRODUCT, rows)
         self._authority = certificates.init(folder / "ca")
@@ -47,7 +48,11 @@ class Field:
 
     def board(self, number: int) -> dict[str, Any]:
         """What board `number` has from the factory."""
-        key = self._keys.derive(PRODUCT, imei(number)).hex() if self._signed else None
+        key = {
+            Policy.OPEN: None,
+            Policy.PRODUCT_SECRET: self._product_secret.encode().hex(),
+            Policy.DEVICE_KEY: self._keys.derive(PRODUCT, imei(number)).hex(),
+        }[self._policy]
         return {"imei": imei(number), "productKey": PRODUCT, "key": key, "ca": self.ca}
 
     def secrets(self) -> list[tuple[str, str]]:
