@@ -1,39 +1,13 @@
-"""The HTTP face of the registry: POST /v1/access, and a page that documents it."""
+"""The HTTP face of the registry: one router for each of those who talk to it."""
 
-import os
-from dataclasses import dataclass
-from time import perf_counter, time
-
-import structlog
-from fastapi import FastAPI, Request, Response
-from fastapi.concurrency import run_in_threadpool
+from fastapi import FastAPI
 from sqlalchemy import literal, select
-from starlette.requests import ClientDisconnect
 
-from point import __version__, protocol, protocol_server
-from point.errors import PointError
-from point.imei import masked
-from pointctl.registry.access import Answer, BrokerAccounts, Issuer
+from point import __version__
+from pointctl.registry.access import BrokerAccounts, Issuer
 from pointctl.registry.database import Database
 from pointctl.registry.keys import ClaimKeys
-from pointctl.server import wire
-
-_log = structlog.get_logger()
-
-
-_RETRY_AFTER_S = 30  # when it was our fault; boards add a random share
-
-
-@dataclass(frozen=True)
-class _Reply:
-    """A reply, and what the log says of it."""
-
-    code: str
-    body: bytes
-    event: str = "access"
-    imei: str | None = None  # masked
-    reason: str | None = None
-    skew_s: int | None = None  # how far the board's clock is ahead, if it has one
+from pointctl.server import access
 
 
 def create_app(
@@ -42,36 +16,8 @@ def create_app(
     broker_accounts: BrokerAccounts | None = None,
 ) -> FastAPI:
     """The ASGI application over one registry."""
-    issuer = Issuer(database, keys, broker_accounts)
     app = FastAPI(title="PointAccess", version=__version__, redoc_url=None)
-
-    @app.post(
-        "/v1/access",
-        summary="Give a board its credential",
-        responses=wire.responses(),
-        response_class=Response,
-        openapi_extra={"requestBody": wire.request_body()},
-    )
-    async def access(request: Request) -> Response:
-        started = perf_counter()
-        body = await _body(request)
-        try:
-            reply = await run_in_threadpool(_reply, issuer, body)
-        except Exception as error:  # whatever it is, the board can read the reply
-            _log.error("access failed", exc_info=error)
-            failed = Answer(protocol.INTERNAL, retry_after_s=_RETRY_AFTER_S)
-            reply = _Reply(
-                failed.code, _encoded(failed, None), reason=type(error).__name__
-            )
-        _log.info(
-            reply.event,
-            imei=reply.imei,
-            code=reply.code,
-            reason=reply.reason,
-            skew_s=reply.skew_s,
-            ms=round((perf_counter() - started) * 1000, 1),
-        )
-        return _response(reply)
+    app.include_router(access.router(Issuer(database, keys, broker_accounts)))
 
     @app.get("/healthz", summary="Tell whether the registry can be read")
     def healthz() -> dict[str, str]:
@@ -80,58 +26,3 @@ def create_app(
         return {"status": "ok"}
 
     return app
-
-
-async def _body(request: Request) -> bytes:
-    """The body, cut where it is too long already. One that broke off is empty."""
-    body = b""
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > protocol.MAX_BODY:
-                break
-    except ClientDisconnect:
-        return b""
-    return body
-
-
-def _reply(issuer: Issuer, body: bytes) -> _Reply:
-    try:
-        request = protocol_server.decode_request(body)
-    except PointError as error:
-        refused = Answer(protocol.BAD_REQUEST)
-        return _Reply(refused.code, _encoded(refused, None), reason=error.detail)
-    answer = issuer.answer(request)
-    return _Reply(
-        answer.code,
-        _encoded(answer, request["requestId"]),
-        "acknowledge" if request["ack"] else "access",
-        masked(request["imei"]),
-        answer.reason,
-        request["time"] - int(time()) if request["time"] else None,
-    )
-
-
-def _encoded(answer: Answer, request_id: str | None) -> bytes:
-    """The body of a reply; credentials are sealed if there is a key for that."""
-    if answer.config is not None and answer.seal_key is not None:
-        sealed: bytes = protocol_server.encode_sealed_reply(
-            answer.config, answer.seal_key, request_id, os.urandom(16)
-        )
-        return sealed
-    clear: bytes = protocol_server.encode_reply(
-        answer.code, answer.config, answer.retry_after_s
-    )
-    return clear
-
-
-def _response(reply: _Reply) -> Response:
-    # After a bad request the rest of the connection cannot be trusted to be HTTP, or
-    # may be a body without an end.
-    bad = reply.code == protocol.BAD_REQUEST
-    return Response(
-        reply.body,
-        status_code=protocol_server.http_status(reply.code),
-        media_type="application/json",
-        headers={"Connection": "close"} if bad else None,
-    )

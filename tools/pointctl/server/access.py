@@ -1,0 +1,110 @@
+"""POST /v1/access: what a board asks, and what it is answered."""
+
+import os
+from dataclasses import dataclass
+from time import perf_counter, time
+
+import structlog
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from point import protocol, protocol_server
+from point.errors import PointError
+from point.imei import masked
+from pointctl.registry.access import Answer, Issuer
+from pointctl.server import wire
+from pointctl.server.body import whole_body
+
+_log = structlog.get_logger()
+
+
+_RETRY_AFTER_S = 30  # when it was our fault; boards add a random share
+
+
+@dataclass(frozen=True)
+class _Reply:
+    """A reply, and what the log says of it."""
+
+    code: str
+    body: bytes
+    event: str = "access"
+    imei: str | None = None  # masked
+    reason: str | None = None
+    skew_s: int | None = None  # how far the board's clock is ahead, if it has one
+
+
+def router(issuer: Issuer) -> APIRouter:
+    """The endpoint of boards."""
+    made = APIRouter()
+
+    @made.post(
+        "/v1/access",
+        summary="Give a board its credential",
+        responses=wire.responses(),
+        response_class=Response,
+        openapi_extra={"requestBody": wire.request_body()},
+    )
+    async def access(request: Request) -> Response:
+        started = perf_counter()
+        body = await whole_body(request)
+        try:
+            reply = await run_in_threadpool(_reply, issuer, body)
+        except Exception as error:  # whatever it is, the board can read the reply
+            _log.error("access failed", exc_info=error)
+            failed = Answer(protocol.INTERNAL, retry_after_s=_RETRY_AFTER_S)
+            reply = _Reply(
+                failed.code, _encoded(failed, None), reason=type(error).__name__
+            )
+        _log.info(
+            reply.event,
+            imei=reply.imei,
+            code=reply.code,
+            reason=reply.reason,
+            skew_s=reply.skew_s,
+            ms=round((perf_counter() - started) * 1000, 1),
+        )
+        return _response(reply)
+
+    return made
+
+
+def _reply(issuer: Issuer, body: bytes) -> _Reply:
+    try:
+        request = protocol_server.decode_request(body)
+    except PointError as error:
+        refused = Answer(protocol.BAD_REQUEST)
+        return _Reply(refused.code, _encoded(refused, None), reason=error.detail)
+    answer = issuer.answer(request)
+    return _Reply(
+        answer.code,
+        _encoded(answer, request["requestId"]),
+        "acknowledge" if request["ack"] else "access",
+        masked(request["imei"]),
+        answer.reason,
+        request["time"] - int(time()) if request["time"] else None,
+    )
+
+
+def _encoded(answer: Answer, request_id: str | None) -> bytes:
+    """The body of a reply; credentials are sealed if there is a key for that."""
+    if answer.config is not None and answer.seal_key is not None:
+        sealed: bytes = protocol_server.encode_sealed_reply(
+            answer.config, answer.seal_key, request_id, os.urandom(16)
+        )
+        return sealed
+    clear: bytes = protocol_server.encode_reply(
+        answer.code, answer.config, answer.retry_after_s
+    )
+    return clear
+
+
+def _response(reply: _Reply) -> Response:
+    # After a bad request the rest of the connection cannot be trusted to be HTTP, or
+    # may be a body without an end.
+    bad = reply.code == protocol.BAD_REQUEST
+    return Response(
+        reply.body,
+        status_code=protocol_server.http_status(reply.code),
+        media_type="application/json",
+        headers={"Connection": "close"} if bad else None,
+    )
