@@ -9,6 +9,7 @@ from pointctl.demo import commands as demo
 from pointctl.registry import commands as registry
 from pointctl.registry import key_commands as keys
 from pointctl.registry import lifecycle_commands as lifecycle
+from pointctl.registry import operator_commands as operators
 from pointctl.server import commands as server
 
 app = typer.Typer(
@@ -40,6 +41,7 @@ app.add_typer(registry.products_app, name="products")
 app.add_typer(registry.devices_app, name="devices")
 registry.devices_app.add_typer(lifecycle.app)
 app.add_typer(keys.app, name="keys")
+app.add_typer(operators.app, name="operators")
 app.add_typer(server.ca_app, name="ca")
 app.command(epilog=server.SERVE_EXAMPLE)(server.serve)
 app.command(epilog=demo.EXAMPLE)(demo.demo)

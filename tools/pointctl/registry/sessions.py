@@ -1,0 +1,90 @@
+"""Browsers that are logged in: one row each, so that any process knows them all."""
+
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import ColumnElement, delete, or_, select, update
+
+from pointctl.errors import PointctlError
+from pointctl.registry import audit, operators
+from pointctl.registry.database import Database
+from pointctl.registry.models import Operator, OperatorSession
+from pointctl.registry.operators import Actor
+
+IDLE = timedelta(hours=2)
+LONGEST = timedelta(hours=12)
+_NOTED_EVERY = timedelta(minutes=1)  # a page should cost no write
+
+
+class WrongPassword(PointctlError):
+    """The name or the password is wrong, or the operator is disabled."""
+
+
+@dataclass(frozen=True)
+class Browser:
+    """A browser that is logged in, and the word that its forms must hold."""
+
+    actor: Actor
+    csrf: str = field(repr=False)
+
+
+def log_in(database: Database, name: str, password: str) -> str:
+    """The cookie of a new session. Raises WrongPassword."""
+    with database.reading() as session:
+        operator = session.scalar(select(Operator).where(Operator.name == name))
+    if not operators.password_holds(operator, password) or operator is None:
+        raise WrongPassword("the name or the password is wrong")
+    cookie, now = secrets.token_urlsafe(32), datetime.now(UTC)
+    with database.writing() as session:
+        session.execute(delete(OperatorSession).where(_over(now)))
+        session.add(
+            OperatorSession(
+                cookie_hash=operators.digest(cookie),
+                operator_id=operator.id,
+                csrf=secrets.token_urlsafe(32),
+                created_at=now,
+                seen_at=now,
+            )
+        )
+        session.get_one(Operator, operator.id).seen_at = now
+        audit.record_other(session.connection(), f"operator {name}", "logged in", name)
+    return cookie
+
+
+def find(database: Database, cookie: str) -> Browser | None:
+    """Whose cookie it is; None if it is nobody's, or was left alone for too long."""
+    cookie_hash, now = operators.digest(cookie), datetime.now(UTC)
+    query = (
+        select(OperatorSession, Operator.name, Operator.role)
+        .join_from(OperatorSession, Operator)
+        .where(OperatorSession.cookie_hash == cookie_hash, ~_over(now))
+        .where(Operator.disabled_at.is_(None))
+    )
+    with database.reading() as session:
+        found = session.execute(query).one_or_none()
+    if found is None:
+        return None
+    if found.OperatorSession.seen_at < now - _NOTED_EVERY:
+        noting = update(OperatorSession).where(
+            OperatorSession.cookie_hash == cookie_hash
+        )
+        with database.writing() as session:
+            session.execute(noting.values(seen_at=now))
+    return Browser(Actor(found.name, found.role), found.OperatorSession.csrf)
+
+
+def log_out(database: Database, cookie: str) -> None:
+    """End a session. One that has ended stays so."""
+    with database.writing() as session:
+        session.execute(
+            delete(OperatorSession).where(
+                OperatorSession.cookie_hash == operators.digest(cookie)
+            )
+        )
+
+
+def _over(now: datetime) -> ColumnElement[bool]:
+    return or_(
+        OperatorSession.seen_at < now - IDLE, OperatorSession.created_at < now - LONGEST
+    )
