@@ -6,12 +6,15 @@ from enum import StrEnum
 from sqlalchemy import (
     DateTime,
     Dialect,
+    Double,
     Enum,
     ForeignKey,
+    Index,
     MetaData,
     String,
     TypeDecorator,
     UniqueConstraint,
+    and_,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -24,6 +27,13 @@ class Policy(StrEnum):
     DEVICE_KEY = "device-key"  # that they hold a key of their own
 
 
+class Source(StrEnum):
+    """Where the credentials of a product come from."""
+
+    MINT = "mint"  # made here, at random
+    POOL = "pool"  # imported, each handed out once
+
+
 class State(StrEnum):
     """How far a device has come."""
 
@@ -31,7 +41,23 @@ class State(StrEnum):
     ISSUED = "issued"
     CONFIRMED = "confirmed"  # has connected to the broker
     REVOKED = "revoked"
-    QUARANTINED = "quarantined"  # an operator has to look at it
+    QUARANTINED = "quarantined"  # the server has doubts: an operator has to look
+    LOCKED = "locked"  # an operator has stopped its claims; connected it stays
+    RETIRED = "retired"  # at the end of its life, and never given anything again
+
+
+class Standing(StrEnum):
+    """What a credential is to its device, until it is retired."""
+
+    CURRENT = "current"
+    NEXT = "next"  # made by a rotation: current as soon as it is seen connected
+
+
+class PoolAlarm(StrEnum):
+    """What has been said of a pool since it was last filled."""
+
+    LOW = "low"
+    EMPTY = "empty"
 
 
 class ClaimState(StrEnum):
@@ -83,6 +109,12 @@ def _words(words: type[StrEnum]) -> Enum:
     )
 
 
+def _bytewise(length: int) -> String:
+    """A column of text that sorts by its bytes on both databases, as a prefix needs."""
+    on_postgresql = String(length, collation="C")
+    return String(length).with_variant(on_postgresql, "postgresql")
+
+
 class Base(DeclarativeBase):
     """Constraints have names, so that a later migration can change them."""
 
@@ -99,7 +131,10 @@ class Base(DeclarativeBase):
         State: _words(State),
         Policy: _words(Policy),
         ClaimState: _words(ClaimState),
+        PoolAlarm: _words(PoolAlarm),
         Role: _words(Role),
+        Source: _words(Source),
+        Standing: _words(Standing),
     }
 
 
@@ -122,6 +157,26 @@ class Product(Base):
     sign_method: Mapped[str | None] = mapped_column(String(64))
     region: Mapped[str | None] = mapped_column(String(64))
     instance_id: Mapped[str | None] = mapped_column(String(64))
+    source: Mapped[Source] = mapped_column(default=Source.MINT)
+    pool_warn_below: Mapped[int] = mapped_column(default=100)
+    pool_alarm: Mapped[PoolAlarm | None]
+    open_batch: Mapped[str | None] = mapped_column(String(64))  # takes in unknown IMEIs
+    max_failures_per_s: Mapped[int] = mapped_column(default=200)  # limits.py
+    created_at: Mapped[datetime]
+
+
+class Batch(Base):
+    """Devices of a product that are made together, and how many of them may enrol."""
+
+    __tablename__ = "batches"
+    __table_args__ = (UniqueConstraint("product_key", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    product_key: Mapped[str] = mapped_column(ForeignKey("products.product_key"))
+    name: Mapped[str] = mapped_column(String(64))
+    quota: Mapped[int | None]
+    expires_at: Mapped[datetime | None]
+    enrolled: Mapped[int] = mapped_column(default=0)  # devices ever given a credential
     created_at: Mapped[datetime]
 
 
@@ -132,14 +187,23 @@ class Device(Base):
     __table_args__ = (
         UniqueConstraint("imei", "product_key"),  # IMEI first: boards are found by it
         UniqueConstraint("product_key", "device_name"),
+        # Each list of devices is a walk along one of these, however many there are.
+        Index("ix_devices_product_key_id", "product_key", "id"),
+        Index("ix_devices_state_id", "state", "id"),
+        Index("ix_devices_batch_id_id", "batch_id", "id"),
+        Index("ix_devices_device_name", "device_name"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     product_key: Mapped[str] = mapped_column(ForeignKey("products.product_key"))
-    imei: Mapped[str] = mapped_column(String(15))
-    device_name: Mapped[str] = mapped_column(String(64))
+    imei: Mapped[str] = mapped_column(_bytewise(15))
+    device_name: Mapped[str] = mapped_column(_bytewise(64))
     state: Mapped[State]
+    batch_id: Mapped[int | None] = mapped_column(ForeignKey("batches.id"))
     created_at: Mapped[datetime]
+    created_by: Mapped[str | None] = mapped_column(String(64))  # None: not known
+    # When it was first given a credential; restored ones keep it.
+    enrolled_at: Mapped[datetime | None] = mapped_column(index=True)
     issued_at: Mapped[datetime | None]
     announced_at: Mapped[datetime | None]  # when the broker was told of it
     confirmed_at: Mapped[datetime | None]  # when it first connected to the broker
@@ -150,18 +214,60 @@ class Device(Base):
 
     # lazy="raise": a secret is read where a query names it, never by accident.
     product: Mapped[Product] = relationship(lazy="raise")
-    credential: Mapped["Credential | None"] = relationship(lazy="raise")
+    batch: Mapped[Batch | None] = relationship(lazy="raise")
+    credential: Mapped["Credential | None"] = relationship(
+        lazy="raise",
+        primaryjoin=lambda: and_(
+            Credential.device_id == Device.id, Credential.standing == Standing.CURRENT
+        ),
+    )
+
+
+class DeviceTag(Base):
+    """A word that operators have put on a device, to find it by."""
+
+    __tablename__ = "device_tags"
+    __table_args__ = (Index("ix_device_tags_tag_device_id", "tag", "device_id"),)
+
+    device_id: Mapped[int] = mapped_column(ForeignKey("devices.id"), primary_key=True)
+    tag: Mapped[str] = mapped_column(_bytewise(32), primary_key=True)
 
 
 class Credential(Base):
-    """The secret of one device."""
+    """A secret of a device. Those that are retired stay as history, without it."""
 
     __tablename__ = "credentials"
+    # At most one of each standing: databases take nulls for different.
+    __table_args__ = (UniqueConstraint("device_id", "standing"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    device_id: Mapped[int] = mapped_column(ForeignKey("devices.id"), unique=True)
-    device_secret: Mapped[str] = mapped_column(String(256))
+    device_id: Mapped[int] = mapped_column(ForeignKey("devices.id"))
+    standing: Mapped[Standing | None] = mapped_column(default=Standing.CURRENT)
+    source: Mapped[Source] = mapped_column(default=Source.MINT)
+    device_secret: Mapped[str | None] = mapped_column(String(512))
+    product_secret: Mapped[str | None] = mapped_column(String(512))  # from some pools
     created_at: Mapped[datetime]
+    retired_at: Mapped[datetime | None]  # its standing is None from then on
+
+
+class Pooled(Base):
+    """An imported credential. Once a device has taken it, its secrets are there."""
+
+    __tablename__ = "pool"
+    __table_args__ = (
+        UniqueConstraint("product_key", "device_name"),
+        # The next that is left is the first without a device.
+        Index("ix_pool_product_key_device_id_id", "product_key", "device_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    product_key: Mapped[str] = mapped_column(ForeignKey("products.product_key"))
+    device_name: Mapped[str] = mapped_column(_bytewise(64))
+    device_secret: Mapped[str | None] = mapped_column(String(512))
+    product_secret: Mapped[str | None] = mapped_column(String(512))
+    device_id: Mapped[int | None] = mapped_column(ForeignKey("devices.id"))
+    added_at: Mapped[datetime]
+    taken_at: Mapped[datetime | None]
 
 
 class Claim(Base):
@@ -248,3 +354,12 @@ class Refusals(Base):
     product_key: Mapped[str] = mapped_column(String(64), primary_key=True)  # or ""
     code: Mapped[str] = mapped_column(String(5), primary_key=True)
     count: Mapped[int]
+
+
+class RateLimit(Base):
+    """When a key will have used up nothing of its allowance (limits.py)."""
+
+    __tablename__ = "rate_limits"
+
+    key: Mapped[str] = mapped_column(String(80), primary_key=True)
+    free_at: Mapped[float] = mapped_column(Double)  # Unix seconds
