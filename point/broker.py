@@ -17,13 +17,14 @@ class BrokerSocket:
     """What umqtt.simple takes for the module `socket`, and for the socket it opens.
 
     `connect(host, port, trust, timeout_s)` gives a Stream; `timeout_s` bounds the
-    connection, and then each packet.
+    connection, and then each packet; with `once` all of them together.
     """
 
-    def __init__(self, connect, host, port, trust, timeout_s):
+    def __init__(self, connect, host, port, trust, timeout_s, once=False):
         self._connect = connect
         self._where = host, port, trust, timeout_s
         self._timeout_s = timeout_s
+        self._once = once
         self._stream = None
         self._packet = b""
         self.packets = 0  # reads that gave something: a broker that is not silent
@@ -52,7 +53,7 @@ class BrokerSocket:
         if size and len(self._packet) >= size:
             packet = self._packet
             self._packet = b""
-            self._stream.within(self._timeout_s)
+            self._within()
             self._stream.write(packet)
 
     def read(self, count):
@@ -60,7 +61,7 @@ class BrokerSocket:
         if count > _MAX_READ:
             raise PointError(TOO_LARGE, "the broker's packet")
         if self._stream.waits:
-            self._stream.within(self._timeout_s)
+            self._within()
         data = self._stream.read(count)
         if data is not None:
             if len(data) < count:
@@ -71,7 +72,7 @@ class BrokerSocket:
     def setblocking(self, blocking):
         """umqtt looks without waiting, but waits for the rest of a packet."""
         self._stream.waits = blocking
-        self._stream.within(self._timeout_s)
+        self._within()
 
     def settimeout(self, timeout_s):
         """Ignored: newer umqtt sets its own, ours is tighter."""
@@ -79,6 +80,10 @@ class BrokerSocket:
     def close(self):
         if self._stream:
             self._stream.close()
+
+    def _within(self):
+        if not self._once:
+            self._stream.within(self._timeout_s)
 
 
 def _packet_size(data):

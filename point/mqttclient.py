@@ -24,8 +24,15 @@ class Client:
 
     def __init__(self, library, connect, settings):
         where = settings["host"], settings["port"]
-        trust = settings["trust"]
-        self._socket = BrokerSocket(connect, where[0], where[1], trust, _TIMEOUT_S)
+        within = settings.get("withinS")
+        self._socket = BrokerSocket(
+            connect,
+            where[0],
+            where[1],
+            settings["trust"],
+            within or _TIMEOUT_S,
+            bool(within),
+        )
         library.socket = self._socket
         self._clean = bool(settings["cleanSession"])
         self._client = library.MQTTClient(

@@ -53,7 +53,8 @@ def mqtt(settings):
 
     `settings`: host, port, trust (as in connect), clientId, user, password, keepAlive
     (s), cleanSession (0 or 1), received (called with topic and message, both bytes),
-    and perhaps will ({"topic", "message"}).
+    and perhaps will ({"topic", "message"}) and withinS (s): then all that is called
+    ends within so many seconds of connect() in all, a peer that drips included.
     """
     raise PointError(OPTION, "mqtt() is not written yet")
 

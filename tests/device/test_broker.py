@@ -336,6 +336,42 @@ class Failures(Case):
         self.assertEqual(asked, [("mqtt.example.com", 8883, {"ca": b"ca"}, 30)])
         self.assertEqual(set(link.deadlines), {30})
 
+    def test_one_deadline_for_all(self):
+        """With withinS nothing gives it more time, whatever is read or written."""
+        asked = []
+        link = fakes.Stream(CONNACK + b"\xd0\0", open=True)
+
+        def connecting(*where):
+            asked.append(where)
+            return link
+
+        self.patch.set(simple, "socket", simple.socket)
+        client = Client(simple, connecting, settings(withinS=7))
+        client.connect()
+        client.ping()
+        self.assertTrue(client.check())
+        self.assertFalse(client.check())
+        client.disconnect()
+        self.assertEqual(asked, [("mqtt.example.com", 8883, None, 7)])
+        self.assertEqual(link.deadlines, [])
+
+    def test_drip_within_one_deadline(self):
+        """A length that never ends, a byte a second, is cut off at withinS."""
+        now = [0]
+        self.patch.set(stream, "ticks_ms", lambda: now[0])
+        client = self.client(withinS=5)
+        client.connect()
+        drips = []
+
+        def dripping(most):
+            now[0] += 1000
+            drips.append(b"\x80" if drips else b"\x30")
+            return drips[-1]
+
+        self.sock.recv = dripping
+        self.failed("TIMEOUT", client.check)
+        self.assertEqual(len(drips), 5)
+
     def test_failed_connection(self):
         """What connecting raises comes through, and there is nothing to close."""
         self.patch.set(simple, "socket", simple.socket)
