@@ -1,6 +1,6 @@
 """A POST that ends: one deadline, small caps, no redirects, everything closed.
 
-Just enough of HTTP/1.1 (RFC 9112) for one JSON exchange with a provisioning server.
+Just enough of HTTP/1.1 (RFC 9112) for one exchange with a provisioning server.
 """
 
 from .compat import json
@@ -33,7 +33,11 @@ class Server:
             body = json.dumps(data).encode()
         except (TypeError, ValueError):
             raise PointError(OPTION, "the request's data is not JSON")
-        request = self._request(body, headers)
+        return self.send(body, "json", headers)
+
+    def send(self, body, subtype, headers=None):
+        """POST bytes of the media type application/`subtype`; else as post()."""
+        request = self._request(body, subtype, headers)
         if not self._stream:  # its one deadline is that of the whole conversation
             self._stream = self._connect(
                 self._host, self._port, self._trust, self._timeout_s
@@ -50,12 +54,12 @@ class Server:
             self._stream.close()
             self._stream = None
 
-    def _request(self, body, headers):
+    def _request(self, body, subtype, headers):
         head = (
-            "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n"
+            "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/%s\r\n"
             "Content-Length: %d\r\n"
         )
-        head %= (self._path, self._authority, len(body))
+        head %= (self._path, self._authority, subtype, len(body))
         for name in headers or ():
             line = "%s: %s" % (name, headers[name])
             if "\r" in line or "\n" in line:

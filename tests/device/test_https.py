@@ -48,6 +48,16 @@ class Request(Case):
         self.assertEqual(self.board.streams[0].writes, [GOLDEN + b"\r\n" + BODY])
         self.assertEqual(self.board.streams[0].closed, 1)
 
+    def test_form(self):
+        """Bytes of another type go as they are, under that type."""
+        board = fakes.Board(replies=[http(b"{}")])
+        server = https.Server(board.connect, URL, TRUST, 30)
+        found = server.send(b"a=b&c=d", "x-www-form-urlencoded", {"X-Key": "k"})
+        self.assertEqual(found, (200, b"{}"))
+        head = GOLDEN.replace(b"/json", b"/x-www-form-urlencoded")
+        head = head.replace(b": 27", b": 7") + b"X-Key: k\r\n"
+        self.assertEqual(board.streams[0].writes, [head + b"\r\na=b&c=d"])
+
     def test_connection(self):
         """Host, port, trust and the time limit go to whoever connects."""
         self.post(timeout_s=7)
