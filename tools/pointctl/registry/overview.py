@@ -1,0 +1,68 @@
+"""What the fleet is doing, in figures: for the overview page and the API."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import Select, func, select
+
+from pointctl.registry.database import Database
+from pointctl.registry.models import Device, State
+
+
+class Span(StrEnum):
+    """How far back an overview looks."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
+_STEPS = {
+    Span.DAY: (timedelta(hours=1), 24),
+    Span.WEEK: (timedelta(hours=6), 28),
+    Span.MONTH: (timedelta(days=1), 30),
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """How many devices got their first credential in one step of a span."""
+
+    start: datetime
+    count: int
+
+
+def beginning(span: Span) -> datetime:
+    """When the first step of a span begins: whole steps, the last is not over yet."""
+    step, number = _STEPS[span]
+    now = datetime.now(UTC)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight + ((now - midnight) // step + 1 - number) * step
+
+
+def states(database: Database) -> dict[State, int]:
+    """How many devices are in each state."""
+    query = select(Device.state, func.count()).group_by(Device.state)
+    with database.reading() as session:
+        found = dict(session.execute(query).tuples().all())
+    return {state: found.get(state, 0) for state in State}
+
+
+def enrolments(database: Database, span: Span) -> Sequence[Step]:
+    """A span's steps, oldest first."""
+    step, number = _STEPS[span]
+    starts = [beginning(span) + i * step for i in range(number)]
+    # Each count is a walk along the index of the dates, in words that all databases
+    # have; grouping by the hour is said differently in each.
+    counts = [_enrolled(start, start + step).scalar_subquery() for start in starts]
+    with database.reading() as session:
+        found = session.execute(select(*counts)).one()
+    return [Step(start, count) for start, count in zip(starts, found, strict=True)]
+
+
+def _enrolled(start: datetime, end: datetime) -> Select[int]:
+    return select(func.count(Device.enrolled_at)).where(
+        Device.enrolled_at >= start, Device.enrolled_at < end
+    )
