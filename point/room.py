@@ -8,6 +8,7 @@ from .compat import gc, micropython, sys
 # What finds credentials, until they are there.
 FINDERS = ("claim", "credentials", "exchange", "foreign", "httpreply", "https", "imei")
 FINDERS += ("protocol", "run", "seal", "slot", "store", "strictjson", "url")
+FINDERS += ("registration", "registerhttps", "registermqtt")
 
 
 def unload(names):

@@ -87,9 +87,12 @@ class _Walk:
         return flow.DONE
 
     def fetch(self):
-        from .exchange import Exchange
         from .protocol import REPLAYED
 
+        if self._access.registration:
+            from .registration import Registration as Exchange
+        else:
+            from .exchange import Exchange
         self.code = FETCH_FAILED
         self._exchange = Exchange(*self._request)
         self.code, self._config = self._exchange.fetch()

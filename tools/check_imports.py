@@ -17,6 +17,7 @@ LAYERS = {
     | {"protocol", "protocol_server", "seal", "settings", "slot", "strictjson", "url"},
     "doing": {"access", "binding", "broker", "claim", "clock", "exchange", "foreign"}
     | {"httpreply", "https", "mqttclient", "room", "run", "session", "setup"}
+    | {"registerhttps", "registermqtt", "registration"}
     | {"store", "stream", "trust"},
     "top": {"__init__"},
 }
