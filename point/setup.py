@@ -6,27 +6,50 @@ from .errors import SETTING, PointError
 from .room import unload
 from .store import read_setup
 
+_REGISTRATION = ("deviceName", "productSecret", "region", "instanceId", "signMethod")
+
 
 def prepare(board):
     """(PointAccess, url, request) as the board's settings.json and its modem say.
 
-    Raises PointError(SETTING or IMEI).
+    `url` may be None if the credentials come from a cloud. Raises PointError(SETTING or
+    IMEI).
     """
     wanted = settings.parse(read_setup(board.DIR, "settings.json"))
     trust = {"pins": wanted["pins"]}
     if "ca" in wanted:
         trust["ca"] = read_setup(board.DIR, wanted["ca"])
-    key = None
+    request = {"imei": board.imei(), "productKey": wanted["productKey"]}
+    access = PointAccess(board, None, trust, None, wanted["timeoutS"])
+    if wanted["source"] == "aliyun":
+        access.registration = _registration(wanted, request["imei"])
+    else:
+        access.claim_key = _claim_key(board, wanted)
+    access.flash_key = board.flash_key()
+    access.spread_s = wanted["spreadS"]
+    access.overrides = wanted["mqtt"]
+    unload(("settings", "setup"))  # a board reads its settings once
+    return access, wanted.get("url"), request
+
+
+def _claim_key(board, wanted):
+    """What signs the request and opens the reply; None for a policy without."""
+    if wanted["policy"] == "product-secret":
+        return wanted["productSecret"].encode()
     if wanted["policy"] == "device-key":
         key = board.claim_key()
         if len(key) != 32:  # an empty one would be version 1, unsigned and in clear
             raise PointError(SETTING, "the claim key is not 32 bytes")
-    elif wanted["policy"] == "product-secret":
-        key = wanted["productSecret"].encode()
-    access = PointAccess(board, None, trust, key, wanted["timeoutS"])
-    access.flash_key = board.flash_key()
-    access.spread_s = wanted["spreadS"]
-    access.overrides = wanted["mqtt"]
-    request = {"imei": board.imei(), "productKey": wanted["productKey"]}
-    unload(("settings", "setup"))  # a board reads its settings once
-    return access, wanted["url"], request
+        return key
+
+
+def _registration(wanted, imei):
+    """As point.registration.Registration takes it."""
+    if wanted["register"] == "mqtt-token" and "clientId" in wanted["mqtt"]:
+        raise PointError(SETTING, "mqtt.clientId comes with the cloud's token")
+    if wanted["register"] != "https" and "url" in wanted:
+        raise PointError(SETTING, "url is for registering over https")
+    found = {name: wanted.get(name) for name in _REGISTRATION}
+    found["by"] = wanted["register"]
+    found["deviceName"] = found["deviceName"] or imei
+    return found

@@ -17,13 +17,15 @@ def parse(values):
     return settings.parse(json.dumps(values).encode())
 
 
-class Settings(unittest.TestCase):
+class Case(unittest.TestCase):
     def refused(self, values, words):
         with self.assertRaises(PointError) as raised:
             settings.parse(values) if type(values) is bytes else parse(values)
         self.assertEqual(raised.exception.name, "SETTING")
         self.assertIn(words, raised.exception.detail)
 
+
+class Settings(Case):
     def test_three_settings_are_enough(self):
         """The rest has a default."""
         found = parse(given())
@@ -32,9 +34,12 @@ class Settings(unittest.TestCase):
         self.assertEqual(found["timeoutS"], 30)
         self.assertEqual(found["spreadS"], 60)
         self.assertEqual(found["policy"], "device-key")
+        self.assertEqual(found["source"], "access")
+        self.assertEqual(found["register"], "https")
+        self.assertEqual(found["signMethod"], "hmacsha256")
         self.assertEqual(found["mqtt"], {})
         self.assertEqual(found["pins"], [])
-        self.assertEqual(len(found), len(given()) + 5)
+        self.assertEqual(len(found), len(given()) + 8)
 
     def test_defaults_are_not_shared(self):
         """Two boards in one process do not see each other."""
@@ -190,3 +195,76 @@ class Settings(unittest.TestCase):
 
         self.assertNotIn("will", credentials.CONNECT)
         self.assertEqual(credentials.connect({"will": {"topic": "a"}}), {})
+
+
+def for_aliyun(**more):
+    values = {"source": "aliyun", "productKey": "a1B2c3D4e5F", "ca": "ca.der"}
+    values["productSecret"] = "s3cret"
+    values.update(more)
+    return values
+
+
+class Aliyun(Case):
+    """Credentials from Alibaba's cloud instead of the customer's server."""
+
+    def test_three_settings_are_enough(self):
+        """With the source they are four; nobody's url is among them."""
+        found = parse(for_aliyun())
+        for name in for_aliyun():
+            self.assertEqual(found[name], for_aliyun()[name])
+        self.assertEqual(found["register"], "https")
+        self.assertEqual(found["signMethod"], "hmacsha256")
+        for name in ("url", "deviceName", "region", "instanceId"):
+            self.assertNotIn(name, found)
+
+    def test_each_of_the_three_is_needed(self):
+        """A secret for the product among them."""
+        for name in ("productKey", "productSecret", "ca"):
+            values = for_aliyun()
+            del values[name]
+            self.refused(values, name + " is missing")
+        values = for_aliyun(pins=["00" * 32])
+        del values["ca"]
+        self.assertEqual(parse(values)["pins"], [bytes(32)])
+
+    def test_what_it_takes(self):
+        """Names, and choices of three."""
+        for name, value in (
+            ("deviceName", "board-0001"),
+            ("region", "ap-southeast-1"),
+            ("instanceId", "iot-cn-0pp1n8t"),
+            ("url", "https://iot-auth.example.com/auth/register/device"),
+            ("register", "https"),
+            ("register", "mqtt"),
+            ("register", "mqtt-token"),
+            ("signMethod", "hmacsha256"),
+            ("signMethod", "hmacsha1"),
+            ("signMethod", "hmacmd5"),
+        ):
+            self.assertEqual(parse(for_aliyun(**{name: value}))[name], value)
+
+    def test_what_it_does_not_take(self):
+        """No text that would mean something in a topic, a form or a client id."""
+        for name in ("deviceName", "region", "instanceId"):
+            for value in ("", "a/b", "a&b", "a|b", "a,b", "a=b", "..", None, 1, [], {}):
+                self.refused(for_aliyun(**{name: value}), name)
+        for name in ("source", "register", "signMethod"):
+            for value in ("", "Aliyun", "MQTT", "sha256", None, 1, True, [], {}):
+                self.refused(for_aliyun(**{name: value}), name + " is none of ")
+
+    def test_what_one_source_alone_knows(self):
+        """A setting that would do nothing is an error."""
+        for policy in ("device-key", "product-secret", "open"):
+            words = "policy does not go with this source"
+            self.refused(for_aliyun(policy=policy), words)
+        for source in ({}, {"source": "access"}):
+            for name, value in (
+                ("deviceName", "board-0001"),
+                ("region", "cn-shanghai"),
+                ("instanceId", "iot-cn-0pp1n8t"),
+                ("register", "https"),
+                ("signMethod", "hmacsha256"),
+            ):
+                values = given(**{name: value})
+                values.update(source)
+                self.refused(values, name + " does not go with this source")

@@ -147,6 +147,51 @@ class Prepare(unittest.TestCase):
         self.folder.write("ca.der", b"")
         self.assertEqual(self.prepare()[0].trust["ca"], b"")
 
+    def test_aliyun(self):
+        """The cloud as the source: no url, no claim key, the IMEI for a name."""
+        self.board.key = PointError(SETTING, "nobody may ask for it")
+        access, url, request = self.prepare(
+            url=None, source="aliyun", productSecret="s3cret"
+        )
+        self.assertIsNone(url)
+        self.assertEqual(request, {"imei": NUMBER, "productKey": "a1B2"})
+        self.assertIsNone(access.claim_key)
+        self.assertEqual(access.trust["ca"], b"\x30\x82")
+        expected = {"by": "https", "deviceName": NUMBER, "productSecret": "s3cret"}
+        expected.update({"signMethod": "hmacsha256", "region": None})
+        expected["instanceId"] = None
+        self.assertEqual(access.registration, expected)
+        self.assertIsNone(self.prepare(policy="open")[0].registration)
+
+    def test_aliyun_in_full(self):
+        """Each of its settings arrives where it is used."""
+        given = {"deviceName": "board-0001", "signMethod": "hmacsha1"}
+        given.update({"region": "eu-central-1", "instanceId": "iot-x"})
+        given["productSecret"] = "s3cret"
+        access, url, request = self.prepare(source="aliyun", register="https", **given)
+        self.assertEqual(url, "https://p.example.com/v1")
+        given["by"] = "https"
+        self.assertEqual(access.registration, given)
+        for register in ("mqtt", "mqtt-token"):
+            access = self.prepare(
+                url=None, source="aliyun", productSecret="s", register=register
+            )[0]
+            self.assertEqual(access.registration["by"], register)
+
+    def test_aliyun_with_what_does_nothing(self):
+        """A url where none is asked, a client id where the cloud gives one."""
+        common = {"source": "aliyun", "productSecret": "s3cret"}
+        for register in ("mqtt", "mqtt-token"):
+            error = self.refused("SETTING", register=register, **common)
+            self.assertIn("url", error.detail)
+        common["url"] = None
+        common["mqtt"] = {"clientId": "mine"}
+        error = self.refused("SETTING", register="mqtt-token", **common)
+        self.assertIn("mqtt.clientId", error.detail)
+        for register in ("https", "mqtt"):
+            access = self.prepare(register=register, **common)[0]
+            self.assertEqual(access.overrides, {"clientId": "mine"})
+
     def test_bad_settings(self):
         """An unknown setting ends it here."""
         self.refused("SETTING", timeout=3)
