@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
+from sqlalchemy.orm import Session
 
 from pointctl.registry import devices
 from pointctl.registry.database import Database
@@ -34,23 +35,62 @@ def record_other(
     connection.execute(_ADD, {**values, "at": datetime.now(UTC)})
 
 
+def listed(
+    database: Database,
+    *,
+    who: str | None = None,
+    what: str | None = None,
+    before: int | None = None,
+    limit: int,
+) -> list[dict[str, Any]]:
+    """`limit` entries, newest first; `before` is the id of the last one seen."""
+    query = (
+        select(AuditEntry, Device.product_key, Device.imei)
+        .join_from(AuditEntry, Device, isouter=True)
+        .order_by(AuditEntry.id.desc())
+        .limit(limit)
+    )
+    if who is not None:
+        query = query.where(AuditEntry.who == who)
+    if what is not None:
+        query = query.where(AuditEntry.what == what)
+    if before is not None:
+        query = query.where(AuditEntry.id < before)
+    with database.reading() as session:
+        return [
+            {
+                "id": entry.id,
+                **_told(entry),
+                "subject": entry.subject,
+                "product_key": product_key,
+                "imei": imei,
+            }
+            for entry, product_key, imei in session.execute(query)
+        ]
+
+
 def history(
     database: Database, imei: str, product_key: str | None = None
 ) -> list[dict[str, Any]]:
     """What was done to a device, oldest first. Raises UnknownDevice."""
     with database.reading() as session:
-        device: Device = devices.find(session, imei, product_key)
-        entries = session.scalars(
-            select(AuditEntry)
-            .where(AuditEntry.device_id == device.id)
-            .order_by(AuditEntry.id)
-        )
-        return [
-            {
-                "at": entry.at.isoformat(timespec="seconds"),
-                "who": entry.who,
-                "what": entry.what,
-                "note": entry.note,
-            }
-            for entry in entries
-        ]
+        device = devices.find(session, imei, product_key)
+        return of_device(session, device.id)[::-1]
+
+
+def of_device(
+    session: Session, device_id: int, limit: int | None = None
+) -> list[dict[str, Any]]:
+    """The last `limit` entries of a device, or all, newest first."""
+    query = select(AuditEntry).where(AuditEntry.device_id == device_id)
+    entries = session.scalars(query.order_by(AuditEntry.id.desc()).limit(limit))
+    return [_told(entry) for entry in entries]
+
+
+def _told(entry: AuditEntry) -> dict[str, Any]:
+    return {
+        "at": devices.moment(entry.at),
+        "who": entry.who,
+        "what": entry.what,
+        "note": entry.note,
+    }

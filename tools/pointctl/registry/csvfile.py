@@ -61,6 +61,7 @@ def write(database: Database, file: TextIO, *, secrets: bool = False) -> int:
     """
     columns = (*_COLUMNS, "device_secret") if secrets else _COLUMNS
     query = select(Device).order_by(Device.id).execution_options(yield_per=1000)
+    query = query.options(joinedload(Device.batch))
     if secrets:
         query = query.options(joinedload(Device.credential))
     writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")

@@ -1,5 +1,7 @@
-"""Devices: registering them, finding them, listing them."""
+"""Devices: registering them, finding them, showing them."""
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -184,7 +186,7 @@ def look_up(connection: Connection, imei: str, product_key: str | None) -> Board
 
 
 def find(session: Session, imei: str, product_key: str | None = None) -> Device:
-    """The device with this IMEI, its product and credential loaded.
+    """The device with this IMEI; its product, batch and credential are loaded.
 
     Without a product key the IMEI must be registered under one product only. Raises
     UnknownDevice, whose text says which of the reasons it was.
@@ -193,7 +195,11 @@ def find(session: Session, imei: str, product_key: str | None = None) -> Device:
     if product_key is not None:
         query = query.where(Device.product_key == product_key)
     found = session.scalars(
-        query.options(joinedload(Device.product), joinedload(Device.credential))
+        query.options(
+            joinedload(Device.product),
+            joinedload(Device.batch),
+            joinedload(Device.credential),
+        )
     ).all()
     if not found:
         where = f" under product {product_key}" if product_key else ""
@@ -212,6 +218,7 @@ def listed(
 ) -> Sequence[Device]:
     """The first `limit` devices in the order of registration."""
     query = select(Device).order_by(Device.id).limit(limit)
+    query = query.options(joinedload(Device.batch))
     if product_key is not None:
         query = query.where(Device.product_key == product_key)
     if state is not None:
@@ -221,14 +228,26 @@ def listed(
 
 
 def summary(device: Device) -> dict[str, Any]:
-    """A device for people and programs, without its secret."""
-    issued, confirmed = device.issued_at, device.confirmed_at
+    """A device for people and programs, without its secret; its batch is loaded."""
     return {
         "imei": device.imei,
         "product_key": device.product_key,
         "device_name": device.device_name,
         "state": device.state.value,
-        "created_at": device.created_at.isoformat(timespec="seconds"),
-        "issued_at": issued and issued.isoformat(timespec="seconds"),
-        "confirmed_at": confirmed and confirmed.isoformat(timespec="seconds"),
+        "batch": device.batch.name if device.batch else None,
+        "created_at": moment(device.created_at),
+        "created_by": device.created_by,
+        "issued_at": moment(device.issued_at),
+        "confirmed_at": moment(device.confirmed_at),
     }
+
+
+def moment(at: datetime | None) -> str | None:
+    """A moment as people and programs are told it; there may be none."""
+    return at.isoformat(timespec="seconds") if at else None
+
+
+def etag(summary: dict[str, Any]) -> str:
+    """A short text that is another one as soon as anything in the summary is."""
+    text = json.dumps(summary, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -191,7 +191,7 @@ class Device(Base):
         Index("ix_devices_product_key_id", "product_key", "id"),
         Index("ix_devices_state_id", "state", "id"),
         Index("ix_devices_batch_id_id", "batch_id", "id"),
-        Index("ix_devices_device_name", "device_name"),
+        Index("ix_devices_device_name_id", "device_name", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

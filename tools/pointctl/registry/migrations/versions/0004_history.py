@@ -74,7 +74,7 @@ def _grow_devices() -> None:
         ("product_key", "id"),
         ("state", "id"),
         ("batch_id", "id"),
-        ("device_name",),
+        ("device_name", "id"),
         ("enrolled_at",),
     ):
         op.create_index(f"ix_devices_{'_'.join(columns)}", "devices", list(columns))

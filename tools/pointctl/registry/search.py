@@ -1,0 +1,169 @@
+"""Finding devices, and all that there is to know of one.
+
+A page is a walk along an index from where the last one ended, so that it costs the same
+in a registry of a million as in one of ten. Nobody counts what was found.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
+
+from pointctl.errors import PointctlError
+from pointctl.registry import audit, devices
+from pointctl.registry.database import Database
+from pointctl.registry.models import Batch, Credential, Device, DeviceTag, State
+
+_HISTORY = 200  # entries of the audit that one device is shown with
+
+_Columns = tuple[InstrumentedAttribute[Any], ...]
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What devices have to be; what is None is not asked for.
+
+    Raises PointctlError for a text that nothing could be called.
+    """
+
+    text: str | None = None  # how the IMEI begins; or, if not all digits, the name
+    product_key: str | None = None
+    state: State | None = None
+    batch: str | None = None
+    tag: str | None = None
+
+    def __post_init__(self) -> None:
+        texts = (self.text, self.product_key, self.batch, self.tag)
+        if not all(text.isprintable() for text in texts if text):
+            raise PointctlError("that cannot be looked for: it is not printable")
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some rows, and what to give as `after` for those that follow; None at the end."""
+
+    rows: list[dict[str, Any]]
+    next: str | None
+
+
+def search(
+    database: Database,
+    filters: Filters,
+    *,
+    limit: int,
+    after: str | None = None,
+    newest_first: bool = False,
+) -> Page:
+    """Devices in the order of registration, or with `text` in the order of that.
+
+    Raises PointctlError for an `after` that no page has given.
+    """
+    by = _order(filters.text)
+    query = filtered(filters).order_by(*_sorted(by, newest_first))
+    if after is not None:
+        query = query.where(_beyond(by, after, newest_first))
+    query = query.options(joinedload(Device.batch)).limit(limit + 1)
+    with database.reading() as session:
+        found = session.scalars(query).all()
+        rows = with_tags(session, found[:limit])
+    if len(found) <= limit:
+        return Page(rows, None)
+    last = found[limit - 1]
+    return Page(rows, "/".join(str(getattr(last, column.key)) for column in by))
+
+
+def filtered(filters: Filters) -> Select[Device]:
+    """A query for the devices that are so, in no order."""
+    query = select(Device)
+    if filters.text:
+        begins = _order(filters.text)[0]
+        query = query.where(begins >= filters.text, begins < _past(filters.text))
+    if filters.product_key is not None:
+        query = query.where(Device.product_key == filters.product_key)
+    if filters.state is not None:
+        query = query.where(Device.state == filters.state)
+    if filters.batch is not None:
+        query = query.join(Batch).where(Batch.name == filters.batch)
+    if filters.tag is not None:
+        query = query.join(DeviceTag, DeviceTag.device_id == Device.id)
+        query = query.where(DeviceTag.tag == filters.tag)
+    return query
+
+
+def with_tags(session: Session, found: Iterable[Device]) -> list[dict[str, Any]]:
+    """The summaries of devices, with what they are tagged."""
+    by_id = {device.id: {**devices.summary(device), "tags": []} for device in found}
+    query = select(DeviceTag.device_id, DeviceTag.tag).order_by(DeviceTag.tag)
+    for device_id, tag in session.execute(query.where(DeviceTag.device_id.in_(by_id))):
+        by_id[device_id]["tags"].append(tag)
+    return list(by_id.values())
+
+
+def show(
+    database: Database, imei: str, product_key: str | None = None
+) -> dict[str, Any]:
+    """One device: its summary and tags, its credentials, its audit, newest first.
+
+    `etag` is what a change of it may be tied to. Raises UnknownDevice.
+    """
+    with database.reading() as session:
+        device = devices.find(session, imei, product_key)
+        (summary,) = with_tags(session, [device])
+        credentials = session.scalars(
+            select(Credential)
+            .where(Credential.device_id == device.id)
+            .order_by(Credential.id.desc())
+        )
+        return {
+            **summary,
+            "etag": devices.etag(summary),
+            "policy": device.product.policy.value,
+            "enrolled_at": devices.moment(device.enrolled_at),
+            "announced_at": devices.moment(device.announced_at),
+            "reopened_at": devices.moment(device.reopened_at),
+            "credentials": [_credential(each) for each in credentials],
+            "history": audit.of_device(session, device.id, limit=_HISTORY),
+        }
+
+
+def _credential(credential: Credential) -> dict[str, Any]:
+    standing = credential.standing
+    return {
+        "standing": standing.value if standing else "retired",
+        "source": credential.source.value,
+        "created_at": devices.moment(credential.created_at),
+        "retired_at": devices.moment(credential.retired_at),
+    }
+
+
+def _order(text: str | None) -> _Columns:
+    """The columns of the index along which a search walks."""
+    if not text:
+        return (Device.id,)
+    if text.isdecimal() and text.isascii():
+        return (Device.imei, Device.product_key)
+    return (Device.device_name, Device.id)
+
+
+def _sorted(by: _Columns, newest_first: bool) -> list[ColumnElement[Any]]:
+    # Where a text is searched for, its order is the order.
+    backwards = newest_first and by == (Device.id,)
+    return [column.desc() if backwards else column.asc() for column in by]
+
+
+def _beyond(by: _Columns, after: str, newest_first: bool) -> ColumnElement[bool]:
+    *texts, last = after.split("/")
+    number = by[-1] is Device.id
+    if len(texts) != len(by) - 1 or (number and not last.isdecimal()):
+        raise PointctlError("there is no such page")
+    here = tuple_(*by)
+    where = (*texts, int(last) if number else last)
+    backwards = newest_first and by == (Device.id,)
+    return here < where if backwards else here > where
+
+
+def _past(text: str) -> str:
+    """The least text that does not begin with `text`, by bytes."""
+    return text[:-1] + chr(ord(text[-1]) + 1)
