@@ -1,8 +1,8 @@
 """Alibaba Living Link: the provisioning key, and the local channel under it.
 
-hex(SHA-256(secret ‖ "," ‖ [mac ‖ ","] ‖ random)) is document 001's formula. What the
-device SDK makes of it (iotkit-embedded awss_crypt.c, AliOS Things ali_auth.c) and
-worked examples: docs/alibaba.md.
+SHA-256(secret ‖ "," ‖ [mac ‖ ","] ‖ random) is document 001's formula. What the SDKs
+make of it (iotkit-embedded awss_crypt.c, AliOS Things ali_auth.c), and a worked example
+of each type: docs/alibaba.md.
 """
 
 from .compat import aes, binascii, const
