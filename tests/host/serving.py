@@ -14,9 +14,11 @@ import httpx2
 
 from point import protocol, protocol_server
 from pointctl.certificates import CaFiles
+from pointctl.registry import mqtt_login
 from pointctl.registry.access import Answer, BrokerAccounts, Issuer
 from pointctl.registry.database import Database
 from pointctl.registry.keys import ClaimKeys
+from pointctl.registry.models import Device
 from pointctl.registry.products import DeviceConfig
 
 PRODUCT = "pk-test"
@@ -49,6 +51,11 @@ def issue(database: Database, serial: int) -> DeviceConfig:
     config = answer(database, {"imei": imei(serial), "productKey": PRODUCT}).config
     assert config is not None
     return config
+
+
+def log_in(database: Database, username: str, password: str) -> Device | None:
+    """The device that a broker lets in under any client id."""
+    return mqtt_login.judge(database, "any", username, password).device
 
 
 @dataclass(frozen=True)

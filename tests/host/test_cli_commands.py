@@ -55,6 +55,7 @@ def test_version(pointctl):
         ["devices", "import", "no-such-file.csv", "--product", PRODUCT],
         ["devices", "export", "--secrets"],
         ["products", "add", "T", "--mqtt-host", "h", "--qos", "2"],
+        ["products", "add", "T"],
         ["serve", "--port", "65536"],
         ["serve", "--key", "server.key"],
         ["serve", "--mosquitto", "localhost:1883"],
@@ -92,12 +93,30 @@ def test_products(pointctl):
         "clean_session": False,
         "keep_alive": 60,
         "auth": None,
+        "sign_method": None,
+        "region": None,
+        "instance_id": None,
     }
     assert pointctl("products", "list", "--json").json == [added.json]
     assert "pk1" in pointctl("products", "list").out
     again = pointctl("products", *wanted)
     assert (again.code, again.out) == (3, "")
     assert again.err == "pointctl: product pk1 exists; take another --key\n"
+
+
+def test_a_product_of_alibaba(pointctl):
+    """Its host is derived; what mosquitto cannot check of another is said."""
+    add = ["products", "add", "T", "--policy", "open", "--key", "a1B2c3D4e5F", "--auth"]
+    where = ["--region", "us-west-1", "--sign-method", "hmacsha1", "--json"]
+    added = pointctl(*add, "aliyun", *where)
+    assert added.json["mqtt_host"] == "a1B2c3D4e5F.iot-as-mqtt.us-west-1.aliyuncs.com"
+    assert added.json["sign_method"] == "hmacsha1"
+    assert added.err == ""
+    noted = pointctl(*add[:-3], "--mqtt-host", "h", "--auth", "gizwits", "--json")
+    assert (noted.code, noted.json["auth"]) == (0, "gizwits")
+    assert noted.err.startswith("note: ")
+    assert "--mqtt-hook-token-file" in noted.err
+    assert pointctl(*add[:-3], "--auth", "gizwits").code == 2
 
 
 def test_a_product_that_boards_would_refuse(pointctl):

@@ -3,12 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from serving import KEYS, PRODUCT, answer, imei, issue
+from serving import KEYS, PRODUCT, answer, imei, issue, log_in
 from sqlalchemy import func, select
 
 from point import protocol, protocol_server
 from pointctl.registry import audit, devices, lifecycle, products
-from pointctl.registry.access import Issuer, verify_mqtt
+from pointctl.registry.access import Issuer
 from pointctl.registry.models import Credential, Policy, State
 
 REQUEST = protocol_server.decode_request(b'{"imei": "%s"}' % imei(0).encode())
@@ -23,12 +23,12 @@ class Accounts:
         self.refused = []
         self.meanwhile = None  # what happens while it is being told
 
-    def allow(self, product_key, device_name, device_secret):
+    def allow(self, product_key, device_name, password, auth=None):
         if self.failing:
             raise ConnectionRefusedError("no broker")
         if self.meanwhile:
             self.meanwhile()
-        self.allowed.append((product_key, device_name, device_secret))
+        self.allowed.append((product_key, device_name, password))
 
     def refuse(self, product_key, device_name):
         self.refused.append((product_key, device_name))
@@ -131,12 +131,12 @@ def test_the_first_login_confirms_the_device(database):
     secret = secret_of(issue(database, 0))
     user = f"{imei(0)}&{PRODUCT}"
     for _ in range(2):
-        assert verify_mqtt(database, user, secret)
+        assert log_in(database, user, secret)
     with database.reading() as session:
         device = devices.find(session, imei(0))
     assert (device.state, device.confirmed_at is None) == (State.CONFIRMED, False)
     lifecycle.revoke(database, imei(0), PRODUCT, "op")
-    assert verify_mqtt(database, user, secret) is None
+    assert log_in(database, user, secret) is None
     what = [entry["what"] for entry in audit.history(database, imei(0))]
     assert what == ["issued", "confirmed", "revoked"]
 
@@ -145,7 +145,7 @@ def test_mqtt_login_is_the_issued_secret_and_nothing_else(database):
     """Also not the empty password of a device that was never issued one."""
     secret = secret_of(issue(database, 0))
     user = f"{imei(0)}&{PRODUCT}"
-    assert verify_mqtt(database, user, secret).imei == imei(0)
+    assert log_in(database, user, secret).imei == imei(0)
     for name, password in (
         (user, secret[:-1]),
         (user, ""),
@@ -156,4 +156,4 @@ def test_mqtt_login_is_the_issued_secret_and_nothing_else(database):
         (f"{imei(1)}&{PRODUCT}", ""),
         ("", ""),
     ):
-        assert verify_mqtt(database, name, password) is None
+        assert log_in(database, name, password) is None

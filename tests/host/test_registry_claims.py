@@ -4,13 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from serving import KEYS, Board, answer, device_key_board, imei
+from serving import KEYS, Board, answer, device_key_board, imei, log_in
 from sqlalchemy import func, select
 
 from point import protocol
 from pointctl.errors import PartlyFailed, Refused
 from pointctl.registry import audit, devices, lifecycle, products
-from pointctl.registry.access import verify_mqtt
 from pointctl.registry.database import DatabaseError
 from pointctl.registry.models import (
     AuditEntry,
@@ -119,11 +118,11 @@ def test_an_acknowledged_id_is_spent(registry, keyed):
 def test_an_id_is_spent_once_the_device_has_connected(registry, keyed):
     """Also without an acknowledgement: it may have been lost."""
     secret = secret_of(registry, keyed.claim(1))
-    assert verify_mqtt(registry, f"{imei(0)}&{KEYED}", secret)
+    assert log_in(registry, f"{imei(0)}&{KEYED}", secret)
     assert device(registry, keyed).state is State.CONFIRMED
     assert code_of(registry, keyed.claim(1)) == protocol.REPLAYED
     assert secret_of(registry, keyed.claim(2)) == secret
-    assert verify_mqtt(registry, f"{imei(0)}&{KEYED}", secret)
+    assert log_in(registry, f"{imei(0)}&{KEYED}", secret)
     assert code_of(registry, keyed.claim(2)) == protocol.REPLAYED
 
 
@@ -249,7 +248,7 @@ def test_the_third_unproven_claim_means_quarantine(registry, shared, log):
     assert device(registry, shared).state is State.QUARANTINED
     assert log.getvalue().count('"event": "quarantined"') == 1
     assert code_of(registry, shared.claim(1)) == protocol.WAITING
-    assert verify_mqtt(registry, f"{imei(0)}&{SHARED}", secret)
+    assert log_in(registry, f"{imei(0)}&{SHARED}", secret)
     lifecycle.release(registry, imei(0), SHARED, "op")
     assert device(registry, shared).state is State.CONFIRMED
     assert code_of(registry, shared.claim(5)) == protocol.ALREADY_ISSUED
@@ -323,8 +322,8 @@ def test_a_restored_device_gets_a_new_secret(registry, keyed, shared):
         new = secret_of(registry, board.claim(2))
         assert new != old
         user = f"{imei(0)}&{board.product}"
-        assert verify_mqtt(registry, user, old) is None
-        assert verify_mqtt(registry, user, new)
+        assert log_in(registry, user, old) is None
+        assert log_in(registry, user, new)
         assert what(registry, board)[:4] == ["issued", "revoked", "restored", "issued"]
         with pytest.raises(Refused, match="not revoked"):
             lifecycle.restore(registry, imei(0), board.product, "op")

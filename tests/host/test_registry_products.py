@@ -1,7 +1,10 @@
 """A product that boards would refuse cannot be added."""
 
+import os
+
 import pytest
 
+from point import mqttauth
 from pointctl.errors import PointctlError, Refused
 from pointctl.registry import products
 from pointctl.registry.models import Policy
@@ -58,7 +61,15 @@ def test_what_is_not_set_is_not_sent(database):
         {"mqtt_qos": 2},
         {"keep_alive": -1},
         {"auth": "a b"},
-        {"auth": "aliyun"},
+        {"auth": "telepathy"},
+        {"auth": "aliyun", "sign_method": "hmacsha512"},
+        {"auth": "aliyun", "region": "../x"},
+        {"auth": "aliyun", "product_key": "k" * 60},  # no client id of 64 characters
+        {"auth": "aliyun-token", "sign_method": "hmacmd5"},
+        {"auth": "plain", "region": "cn-shanghai"},
+        {"instance_id": "iot-1"},
+        {"mqtt_host": None},
+        {"auth": "gizwits", "mqtt_host": None},
         {"policy": Policy.PRODUCT_SECRET, "with_secret": False},
         {"product_key": "../x"},
         {"product_key": "k" * 65},
@@ -87,3 +98,47 @@ def test_generated_keys_and_secrets_differ(database):
     made = [products.add(database, "T", mqtt_host="h") for _ in range(5)]
     assert len({product.product_key for product in made}) == 5
     assert len({product.product_secret for product in made}) == 5
+
+
+@pytest.mark.parametrize(
+    ("where", "host"),
+    [
+        ({}, "a1B2.iot-as-mqtt.cn-shanghai.aliyuncs.com"),
+        (
+            {"region": "eu-central-1"},
+            "a1B2.iot-as-mqtt.eu-central-1.aliyuncs.com",
+        ),
+        ({"instance_id": "iot-060a"}, "iot-060a.mqtt.iothub.aliyuncs.com"),
+        ({"mqtt_host": "h"}, "h"),
+    ],
+)
+def test_the_host_of_alibabas_boards(database, where, host):
+    """Their cloud's, unless another one is named; and they are told what it is."""
+    product = products.add(
+        database,
+        "T",
+        product_key="a1B2",
+        auth="aliyun",
+        sign_method="hmacsha1",
+        **where,
+    )
+    connect = products.device_config(product, "name", "s3cret")["connect"]
+    assert (connect["host"], connect["signMethod"]) == (host, "hmacsha1")
+    assert connect.get("region") == where.get("region")
+    assert connect.get("instanceId") == where.get("instance_id")
+    assert "clientId" not in connect
+
+
+@pytest.mark.parametrize("auth", ["gizwits", "gizwits-classic", "aliyun-token"])
+def test_where_the_cloud_gives_client_ids_so_do_we(database, auth):
+    """One for each device of each product; boards could not log in without it."""
+    made = [products.add(database, "T", mqtt_host="h", auth=auth) for _ in range(2)]
+    configs = [
+        products.device_config(product, name, "s3cret")
+        for product in made
+        for name in ("one", "two")
+    ]
+    assert len({config["connect"]["clientId"] for config in configs}) == 4
+    for config in configs:
+        settings = mqttauth.settings(config, os.urandom)
+        assert settings["clientId"].startswith(config["connect"]["clientId"])

@@ -98,10 +98,10 @@ class FailingAccounts:
 
     failed = False
 
-    def allow(self, product_key, device_name, device_secret):
+    def allow(self, product_key, device_name, password, auth=None):
         if not self.failed:
             self.failed = True
-            raise RuntimeError(f"{CANARY} could not add {device_secret}")
+            raise RuntimeError(f"{CANARY} could not add {password}")
 
 
 def test_a_failure_is_50001_and_the_next_request_recovers(database, log):

@@ -31,10 +31,15 @@ from pointctl.broker.login import make_login, read_login
 from pointctl.broker.process import HOST, BrokerProcess
 from pointctl.errors import PointctlError
 from pointctl.folder import private_file, private_folder
-from pointctl.registry.access import verify_mqtt
+from pointctl.registry import mqtt_login
 from pointctl.registry.database import open_database
+from pointctl.registry.topics import Topics
 
-_USER = "pointctl.user"  # a session's attribute: who it was that we let in
+# Attributes of a session: who it was that we let in, and to what.
+_USER = "pointctl.user"
+_TOPICS = "pointctl.topics"
+_EVERYTHING = Topics(("#",), ("#",))
+_NOTHING = Topics((), ())
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -93,17 +98,19 @@ class Gate(BaseAuthPlugin, BaseTopicPlugin):
         self._database = open_database(self.config.registry)
 
     async def authenticate(self, *, session: Session) -> bool:
-        """Whether this client is the operator, or a device with its secret."""
-        username, password = session.username or "", session.password or ""
+        """Whether this client is the operator, or a device that proves itself."""
+        username = session.username or ""
+        owner = username.partition("|")[0]  # behind it, Gizwits' boards sign
+        topics = None
         # amqtt hands the session of a known client id to whoever names it: only its
         # owner gets on. A will is sent without asking for permission: so we ask now.
-        allowed = (
-            session.attributes.get(_USER, username) == username
-            and self._knows(username, password)
-            and (not session.will_flag or self._may(username, session.will_topic))
+        if session.attributes.get(_USER, owner) == owner:
+            topics = self._judge(session.client_id or "", username, session.password)
+        allowed = topics is not None and (
+            not session.will_flag or topics.may_publish(session.will_topic or "")
         )
         if allowed:
-            session.attributes[_USER] = username
+            session.attributes.update({_USER: owner, _TOPICS: topics})
         else:
             session.will_flag = False
         log.info("connect", client=session.client_id, user=username, allowed=allowed)
@@ -119,10 +126,13 @@ class Gate(BaseAuthPlugin, BaseTopicPlugin):
         """Whether this client may publish to, subscribe to or receive from `topic`."""
         if session is None or action is None:
             return False
-        username = session.attributes.get(_USER, "")
-        allowed = self._may(username, topic)
+        topics: Topics = session.attributes.get(_TOPICS, _NOTHING)
+        publishes = action is Action.PUBLISH
+        may = topics.may_publish if publishes else topics.may_subscribe
+        allowed = may(topic or "")
         if action is not Action.RECEIVE:
-            log.info(action.value, user=username, topic=topic, allowed=allowed)
+            user = session.attributes.get(_USER, "")
+            log.info(action.value, user=user, topic=topic, allowed=allowed)
         return allowed
 
     async def on_broker_client_disconnected(
@@ -136,21 +146,21 @@ class Gate(BaseAuthPlugin, BaseTopicPlugin):
         """Close the registry."""
         self._database.close()
 
-    def _knows(self, username: str, password: str) -> bool:
+    def _judge(
+        self, client_id: str, username: str, password: str | None
+    ) -> Topics | None:
+        """The topics of a client that is let in; None for all others."""
+        password = password or ""
         if username == self._operator.username:
             ours = self._operator.password.encode()
-            return hmac.compare_digest(ours, password.encode())
+            same = hmac.compare_digest(ours, password.encode())
+            return _EVERYTHING if same else None
         try:
-            return verify_mqtt(self._database, username, password) is not None
+            login = mqtt_login.judge(self._database, client_id, username, password)
         except PointctlError as error:
             log.error("registry", detail=str(error))
-            return False
-
-    def _may(self, username: str, topic: str | None) -> bool:
-        if username == self._operator.username:
-            return True
-        device_name, _, product_key = username.partition("&")
-        return f"{topic}/".startswith(f"{product_key}/{device_name}/")
+            return None
+        return mqtt_login.topics(login.device) if login.device else None
 
 
 class _Broker(Broker):

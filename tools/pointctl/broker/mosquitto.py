@@ -24,8 +24,10 @@ from point.errors import PointError
 from pointctl.broker.login import Login, make_login, read_login
 from pointctl.broker.process import HOST, BrokerError, BrokerProcess
 from pointctl.folder import private_file, private_folder
+from pointctl.registry.topics import Topics, own_topics
 
 _CONTROL = "$CONTROL/dynamic-security/v1"
+_ALL = ("#", f"{_CONTROL}/#")
 _ITERATIONS = 101  # mosquitto's own choice; the passwords here are 128 bits and more
 _LOG_TYPES = ("error", "warning", "notice", "information", "subscribe")
 _PLUGIN = "mosquitto_dynamic_security.so"
@@ -117,17 +119,21 @@ def _first_accounts(login: Login) -> dict[str, Any]:
                 "roles": [{"rolename": "operator"}],
             }
         ],
-        "roles": [{"rolename": "operator", "acls": _all_of("#", f"{_CONTROL}/#")}],
+        "roles": [{"rolename": "operator", "acls": _rules(Topics(_ALL, _ALL))}],
     }
 
 
-def _all_of(*topics: str) -> list[dict[str, Any]]:
-    """Access rules that allow everything on `topics`."""
-    kinds = ("publishClientSend", "publishClientReceive", "subscribePattern")
+def _rules(topics: Topics) -> list[dict[str, Any]]:
+    """Access rules that allow `topics`."""
+    allowed = {
+        "publishClientSend": topics.publish,
+        "publishClientReceive": topics.subscribe,
+        "subscribePattern": topics.subscribe,
+    }
     return [
         {"acltype": kind, "topic": topic, "allow": True}
-        for topic in topics
-        for kind in kinds
+        for kind, filters in allowed.items()
+        for topic in filters
     ]
 
 
@@ -185,17 +191,20 @@ class MosquittoAccounts:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def allow(self, product_key: str, device_name: str, device_secret: str) -> None:
-        """Let a device in, to its own topics {productKey}/{deviceName}/# and no others.
+    def allow(
+        self, product_key: str, device_name: str, password: str, auth: str | None = None
+    ) -> None:
+        """Let a device in, to its own topics by the scheme `auth` and to no others.
 
         When this returns the broker has said that it is done; again for the same device
-        it sets the secret. Raises BrokerError when the deadline is over.
+        it sets the password. Raises BrokerError when the deadline is over.
         """
         name = _account(product_key, device_name)
-        role = {"rolename": name, "acls": _all_of(f"{product_key}/{device_name}/#")}
+        rules = _rules(own_topics(auth, product_key, device_name))
+        role = {"rolename": name, "acls": rules}
         client = {
             "username": name,
-            "password": device_secret,
+            "password": password,
             "roles": [{"rolename": name}],
         }
         deadline = time.monotonic() + self._deadline_s

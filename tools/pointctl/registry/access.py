@@ -1,27 +1,18 @@
 """Giving a board its credential: the same one for every request, made once."""
 
 import hmac
-import secrets
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from sqlalchemy import bindparam, exists, select, update
-from sqlalchemy.orm import joinedload
+from sqlalchemy import bindparam, select, update
 
 from point import protocol, seal
-from pointctl.registry import audit, claims, devices, products
+from pointctl.registry import claims, devices, mqtt_login, products
 from pointctl.registry.database import Database
 from pointctl.registry.keys import ClaimKeys
-from pointctl.registry.models import (
-    Claim,
-    ClaimState,
-    Credential,
-    Device,
-    Policy,
-    State,
-)
+from pointctl.registry.models import Credential, Device, Policy, State
 
 _LOCK_AND_READ = (
     select(Device.state, Credential.device_secret)
@@ -44,8 +35,10 @@ _REFUSED_STATES = {
 class BrokerAccounts(Protocol):
     """A broker that has to be told of each device before it may connect."""
 
-    def allow(self, product_key: str, device_name: str, device_secret: str) -> None:
-        """Let this device in; once more for the same device changes nothing.
+    def allow(
+        self, product_key: str, device_name: str, password: str, auth: str | None = None
+    ) -> None:
+        """Let this device in, to the topics of its scheme; again changes nothing.
 
         Raises if that is not certain. Returns or raises within seconds: a board waits.
         """
@@ -162,14 +155,18 @@ class Issuer:
     def _given(
         self, board: devices.Board, secret: str, announced: bool, seal_key: bytes | None
     ) -> Answer:
-        if self._broker_accounts is not None and not announced:
-            self._announce(self._broker_accounts, board, secret)
         config = products.device_config(board, board.device_name, secret)
+        if self._broker_accounts is not None and not announced:
+            self._announce(self._broker_accounts, board, config)
         return Answer(protocol.SUCCESS, config, seal_key)
 
     def _announce(
-        self, broker_accounts: BrokerAccounts, board: devices.Board, secret: str
+        self,
+        broker_accounts: BrokerAccounts,
+        board: devices.Board,
+        config: products.DeviceConfig,
     ) -> None:
+        password = mqtt_login.fixed_password(config)
         with self._one_announcer:
             with self._database.reading() as session:
                 announced_at = session.scalar(
@@ -178,7 +175,7 @@ class Issuer:
             if announced_at is not None:
                 return  # another request did it while this one waited
             names = board.product_key, board.device_name
-            broker_accounts.allow(*names, secret)
+            broker_accounts.allow(*names, password, board.auth)
             values = {"id_": board.device_id, "now": datetime.now(UTC)}
             with self._database.writing() as session:
                 told = session.connection().execute(_ANNOUNCED, values).rowcount
@@ -191,43 +188,3 @@ def _why(board: devices.Board | None) -> str:
     if board is None:
         return "no such product, or unsigned and in no open one"
     return "not registered" if board.device_id is None else "signature"
-
-
-def verify_mqtt(database: Database, username: str, password: str) -> Device | None:
-    """The device that logs in as {deviceName}&{productKey} with its deviceSecret.
-
-    None if there is none, it was never given a credential or is revoked, or the
-    password is wrong. The first time confirms the device; every time ends its claim.
-    """
-    device_name, _, product_key = username.partition("&")
-    claiming = exists().where(
-        Claim.device_id == Device.id, Claim.state == ClaimState.OPEN
-    )
-    with database.reading() as session:
-        found = session.execute(
-            select(Device, claiming)
-            .where(Device.device_name == device_name, Device.product_key == product_key)
-            .options(joinedload(Device.credential))
-        ).one_or_none()
-    device, has_claim = found or (None, False)
-    # An unknown name takes the same comparison as a known one.
-    credential = device.credential if device else None
-    expected = credential.device_secret if credential else secrets.token_hex(16)
-    same = hmac.compare_digest(expected.encode(), password.encode())
-    if not (same and device and credential) or device.state is State.REVOKED:
-        return None
-    if has_claim or device.confirmed_at is None:
-        _confirm(database, device.id)
-    return device
-
-
-def _confirm(database: Database, device_id: int) -> None:
-    with database.writing() as session:
-        connection = session.connection()
-        claims.close(connection, device_id, ClaimState.CONFIRMED)
-        first = Device.id == device_id, Device.confirmed_at.is_(None)
-        values = {"confirmed_at": datetime.now(UTC)}
-        if connection.execute(update(Device).where(*first).values(values)).rowcount:
-            audit.record(connection, device_id, "confirmed", audit.SERVER)
-        issued = Device.id == device_id, Device.state == State.ISSUED
-        connection.execute(update(Device).where(*issued).values(state=State.CONFIRMED))

@@ -7,6 +7,7 @@ from typing import Annotated
 import rich.progress
 import typer
 
+from point import aliyun
 from point.mqttauth import SCHEMES
 from pointctl.errors import PartlyFailed, PointctlError
 from pointctl.folder import DataFolder, private_file
@@ -33,7 +34,9 @@ def opened(data: Path) -> Database:
 )
 def products_add(
     name: Annotated[str, typer.Argument(help="A name for people.")],
-    mqtt_host: Annotated[str, typer.Option(help="The broker's host name.")],
+    mqtt_host: Annotated[
+        str | None, typer.Option(help="The broker's host; else Alibaba's own.")
+    ] = None,
     policy: Annotated[
         Policy, typer.Option(help="What its boards have to prove; open is nothing.")
     ] = Policy.DEVICE_KEY,
@@ -48,6 +51,15 @@ def products_add(
     auth: Annotated[
         str | None, typer.Option(help=f"How boards log in: {', '.join(SCHEMES)}.")
     ] = None,
+    sign_method: Annotated[
+        str | None, typer.Option(help=f"With aliyun: {', '.join(aliyun.METHODS)}.")
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option(help=f"Alibaba's; else {aliyun.REGION}.")
+    ] = None,
+    instance_id: Annotated[
+        str | None, typer.Option(help="Alibaba's, of an instance of your own.")
+    ] = None,
     no_secret: Annotated[
         bool, typer.Option("--no-secret", help="Make no product secret.")
     ] = False,
@@ -55,6 +67,8 @@ def products_add(
     as_json: Json = False,
 ) -> None:
     """Add a product with the MQTT settings that its boards are given."""
+    if mqtt_host is None and auth not in products.ALIYUN:
+        raise typer.BadParameter("name the broker with --mqtt-host")
     with opened(data) as database:
         product = products.add(
             database,
@@ -68,11 +82,18 @@ def products_add(
             clean_session=clean_session,
             keep_alive=keep_alive,
             auth=auth,
+            sign_method=sign_method,
+            region=region,
+            instance_id=instance_id,
             with_secret=not no_secret,
         )
     folder = DataFolder(data)
     if policy is Policy.DEVICE_KEY and keys.create_master(folder):
         print(f"made {folder.claim_master}: {keys.KEEP_IT}", file=sys.stderr)
+    try:
+        products.check_fixed_password(auth, product.product_key)
+    except PointctlError as error:
+        print(f"note: {error}", file=sys.stderr)
     if as_json:
         print_json(products.summary(product))
     else:

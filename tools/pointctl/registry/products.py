@@ -1,5 +1,6 @@
 """Products: the kinds of device, and what their boards are told."""
 
+import os
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -8,13 +9,17 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
-from point import credentials, mqttauth
+from point import aliyun, credentials, mqttauth
 from point.errors import PointError
 from pointctl.errors import PointctlError, Refused
 from pointctl.registry.database import Database
 from pointctl.registry.models import Policy, Product
+from pointctl.registry.topics import made_client_id
 
 DeviceConfig = dict[str, dict[str, Any]]  # {"device": {…}, "connect": {…}}
+
+ALIYUN = ("aliyun", "aliyun-token")
+_GIVEN_CLIENT_ID = ("aliyun-token", "gizwits", "gizwits-classic")
 
 
 def add(
@@ -22,7 +27,7 @@ def add(
     name: str,
     *,
     policy: Policy = Policy.DEVICE_KEY,
-    mqtt_host: str,
+    mqtt_host: str | None = None,
     product_key: str | None = None,
     mqtt_port: int | None = None,
     mqtt_ssl: bool | None = None,
@@ -30,21 +35,23 @@ def add(
     clean_session: bool = False,
     keep_alive: int | None = None,
     auth: str | None = None,
+    sign_method: str | None = None,
+    region: str | None = None,
+    instance_id: str | None = None,
     with_secret: bool = True,
 ) -> Product:
     """Add a product. What is None is left to the boards.
 
-    Raises PointctlError for a setting that a board would refuse, Refused where the
-    product key is taken.
+    Without a `mqtt_host` it is Alibaba's for the product key. Raises PointctlError for
+    a setting that a board would refuse, Refused where the product key is taken.
     """
-    if not 0 < len(name) <= 100 or not name.isprintable():
-        raise PointctlError("a product's name is 1 to 100 printable characters")
-    if auth is not None and auth not in mqttauth.SCHEMES:
-        raise PointctlError(f"auth is one of: {', '.join(mqttauth.SCHEMES)}")
     if policy is Policy.PRODUCT_SECRET and not with_secret:
         raise PointctlError("the policy product-secret needs a product secret")
+    key = product_key or "pk" + secrets.token_hex(4)
+    if mqtt_host is None and auth in ALIYUN:
+        mqtt_host = aliyun.host(key, region, instance_id)
     product = Product(
-        product_key=product_key or "pk" + secrets.token_hex(4),
+        product_key=key,
         name=name,
         policy=policy,
         product_secret=secrets.token_hex(8) if with_secret else None,
@@ -55,19 +62,38 @@ def add(
         clean_session=clean_session,
         keep_alive=keep_alive,
         auth=auth,
+        sign_method=sign_method,
+        region=region,
+        instance_id=instance_id,
         created_at=datetime.now(UTC),
     )
-    try:
-        device_config(product, "any-device", "any-secret")
-    except PointError as error:
-        raise PointctlError(f"a board would refuse this product: {error.detail}") from (
-            error
-        )
+    _check(product)
     with database.writing() as session:
         if session.get(Product, product.product_key) is not None:
             raise Refused(f"product {product.product_key} exists; take another --key")
         session.add(product)
     return product
+
+
+def _check(product: Product) -> None:
+    """Raise PointctlError unless a board can log in with what it will be told."""
+    if not 0 < len(product.name) <= 100 or not product.name.isprintable():
+        raise PointctlError("a product's name is 1 to 100 printable characters")
+    if product.auth is not None and product.auth not in mqttauth.SCHEMES:
+        raise PointctlError(f"auth is one of: {', '.join(mqttauth.SCHEMES)}")
+    if product.sign_method and product.auth != "aliyun":
+        raise PointctlError("a sign method is for boards that log in by aliyun")
+    if (product.region or product.instance_id) and product.auth not in ALIYUN:
+        raise PointctlError(
+            "region and instance id are for boards that log in by aliyun"
+        )
+    try:
+        config = device_config(product, "any-device", "any-secret")
+        mqttauth.settings(config, os.urandom)
+    except PointError as error:
+        raise PointctlError(
+            f"a board would refuse this product: {error.detail}"
+        ) from error
 
 
 def listed(database: Database) -> Sequence[Product]:
@@ -91,6 +117,22 @@ def any_needs_master(database: Database) -> bool:
         return session.scalar(query.limit(1)) is not None
 
 
+def check_fixed_passwords(database: Database) -> None:
+    """Raise PointctlError if boards of any product cannot have a broker's accounts."""
+    for product in listed(database):
+        check_fixed_password(product.auth, product.product_key)
+
+
+def check_fixed_password(auth: str | None, product_key: str) -> None:
+    """Raise PointctlError if a scheme has a new password for each connection."""
+    if auth == "gizwits":
+        raise PointctlError(
+            f"boards of {product_key} log in by gizwits, with another password each "
+            "time: mosquitto cannot check it, a broker that asks the server can; see "
+            "serve --mqtt-hook-token-file"
+        )
+
+
 def check_has_device_keys(database: Database, product_key: str) -> None:
     """Raise PointctlError unless the product's boards have keys of their own."""
     with database.reading() as session:
@@ -112,6 +154,9 @@ def device_config(
 
     Raises PointError(FIELD) for anything that a board would refuse.
     """
+    client_id = None  # the boards make their own
+    if product.auth in _GIVEN_CLIENT_ID:
+        client_id = made_client_id(product.product_key, device_name)
     config: DeviceConfig = credentials.checked(
         {
             "device": {
@@ -128,6 +173,10 @@ def device_config(
                 "ssl": product.mqtt_ssl,
                 "keepAlive": product.keep_alive,
                 "auth": product.auth,
+                "signMethod": product.sign_method,
+                "region": product.region,
+                "instanceId": product.instance_id,
+                "clientId": client_id,
             },
         }
     )
@@ -150,5 +199,8 @@ def summary(product: Product) -> dict[str, Any]:
         "clean_session": product.clean_session,
         "keep_alive": product.keep_alive,
         "auth": product.auth,
+        "sign_method": product.sign_method,
+        "region": product.region,
+        "instance_id": product.instance_id,
         "created_at": product.created_at.isoformat(timespec="seconds"),
     }

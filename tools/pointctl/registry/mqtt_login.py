@@ -1,0 +1,221 @@
+"""Who logs in at a broker, judged by the code with which boards sign themselves in."""
+
+import hmac
+import os
+import re
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, and_, exists, select, update
+from sqlalchemy.orm import joinedload
+
+from point import aliyun, gizwits, mqttauth
+from pointctl.registry import audit, claims, products
+from pointctl.registry.database import Database
+from pointctl.registry.models import (
+    Claim,
+    ClaimState,
+    Credential,
+    Device,
+    Standing,
+    State,
+)
+from pointctl.registry.topics import Topics, made_client_id, own_topics
+
+_TEXT_MAX = 256  # as point.credentials: nothing longer is anybody's
+_DEFAULT_METHOD = "hmacmd5"  # Alibaba's, for a client id that names none
+_OUT = (State.REVOKED, State.RETIRED)
+_NONCE = re.compile(r"[^|]+\|signmethod=sha256,signnonce=([0-9A-Za-z]{1,64})")
+_CLAIMING = exists().where(Claim.device_id == Device.id, Claim.state == ClaimState.OPEN)
+
+
+@dataclass(frozen=True)
+class Login:
+    """What a CONNECT comes to: the device that is let in, or why nobody is."""
+
+    device: Device | None
+    reason: str | None = None  # for the log only
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The device of a user name, with its product, and what it may log in with."""
+
+    device: Device | None = None
+    claiming: bool = False  # whether a claim of it is open
+    secrets: dict[Standing, str] = field(default_factory=dict, repr=False)
+
+
+def judge(
+    database: Database,
+    client_id: str,
+    username: str,
+    password: str,
+    *,
+    own_client_id: bool = False,
+) -> Login:
+    """Judge a CONNECT by the scheme of its device's product.
+
+    With `own_client_id` the client id has to name the device: some brokers hand a
+    session to whoever names its client id. The first login confirms the device; every
+    one ends its claim, and with a rotation's new secret the old one's life. A device
+    that is not there costs the same work as one that is, whatever its scheme.
+    """
+    found = _find(database, username)
+    scheme = (found.device.product.auth if found.device else None) or "plain"
+    given = password.lower() if scheme == "aliyun" else password  # hex of any case
+    proven = None
+    for standing in Standing:
+        secret = found.secrets.get(standing) or secrets.token_hex(16)
+        expected = _passwords(client_id, username, secret)[scheme]
+        same = hmac.compare_digest(_octets(expected or ""), _octets(given))
+        if same and expected and standing in found.secrets:
+            proven = standing
+    device = found.device
+    if device is None or not found.secrets:
+        return Login(None, "unknown")
+    if proven is None:
+        return Login(None, "password")
+    if device.state in _OUT:
+        return Login(None, device.state.value)
+    if own_client_id and not owns_client_id(device, client_id):
+        return Login(None, "client id")
+    if found.claiming or device.confirmed_at is None or proven is Standing.NEXT:
+        _confirm(database, device.id, proven)
+    return Login(device)
+
+
+def find(database: Database, username: str) -> Device | None:
+    """The device that has logged in under this user name, unless it is out now."""
+    found = _find(database, username)
+    if found.device is None or not found.secrets or found.device.state in _OUT:
+        return None
+    return found.device
+
+
+def topics(device: Device) -> Topics:
+    """The topics of a device that judge() or find() returned."""
+    return own_topics(device.product.auth, device.product_key, device.device_name)
+
+
+def owns_client_id(device: Device, client_id: str) -> bool:
+    """Whether a client id names this device, as boards and Alibaba's SDKs make it."""
+    key, name = device.product_key, device.device_name
+    bare = client_id.partition("|")[0]
+    return bare in (f"{key}.{name}", f"{key}&{name}", made_client_id(key, name))
+
+
+def fixed_password(config: products.DeviceConfig) -> str:
+    """The password of a device at a broker that keeps accounts and computes nothing.
+
+    Raises PointctlError where the scheme has a new password for each connection.
+    """
+    auth, key = config["connect"].get("auth"), config["device"]["productKey"]
+    products.check_fixed_password(auth, key)
+    password: str = mqttauth.settings(config, os.urandom)["password"]
+    return password
+
+
+def _find(database: Database, username: str) -> _Found:
+    device_name, _, product_key = username.partition("|")[0].partition("&")
+    if not username.isascii():  # no name of ours; databases choke on half a character
+        return _Found()
+    valid = Credential.device_id == Device.id, Credential.standing.is_not(None)
+    with database.reading() as session:
+        rows = session.execute(
+            select(Device, _CLAIMING, Credential)
+            .join(Credential, and_(*valid), isouter=True)
+            .where(Device.device_name == device_name, Device.product_key == product_key)
+            .options(joinedload(Device.product))
+        ).all()
+    if not rows:
+        return _Found()
+    own = [row.Credential for row in rows if row.Credential]
+    return _Found(rows[0][0], rows[0][1], {c.standing: c.device_secret for c in own})
+
+
+def _passwords(client_id: str, username: str, secret: str) -> dict[str, str | None]:
+    """For each scheme the right password of this CONNECT; None if it is not so made.
+
+    How much work it is depends on the CONNECT alone.
+    """
+    found: dict[str, str | None] = dict.fromkeys(mqttauth.SCHEMES)
+    name, _, rest = username.partition("&")
+    key = rest.partition("|")[0]
+    if max(len(client_id), len(username)) > _TEXT_MAX or not client_id.isascii():
+        return found
+    did = made_client_id(key, name)
+    if username == did:
+        found["plain"] = secret
+        found["gizwits-classic"] = secret if client_id == did else None
+        bare, members = _extension(client_id)
+        found["aliyun"] = _aliyun(bare, members, name, key, secret)
+        token = bare == did and members.get("authType") == "connwl"
+        found["aliyun-token"] = secret if token else None
+    nonce = _NONCE.fullmatch(username)
+    if nonce and client_id == did:
+        found["gizwits"] = gizwits.token(key, name, secret, nonce[1])
+    return found
+
+
+def _extension(client_id: str) -> tuple[str, dict[str, str]]:
+    """An Alibaba client id in two: `bare|k=v,…|`; no members for what is none."""
+    bare, _, rest = client_id.partition("|")
+    pairs = [pair.partition("=") for pair in rest[:-1].split(",")]
+    members = {name: value for name, _, value in pairs}
+    right = rest.endswith("|") and len(members) == len(pairs) and 0 < len(bare) <= 64
+    return bare, members if right else {}
+
+
+def _aliyun(
+    bare: str, members: dict[str, str], name: str, key: str, secret: str
+) -> str | None:
+    """The signature over what the client id says; it may name any method."""
+    method = members.get("signmethod", _DEFAULT_METHOD)
+    if (
+        method not in aliyun.METHODS
+        or members.get("securemode") not in ("2", "3")
+        or "authType" in members
+    ):
+        return None
+    signed = {"clientId": bare, "deviceName": name, "productKey": key}
+    if "timestamp" in members:
+        signed["timestamp"] = members["timestamp"]
+    signature: str = aliyun.sign(method, secret, signed)
+    return signature
+
+
+def _octets(text: str) -> bytes:
+    """UTF-8, also of half a character, which JSON may hold."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _confirm(database: Database, device_id: int, proven: Standing) -> None:
+    with database.writing() as session:
+        connection = session.connection()
+        claims.close(connection, device_id, ClaimState.CONFIRMED)
+        first = Device.id == device_id, Device.confirmed_at.is_(None)
+        values = {"confirmed_at": datetime.now(UTC)}
+        if connection.execute(update(Device).where(*first).values(values)).rowcount:
+            audit.record(connection, device_id, "confirmed", audit.SERVER)
+        issued = Device.id == device_id, Device.state == State.ISSUED
+        connection.execute(update(Device).where(*issued).values(state=State.CONFIRMED))
+        if proven is Standing.NEXT:
+            _replace_current(connection, device_id)
+
+
+def _replace_current(connection: Connection, device_id: int) -> None:
+    """The rotation has arrived: its secret is the device's only one from now on."""
+    own = update(Credential).where(Credential.device_id == device_id)
+    with_next = exists().where(
+        Credential.device_id == device_id, Credential.standing == Standing.NEXT
+    )
+    if not connection.execute(select(with_next)).scalar():
+        return  # another connection was faster
+    wiped = dict.fromkeys(("standing", "device_secret", "product_secret"))
+    retired = {**wiped, "retired_at": datetime.now(UTC)}
+    was, is_now = Standing.CURRENT, Standing.NEXT
+    connection.execute(own.where(Credential.standing == was).values(retired))
+    connection.execute(own.where(Credential.standing == is_now).values(standing=was))
+    audit.record(connection, device_id, "rotated", audit.SERVER)
