@@ -73,7 +73,7 @@ def test_weak_passwords(database, password):
 
 def test_a_name_is_taken_for_ever(people):
     """The audit names operators: nobody gets the name of another."""
-    operators.set_disabled(people, "viewer", True, "test")
+    operators.change(people, "viewer", "test", disabled=True)
     with pytest.raises(Refused, match="exists"):
         operators.add(people, "viewer", Role.VIEWER, PASSWORD, "test")
 
@@ -81,23 +81,23 @@ def test_a_name_is_taken_for_ever(people):
 def test_somebody_stays_admin(people):
     """Neither a role nor a disabling leaves nobody who can undo it."""
     with pytest.raises(Refused, match="stay admin"):
-        operators.set_role(people, "admin", Role.VIEWER, "test")
+        operators.change(people, "admin", "test", role=Role.VIEWER)
     with pytest.raises(Refused, match="stay admin"):
-        operators.set_disabled(people, "admin", True, "test")
+        operators.change(people, "admin", "test", disabled=True)
     assert operators.get(people, "admin").role is Role.ADMIN
-    operators.set_role(people, "viewer", Role.ADMIN, "test")
-    operators.set_disabled(people, "admin", True, "test")
+    operators.change(people, "viewer", "test", role=Role.ADMIN)
+    operators.change(people, "admin", "test", disabled=True)
 
 
 def test_changes_are_audited(database):
     """With who did it; a refused one leaves nothing."""
     operators.add(database, "ann", Role.ADMIN, PASSWORD, "root")
     operators.add(database, "bob", Role.VIEWER, None, "ann")
-    operators.set_role(database, "bob", Role.OPERATOR, "ann")
+    operators.change(database, "bob", "ann", role=Role.OPERATOR)
     tokens.add(database, "bob", "ci", Role.VIEWER, 9, "ann")
     tokens.revoke(database, "bob", "ci", "ann")
     with pytest.raises(Refused):
-        operators.set_role(database, "ann", Role.VIEWER, "ann")
+        operators.change(database, "ann", "ann", role=Role.VIEWER)
     assert audited(database) == [
         ("operator ann", "operator added", "root", "admin"),
         ("operator bob", "operator added", "ann", "viewer"),
@@ -160,9 +160,9 @@ def test_a_session_in_use_goes_on(people):
 @pytest.mark.parametrize(
     "act",
     [
-        lambda db: operators.set_role(db, "operator", Role.ADMIN, "test"),
-        lambda db: operators.set_disabled(db, "operator", True, "test"),
-        lambda db: operators.set_password(db, "operator", PASSWORD + "!", "test"),
+        lambda db: operators.change(db, "operator", "test", role=Role.ADMIN),
+        lambda db: operators.change(db, "operator", "test", disabled=True),
+        lambda db: operators.change(db, "operator", "test", password=PASSWORD + "!"),
     ],
     ids=["role", "disabled", "password"],
 )
@@ -177,10 +177,10 @@ def test_a_change_of_an_operator_ends_its_sessions(people, act):
 
 def test_a_disabled_operator_is_let_in_again(people):
     """With the password it had."""
-    operators.set_disabled(people, "viewer", True, "test")
+    operators.change(people, "viewer", "test", disabled=True)
     with pytest.raises(sessions.WrongPassword):
         sessions.log_in(people, "viewer", PASSWORD)
-    operators.set_disabled(people, "viewer", False, "test")
+    operators.change(people, "viewer", "test", disabled=False)
     assert sessions.log_in(people, "viewer", PASSWORD)
 
 
@@ -204,9 +204,9 @@ def test_a_token_does_not_outdo_its_operator(people):
     with pytest.raises(Refused, match="is only operator"):
         tokens.add(people, "operator", "ci", Role.ADMIN, 1, "test")
     token = tokens.add(people, "operator", "ci", Role.OPERATOR, 1, "test")
-    operators.set_role(people, "operator", Role.VIEWER, "test")
+    operators.change(people, "operator", "test", role=Role.VIEWER)
     assert tokens.holder(people, token) == Actor("operator/ci", Role.VIEWER)
-    operators.set_disabled(people, "operator", True, "test")
+    operators.change(people, "operator", "test", disabled=True)
     assert tokens.holder(people, token) is None
 
 

@@ -67,7 +67,7 @@ def operators_role(
 ) -> None:
     """Give an operator another role, and log it out."""
     with opened(data) as database:
-        operators.set_role(database, name, role, getpass.getuser())
+        operators.change(database, name, getpass.getuser(), role=role)
     print(f"{name} is {role.value}")
 
 
@@ -79,7 +79,7 @@ def operators_password(
     with opened(data) as database:
         operators.get(database, name)  # before the password is asked for
         password = _password(password_file)
-        operators.set_password(database, name, password, getpass.getuser())
+        operators.change(database, name, getpass.getuser(), password=password)
     print(f"set the password of {name}")
 
 
@@ -87,7 +87,7 @@ def operators_password(
 def operators_disable(name: _Name, data: Data = DATA) -> None:
     """Let an operator in no more, nor its tokens."""
     with opened(data) as database:
-        operators.set_disabled(database, name, True, getpass.getuser())
+        operators.change(database, name, getpass.getuser(), disabled=True)
     print(f"disabled {name}")
 
 
@@ -95,7 +95,7 @@ def operators_disable(name: _Name, data: Data = DATA) -> None:
 def operators_enable(name: _Name, data: Data = DATA) -> None:
     """Let an operator in again, and those of its tokens that are valid."""
     with opened(data) as database:
-        operators.set_disabled(database, name, False, getpass.getuser())
+        operators.change(database, name, getpass.getuser(), disabled=False)
     print(f"enabled {name}")
 
 

@@ -3,8 +3,7 @@
 import hashlib
 import re
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -17,6 +16,7 @@ from sqlalchemy.orm import Session
 from pointctl.errors import PointctlError, Refused
 from pointctl.registry import audit
 from pointctl.registry.database import Database
+from pointctl.registry.devices import moment
 from pointctl.registry.models import Operator, OperatorSession, Role
 
 MIN_PASSWORD, MAX_PASSWORD = 12, 128
@@ -87,27 +87,40 @@ def any_active(database: Database) -> bool:
         return session.scalar(query) is not None
 
 
-def set_role(database: Database, name: str, role: Role, who: str) -> None:
-    """Give an operator another role. Raises UnknownOperator, Refused."""
-    with _changing(database, name, "role set", who, role.value) as operator:
-        operator.role = role
+def change(
+    database: Database,
+    name: str,
+    who: str,
+    *,
+    role: Role | None = None,
+    disabled: bool | None = None,
+    password: str | None = None,
+) -> None:
+    """Change what is given of an operator, and end its sessions.
 
-
-def set_disabled(database: Database, name: str, disabled: bool, who: str) -> None:
-    """Let an operator in no more, or again; nobody is ever deleted.
-
-    Raises UnknownOperator, Refused.
+    Nobody is ever deleted, because the audit names them. Raises UnknownOperator,
+    PointctlError for a weak password, Refused if nobody would be left as admin.
     """
-    what = "operator disabled" if disabled else "operator enabled"
-    with _changing(database, name, what, who) as operator:
-        operator.disabled_at = datetime.now(UTC) if disabled else None
-
-
-def set_password(database: Database, name: str, password: str, who: str) -> None:
-    """Give an operator another password. Raises UnknownOperator, PointctlError."""
-    hashed = _hashed(name, password)
-    with _changing(database, name, "password set", who) as operator:
-        operator.password_hash = hashed
+    hashed = None if password is None else _hashed(name, password)
+    with database.writing() as session:
+        operator = find(session, name)
+        was_admin = operator.role is Role.ADMIN and not operator.disabled_at
+        if role is not None:
+            operator.role = role
+            _audit(session, name, "role set", who, role.value)
+        if disabled is not None:
+            operator.disabled_at = datetime.now(UTC) if disabled else None
+            what = "operator disabled" if disabled else "operator enabled"
+            _audit(session, name, what, who)
+        if hashed is not None:
+            operator.password_hash = hashed
+            _audit(session, name, "password set", who)
+        session.flush()
+        if was_admin:
+            _check_an_admin_is_left(session)
+        session.execute(
+            delete(OperatorSession).where(OperatorSession.operator_id == operator.id)
+        )
 
 
 def password_holds(operator: Operator | None, password: str) -> bool:
@@ -134,33 +147,14 @@ def find(session: Session, name: str) -> Operator:
 
 def summary(operator: Operator) -> dict[str, Any]:
     """An operator for people and programs, without the password's hash."""
-    seen, disabled = operator.seen_at, operator.disabled_at
     return {
         "name": operator.name,
         "role": operator.role.value,
         "has_password": operator.password_hash is not None,
-        "created_at": operator.created_at.isoformat(timespec="seconds"),
-        "disabled_at": disabled and disabled.isoformat(timespec="seconds"),
-        "seen_at": seen and seen.isoformat(timespec="seconds"),
+        "created_at": moment(operator.created_at),
+        "disabled_at": moment(operator.disabled_at),
+        "seen_at": moment(operator.seen_at),
     }
-
-
-@contextmanager
-def _changing(
-    database: Database, name: str, what: str, who: str, note: str | None = None
-) -> Iterator[Operator]:
-    """One transaction around a change; it ends the operator's sessions."""
-    with database.writing() as session:
-        operator = find(session, name)
-        was_admin = operator.role is Role.ADMIN and not operator.disabled_at
-        yield operator
-        session.flush()
-        if was_admin:
-            _check_an_admin_is_left(session)
-        session.execute(
-            delete(OperatorSession).where(OperatorSession.operator_id == operator.id)
-        )
-        _audit(session, name, what, who, note)
 
 
 def _check_an_admin_is_left(session: Session) -> None:

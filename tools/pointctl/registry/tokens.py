@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from pointctl.errors import PointctlError, Refused
 from pointctl.registry import audit, operators
 from pointctl.registry.database import Database
+from pointctl.registry.devices import moment
 from pointctl.registry.models import Operator, Role, Token
 from pointctl.registry.operators import Actor
 
@@ -102,14 +103,13 @@ def holder(database: Database, token: str) -> Actor | None:
 
 def summary(token: Token) -> dict[str, Any]:
     """A token for people and programs; the token itself nobody has."""
-    revoked, used = token.revoked_at, token.used_at
     return {
         "label": token.label,
         "role": token.role.value,
-        "created_at": token.created_at.isoformat(timespec="seconds"),
-        "expires_at": token.expires_at.isoformat(timespec="seconds"),
-        "revoked_at": revoked and revoked.isoformat(timespec="seconds"),
-        "used_at": used and used.isoformat(timespec="seconds"),
+        "created_at": moment(token.created_at),
+        "expires_at": moment(token.expires_at),
+        "revoked_at": moment(token.revoked_at),
+        "used_at": moment(token.used_at),
     }
 
 
