@@ -7,7 +7,9 @@ from point import __version__
 from pointctl.registry.access import BrokerAccounts, Issuer
 from pointctl.registry.database import Database
 from pointctl.registry.keys import ClaimKeys
-from pointctl.server import access
+from pointctl.server import access, api
+from pointctl.server.api import problems
+from pointctl.server.roles import Registry, check_declared
 
 
 def create_app(
@@ -17,7 +19,12 @@ def create_app(
 ) -> FastAPI:
     """The ASGI application over one registry."""
     app = FastAPI(title="PointAccess", version=__version__, redoc_url=None)
+    app.state.registry = Registry(database, broker_accounts)
     app.include_router(access.router(Issuer(database, keys, broker_accounts)))
+    problems.install(app)
+    check_declared(api.ROUTERS)
+    for router in api.ROUTERS:
+        app.include_router(router)
 
     @app.get("/healthz", summary="Tell whether the registry can be read")
     def healthz() -> dict[str, str]:

@@ -1,0 +1,7 @@
+"""The API for programs, under /api/v1: what operators do, by token."""
+
+from fastapi import APIRouter
+
+from pointctl.server.api import fleet, people
+
+ROUTERS: tuple[APIRouter, ...] = (people.me_router, fleet.router, people.router)

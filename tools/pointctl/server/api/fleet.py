@@ -1,0 +1,67 @@
+"""/api/v1/overview and /api/v1/audit: what is going on, and what was done."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from pointctl.registry import audit, overview, refusals
+from pointctl.registry.models import Role
+from pointctl.registry.overview import Span
+from pointctl.server.api import models
+from pointctl.server.api.caller import Db, caller
+from pointctl.server.api.pages import link_next
+from pointctl.server.api.problems import responses
+from pointctl.server.roles import needs
+
+router = APIRouter(
+    prefix="/api/v1",
+    dependencies=[Depends(caller)],
+    responses=responses(401, 422),
+)
+
+
+@router.get(
+    "/overview",
+    tags=["overview"],
+    summary="Tell what the fleet is doing",
+    openapi_extra=needs(Role.VIEWER),
+)
+def figures(database: Db, span: Span = Span.DAY) -> models.Figures:
+    return models.Figures.model_validate(
+        {
+            "states": overview.states(database),
+            "enrolments": map(asdict, overview.enrolments(database, span)),
+            "refusals": refusals.since(database, overview.beginning(span)),
+        }
+    )
+
+
+@router.get(
+    "/audit",
+    tags=["audit"],
+    summary="List what was done, newest first",
+    openapi_extra=needs(Role.VIEWER),
+)
+def audited(
+    request: Request,
+    response: Response,
+    database: Db,
+    who: models.Word = None,
+    what: models.Word = None,
+    after: Annotated[
+        str | None, Query(pattern="^[0-9]{1,18}$", description="`next` of a page")
+    ] = None,
+    limit: models.Limit = 100,
+) -> models.Page[models.Entry]:
+    rows = audit.listed(
+        database,
+        who=who,
+        what=what,
+        before=None if after is None else int(after),
+        limit=limit + 1,
+    )
+    following = str(rows[limit - 1]["id"]) if len(rows) > limit else None
+    link_next(request, response, following)
+    items = [models.Entry.model_validate(row) for row in rows[:limit]]
+    return models.Page(items=items, next=following)

@@ -1,0 +1,135 @@
+"""Errors as problem details (RFC 9457), for the API and what nobody serves."""
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from pointctl.errors import PartlyFailed, PointctlError, Refused
+from pointctl.registry.database import DatabaseError
+from pointctl.registry.devices import UnknownDevice
+from pointctl.registry.operators import UnknownOperator
+from pointctl.registry.tokens import UnknownToken
+
+_log = structlog.get_logger()
+
+# The first that fits; what is not named is the caller's to mend.
+_STATUS: tuple[tuple[type[PointctlError], int], ...] = (
+    (UnknownDevice, 404),
+    (UnknownOperator, 404),
+    (UnknownToken, 404),
+    (DatabaseError, 503),
+    (Refused, 409),
+    (PartlyFailed, 502),
+)
+
+
+class Mistake(BaseModel):
+    """One thing that is wrong with a request."""
+
+    where: str = Field(description="a path into the request")
+    what: str
+
+
+class Problem(BaseModel):
+    """Why it was not done."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "about:blank",
+                    "title": "Not Found",
+                    "status": 404,
+                    "detail": "the IMEI is not registered",
+                }
+            ]
+        }
+    )
+
+    type: str = Field(description="about:blank: the status says it all")
+    title: str
+    status: int
+    detail: str | None = Field(None, description="one line for a person")
+    errors: list[Mistake] | None = Field(None, description="with 422 only")
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the app with a problem."""
+    app.exception_handler(PointctlError)(_ours)
+    app.exception_handler(HTTPException)(_http)
+    app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(Exception)(_unforeseen)
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problems that a route may answer with, as FastAPI's `responses`."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {"application/problem+json": {"schema": schema}},
+        }
+        for status in statuses
+    }
+
+
+def status_of(error: PointctlError) -> int:
+    """The HTTP status that says the same."""
+    found = (status for kind, status in _STATUS if isinstance(error, kind))
+    return next(found, 422)
+
+
+def problem(
+    status: int,
+    detail: str | None = None,
+    headers: dict[str, str] | None = None,
+    errors: list[dict[str, str]] | None = None,
+) -> Response:
+    """A problem as the response."""
+    body: dict[str, Any] = {"type": "about:blank", "status": status}
+    body["title"] = HTTPStatus(status).phrase
+    if detail is not None:
+        body["detail"] = detail
+    if errors is not None:
+        body["errors"] = errors
+    return JSONResponse(body, status, headers, "application/problem+json")
+
+
+async def _ours(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, PointctlError)
+    status = status_of(error)
+    if status >= 500:
+        _log.error("request failed", exc_info=error)
+    return problem(status, str(error))
+
+
+async def _http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    detail = error.detail
+    if detail == HTTPStatus(error.status_code).phrase:
+        return problem(error.status_code, None, _headers(error))
+    return problem(error.status_code, detail, _headers(error))
+
+
+def _headers(error: HTTPException) -> dict[str, str] | None:
+    return dict(error.headers) if error.headers else None
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    # Not what was sent: it may be a password, or no text at all.
+    errors = [
+        {"where": "/".join(map(str, each["loc"])), "what": each["msg"]}
+        for each in error.errors()
+    ]
+    return problem(422, "the request is not what it should be", None, errors)
+
+
+async def _unforeseen(_request: Request, error: Exception) -> Response:
+    return problem(500)  # the server logs what it was
