@@ -58,6 +58,15 @@ def test_every_error_has_its_row() -> None:
     assert {name: int(number) for number, name in rows} == numbers
 
 
+def test_every_module_has_its_layer() -> None:
+    """docs/architecture.md names each file of point/, and none that is not there."""
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    table = re.findall(r"^\| (?:base|pure|doing) \| (.*?) \|", page, re.M)
+    assert len(table) == 3
+    named = sorted(re.findall(r"`(\w+)`", " ".join(table)))
+    assert named == sorted(path.stem for path in ROOT.glob("point/[!_]*.py"))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links(page: Path) -> None:
     """Each relative link leads to a file that is there, each anchor to a heading."""
