@@ -7,8 +7,7 @@ from point import __version__
 from pointctl.registry.access import BrokerAccounts, Issuer
 from pointctl.registry.database import Database
 from pointctl.registry.keys import ClaimKeys
-from pointctl.server import access, api
-from pointctl.server.api import problems
+from pointctl.server import access, api, problems
 from pointctl.server.roles import Registry, check_declared
 
 

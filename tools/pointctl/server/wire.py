@@ -158,7 +158,7 @@ def request_body() -> dict[str, Any]:
     return {"required": True, "content": {"application/json": {"schema": schema}}}
 
 
-_REFUSALS = {
+REFUSALS = {
     protocol.BAD_REQUEST: "The body is not such a request, or over 4096 bytes",
     protocol.BAD_SIGNATURE: "A stranger: unknown, unsigned, or wrongly signed",
     protocol.REPLAYED: "This request id is spent; draw another",
@@ -179,7 +179,7 @@ def responses() -> dict[int | str, dict[str, Any]]:
             "description": "The board's credential, or that its arrival was noted",
         }
     }
-    for code, text in _REFUSALS.items():
+    for code, text in REFUSALS.items():
         status = protocol_server.http_status(code)
         described = found.setdefault(
             status,

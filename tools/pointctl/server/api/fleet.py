@@ -11,7 +11,7 @@ from pointctl.registry.overview import Span
 from pointctl.server.api import models
 from pointctl.server.api.caller import Db, caller
 from pointctl.server.api.pages import link_next
-from pointctl.server.api.problems import responses
+from pointctl.server.problems import responses
 from pointctl.server.roles import needs
 
 router = APIRouter(

@@ -8,7 +8,7 @@ from pointctl.registry import operators, tokens
 from pointctl.registry.models import Role
 from pointctl.server.api import models
 from pointctl.server.api.caller import Caller, Db, caller
-from pointctl.server.api.problems import responses
+from pointctl.server.problems import responses
 from pointctl.server.roles import needs
 
 me_router = APIRouter(prefix="/api/v1/me", tags=["me"])
