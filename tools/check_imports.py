@@ -14,10 +14,12 @@ LAYERS = {
     "base": {"compat", "cpython", "errors"},
     "pure": {"aliyun", "cipher", "credentials", "digest", "flow", "gizwits", "imei"}
     | {"mqttauth"}
+    | {"alinkjson", "topology"}
     | {"protocol", "protocol_server", "seal", "settings", "slot", "strictjson", "url"},
     "doing": {"access", "binding", "broker", "claim", "clock", "exchange", "foreign"}
     | {"httpreply", "https", "mqttclient", "room", "run", "session", "setup"}
     | {"registerhttps", "registermqtt", "registration"}
+    | {"alink", "cipherget", "countdown", "gateway"}
     | {"store", "stream", "trust"},
     "top": {"__init__"},
 }
@@ -112,6 +114,7 @@ RULES: dict[str, Callable[[Path, Import], str | None]] = {
     "firmware/**/*.py": partial(board_rule, VENDOR),
     "boot.py": partial(board_rule, set()),
     "main.py": partial(board_rule, set()),
+    "examples/*/main.py": partial(board_rule, set()),
     "tools/pointctl/**/*.py": host_rule,
 }
 
