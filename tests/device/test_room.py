@@ -3,6 +3,7 @@
 import sys
 import unittest
 
+import cloud
 import fakes
 import provisioning
 from provisioning import DATA, KEY, TRUST, URL, Server
@@ -79,6 +80,36 @@ class Room(unittest.TestCase):
         self.assertFalse(access.claim.reset)
         access.confirm()
         self.assertEqual([name for name in loaded() if name not in gone], [])
+
+    def test_gone_after_a_registration(self):
+        """What registers with a cloud goes as well; what the session needs stays."""
+        try:
+            from umqtt import simple
+        except ImportError:
+            self.skipTest("umqtt.simple is missing: run make test")
+        socket = simple.socket
+        for by in cloud.WAYS:
+            board = cloud.Board(self.folder.path, cloud.Cloud(), simple)
+            access = PointAccess(board, trust=TRUST)
+            access.registration = cloud.registration(by)
+            self.assertEqual(access.ensure(None, cloud.DATA), "00000")
+            self.assertEqual(loaded() == [], bool(micropython))
+            for name in ("mqttclient", "broker", "aliyun"):
+                self.assertIn("point." + name, sys.modules)
+            access.forget()
+        simple.socket = socket
+
+    def test_a_customers_server_needs_no_cloud(self):
+        """A board that never registers does not load what does."""
+        if not micropython:
+            self.skipTest("CPython lets no module go")
+        held = ["registration", "registerhttps", "registermqtt", "aliyun"]
+        room.unload(held)
+        access = self.boot()
+        self.assertEqual(access.ensure(URL, DATA), "00000")
+        access.confirm()
+        for name in held:
+            self.assertNotIn("point." + name, sys.modules)
 
     def test_a_failure_lets_nothing_go(self):
         """What is going to be tried again stays."""
