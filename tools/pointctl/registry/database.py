@@ -1,38 +1,32 @@
-"""The registry's file, and the only place that knows it is SQLite."""
+"""The registry's database: SQLite or PostgreSQL, and only this module asks which."""
 
-import os
-import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL, Connection, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlalchemy.orm import Session
 
 from pointctl.errors import PointctlError
-from pointctl.folder import private_folder
-from pointctl.registry import schema
-
-_BUSY_S = 10  # how long to wait for another process that is writing
+from pointctl.registry import postgresql, schema, sqlite
 
 
 class DatabaseError(PointctlError):
     """The registry cannot be read or written."""
 
 
-def open_database(path: Path) -> "Database":
-    """Open the registry at `path`, making it or bringing its tables up to date.
+def open_database(where: Path | str) -> "Database":
+    """Open the registry, making it or bringing its tables up to date.
 
+    A path is an SQLite file; a text is a URL, sqlite:///… or postgresql://….
     Raises DatabaseError, and Refused where a newer pointctl has written it.
     """
-    private_folder(path.parent)
-    # SQLite would make it readable to all; its -wal and -shm files take after it.
-    os.close(os.open(path, os.O_CREAT | os.O_RDONLY, 0o600))
-    database = Database(path)
+    database = Database(parsed(where))
     try:
         database.migrate()
     except BaseException:
@@ -41,16 +35,48 @@ def open_database(path: Path) -> "Database":
     return database
 
 
-class Database:
-    """Sessions on one registry file. Threads may share it."""
+def parsed(where: Path | str) -> URL:
+    """The URL of a registry. Raises PointctlError, which does not quote it."""
+    if isinstance(where, Path):
+        return URL.create("sqlite", database=str(where))
+    try:
+        url = make_url(where)
+    except (ArgumentError, ValueError):
+        raise PointctlError("the database is no URL") from None
+    kind = url.get_backend_name()
+    if kind == "postgresql" or (kind == "sqlite" and url.database):
+        return url
+    raise PointctlError(
+        "the database is sqlite:///PATH or postgresql://[USER@]HOST[:PORT]/NAME"
+    )
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._engine = _engine(path)
-        self._writing_engine = self._engine.execution_options(pointctl_writing=True)
+
+class Database:
+    """Sessions on one registry. Threads may share it."""
+
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        on_sqlite = url.get_backend_name() == "sqlite"
+        make_engine = sqlite.make_engine if on_sqlite else postgresql.make_engine
+        with self._translated():
+            self._engine = make_engine(url)
         # Waiting here is fair and wakes at once. SQLite's own waiting is a sleep that
         # grows: under load it multiplied the slowest replies by seven.
-        self._one_writer = threading.Lock()
+        lock: AbstractContextManager[object] = threading.Lock()
+        self._one_writer = lock if on_sqlite else nullcontext()
+        # Each read of PostgreSQL would see another moment, were it not told to.
+        moment = {} if on_sqlite else {"isolation_level": "REPEATABLE READ"}
+        options = self._engine.execution_options
+        self._reading = options(pointctl="reading", **moment)
+        self._writing = options(pointctl="writing")
+        self._sharing = options(pointctl="sharing")
+
+    @property
+    def where(self) -> str:
+        """The file, or the server's URL without a password; for people."""
+        if self.url.get_backend_name() == "sqlite":
+            return self.url.database or ""
+        return self.url.set(query={}).render_as_string(hide_password=True)
 
     def __enter__(self) -> Self:
         return self
@@ -64,18 +90,18 @@ class Database:
         self.close()
 
     def close(self) -> None:
-        """Close the file. Sessions that are open keep their connection."""
+        """Close what is not in use. Sessions that are open keep their connection."""
         self._engine.dispose()
 
     def migrate(self) -> None:
         """Bring the tables up to date. Raises DatabaseError or Refused."""
         with self._translated():
-            schema.migrate(self._engine, self._writing_engine, self._path)
+            schema.migrate(self._reading, self._writing, self.where)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session that sees one moment of the registry. Raises DatabaseError."""
-        with self._translated(), Session(self._engine) as session:
+        with self._translated(), Session(self._reading) as session:
             yield session
 
     @contextmanager
@@ -87,38 +113,27 @@ class Database:
         with (
             self._translated(),
             self._one_writer,
-            Session(self._writing_engine, expire_on_commit=False) as session,
+            Session(self._writing, expire_on_commit=False) as session,
         ):
             yield session
             session.commit()
+
+    @contextmanager
+    def sharing(self) -> Iterator[Connection]:
+        """One transaction that may run beside others like it, but beside no writing().
+
+        It locks the rows that it decides by, always in the order of their ids, before
+        it reads them. On SQLite it is alone all the same. Raises DatabaseError.
+        """
+        with self._translated(), self._one_writer, self._sharing.begin() as connection:
+            yield connection
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
         except DBAPIError as error:
-            raise DatabaseError(f"{self._path}: {error.orig}") from error
-
-
-def _engine(path: Path) -> Engine:
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)),
-        hide_parameters=True,  # they would put secrets into error texts
-        # isolation_level None: the driver begins no transactions of its own.
-        connect_args={"timeout": _BUSY_S, "isolation_level": None},
-    )
-
-    @event.listens_for(engine, "connect")
-    def configure(connection: sqlite3.Connection, _record: object) -> None:
-        connection.execute("PRAGMA journal_mode=WAL")
-        # A reply that was sent must survive a power cut; NORMAL would not promise it.
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA foreign_keys=ON")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        writing = connection.get_execution_options().get("pointctl_writing")
-        # A deferred transaction that starts to write later may fail at once as busy.
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-
-    return engine
+            told = " ".join(str(error.orig).split())
+            raise DatabaseError(f"{self.where}: {told}") from error
+        except NoneFree as error:
+            raise DatabaseError(f"{self.where}: too many at once") from error

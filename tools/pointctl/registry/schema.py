@@ -1,7 +1,5 @@
 """Bringing a registry's tables up to date."""
 
-from pathlib import Path
-
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -11,7 +9,7 @@ from sqlalchemy import Engine
 from pointctl.errors import Refused
 
 
-def migrate(reading: Engine, writing: Engine, path: Path) -> None:
+def migrate(reading: Engine, writing: Engine, where: str) -> None:
     """Apply the migrations that the database lacks, all or none.
 
     Raises Refused where a newer pointctl has been here.
@@ -24,7 +22,7 @@ def migrate(reading: Engine, writing: Engine, path: Path) -> None:
     if current == scripts.get_current_head():
         return
     if current and current not in {step.revision for step in scripts.walk_revisions()}:
-        raise Refused(f"{path} was written by a newer pointctl; update this one")
+        raise Refused(f"{where} was written by a newer pointctl; update this one")
     # The transaction is alone from its start, and Alembic reads the revision again in
     # it: of two processes that start together, one does the work.
     with writing.begin() as connection:

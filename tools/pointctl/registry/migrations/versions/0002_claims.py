@@ -48,9 +48,23 @@ def upgrade() -> None:
         ),
     )
     op.create_index("ix_audit_device_id", "audit", ["device_id"])
-    if op.get_bind().dialect.name == "sqlite":  # elsewhere it is a matter of GRANT
-        for change in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER audit_no_{change.lower()} BEFORE {change} ON audit "
-                "BEGIN SELECT RAISE(ABORT, 'audit entries stay as they are'); END"
+    _only_append_to("audit")
+
+
+def _only_append_to(table: str) -> None:
+    on_sqlite = op.get_bind().dialect.name == "sqlite"
+    why = f"{table} entries stay as they are"
+    if not on_sqlite:
+        op.execute(
+            f"CREATE FUNCTION {table}_stays() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN RAISE EXCEPTION '{why}'; END $$"
+        )
+    for change in ("UPDATE", "DELETE"):
+        op.execute(
+            f"CREATE TRIGGER {table}_no_{change.lower()} BEFORE {change} ON {table} "
+            + (
+                f"BEGIN SELECT RAISE(ABORT, '{why}'); END"
+                if on_sqlite
+                else f"FOR EACH ROW EXECUTE FUNCTION {table}_stays()"
             )
+        )

@@ -1,0 +1,126 @@
+"""A PostgreSQL of the tests' own: Debian's programs, a temporary folder, loopback."""
+
+import os
+import pwd
+import secrets
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from pointctl.broker.process import free_port
+from tests.runtimes import require
+
+_USER = "pointctl"
+_REMEDY = "apt-get install postgresql"
+
+
+def programs() -> Path | None:
+    """The folder of initdb and postgres, the newest if there are several."""
+    versions = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    found = sorted(versions, key=lambda path: int(path.parts[-3]))
+    if found:
+        return found[-1].parent
+    elsewhere = shutil.which("initdb")
+    return Path(elsewhere).parent if elsewhere else None
+
+
+class Cluster:
+    """A running PostgreSQL server."""
+
+    def __init__(self, folder: Path, port: int, password: str) -> None:
+        self.folder = folder
+        self.port = port
+        self.password = password
+        self._process: subprocess.Popen[bytes] | None = None
+        self._databases = 0
+
+    def start(self, *settings: str) -> None:
+        """Start it, with settings as name=value."""
+        told = [f"port={self.port}", f"unix_socket_directories={self.folder}"]
+        told += ["listen_addresses=127.0.0.1", "log_min_messages=fatal", *settings]
+        options = [argument for setting in told for argument in ("-c", setting)]
+        found = require("PostgreSQL", programs(), _REMEDY)
+        command = [str(found / "postgres"), "-D", str(self.folder / "data"), *options]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, cwd=self.folder, **_as_nobody()
+            )
+        ready = [str(found / "pg_isready"), "-q", "-t", "30", "-p", str(self.port)]
+        for _ in range(300):
+            if subprocess.run([*ready, "-h", "127.0.0.1"], check=False).returncode == 0:
+                return
+            if self._process.poll() is not None:
+                break
+        raise RuntimeError((self.folder / "log").read_text())
+
+    def stop(self) -> None:
+        """End it as a power cut would, only orderly for those who wait for it."""
+        if self._process is not None:
+            self._process.send_signal(3)  # SIGQUIT: at once
+            self._process.wait(30)
+
+    def run(self, statement: str, database: str = "postgres") -> list[tuple[object]]:
+        """Run a statement of the superuser's; its rows."""
+        with psycopg.connect(self.superuser(database), autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def superuser(self, database: str) -> str:
+        """Where to connect as the server's own user, by its socket."""
+        return f"host={self.folder} port={self.port} user=postgres dbname={database}"
+
+    def new_database(self) -> str:
+        """The URL of an empty database, with its password."""
+        self._databases += 1
+        name = f"registry{self._databases}"
+        self.run(f"CREATE DATABASE {name} OWNER {_USER}")
+        return f"postgresql://{_USER}:{self.password}@127.0.0.1:{self.port}/{name}"
+
+
+@contextmanager
+def cluster(*settings: str) -> Iterator[Cluster]:
+    """A fresh server. It survives kill -9 of its processes, not a power cut."""
+    found = require("PostgreSQL", programs(), _REMEDY)
+    folder = Path(tempfile.mkdtemp(prefix="pointctl-postgres-"))
+    try:
+        if user := _nobody():
+            os.chown(folder, user.pw_uid, user.pw_gid)
+        subprocess.run(
+            [
+                *(str(found / "initdb"), "-D", str(folder / "data"), "--no-sync"),
+                *("-U", "postgres", "-E", "UTF8", "--locale=C"),
+                *("--auth-local=trust", "--auth-host=scram-sha-256"),
+            ],
+            check=True,
+            capture_output=True,
+            cwd=folder,
+            **_as_nobody(),
+        )
+        made = Cluster(folder, free_port(), secrets.token_hex(8))
+        made.start(*settings)
+        try:
+            made.run(f"CREATE USER {_USER} PASSWORD '{made.password}'")
+            yield made
+        finally:
+            made.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _nobody() -> pwd.struct_passwd | None:
+    """Whom to run as: PostgreSQL refuses root."""
+    if os.geteuid():
+        return None
+    names: Sequence[str] = ("postgres", "nobody")
+    known = {user.pw_name: user for user in pwd.getpwall()}
+    return next(known[name] for name in names if name in known)
+
+
+def _as_nobody() -> dict[str, object]:
+    user = _nobody()
+    return {"user": user.pw_uid, "group": user.pw_gid} if user else {}

@@ -1,0 +1,83 @@
+"""A registry in PostgreSQL: for several processes or machines that serve one fleet.
+
+Transactions take one advisory lock: those that need to be alone take it for
+themselves, the others share it. A client that hangs is cut off, so that it cannot keep
+the fleet waiting.
+"""
+
+import os
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError
+
+from pointctl.errors import PointctlError
+
+_LOCK = 0x506F696E74  # "Point"; advisory locks belong to one database
+_BEGIN = {
+    "writing": f"SELECT pg_advisory_xact_lock({_LOCK})",
+    "sharing": f"SELECT pg_advisory_xact_lock_shared({_LOCK})",
+}
+_SETTINGS = {
+    "timezone": "UTC",
+    "synchronous_commit": "on",  # a reply that was sent must survive a power cut
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "60s",
+}
+_SECONDS_TO_CONNECT = 10
+
+
+def make_engine(url: URL) -> Engine:
+    """An engine on the database. Raises PointctlError where the driver is missing."""
+    try:
+        engine = create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            hide_parameters=True,  # they would put secrets into error texts
+            pool_pre_ping=True,  # the server may have restarted since the last use
+            connect_args=_arguments(url),
+        )
+    except ImportError as error:
+        raise PointctlError(
+            "the package psycopg is missing: pip install 'pointaccess[postgresql]'"
+        ) from error
+    event.listen(engine, "begin", _begin)
+    event.listen(engine, "handle_error", _leave_out_values)
+    return engine
+
+
+def _arguments(url: URL) -> dict[str, Any]:
+    """What the driver is told beside the URL."""
+    settings = " ".join(f"-c {name}={value}" for name, value in _SETTINGS.items())
+    arguments: dict[str, Any] = {
+        "application_name": "pointctl",
+        "connect_timeout": _SECONDS_TO_CONNECT,
+        "options": settings,
+    }
+    if _elsewhere(url) and "sslmode" not in url.query and "PGSSLMODE" not in os.environ:
+        arguments["sslmode"] = "verify-full"
+        if "sslrootcert" not in url.query and "PGSSLROOTCERT" not in os.environ:
+            arguments["sslrootcert"] = "system"
+    return arguments
+
+
+def _elsewhere(url: URL) -> bool:
+    """Whether the way to the server leaves this machine."""
+    host = url.host or url.query.get("host") or os.environ.get("PGHOST") or ""
+    local = ("", "localhost", "127.0.0.1", "::1")
+    return not isinstance(host, str) or not (host in local or host.startswith("/"))
+
+
+def _begin(connection: Connection) -> None:
+    mode = connection.get_execution_options().get("pointctl", "reading")
+    if mode in _BEGIN:
+        connection.exec_driver_sql(_BEGIN[mode])
+
+
+def _leave_out_values(context: ExceptionContext) -> None:
+    """The server's DETAIL quotes rows, and so secrets: keep its first line only."""
+    error = context.original_exception
+    told = getattr(getattr(error, "diag", None), "message_primary", None)
+    if told and isinstance(context.sqlalchemy_exception, DBAPIError):
+        error.args = (told,)
+        context.sqlalchemy_exception.args = (f"({type(error).__qualname__}) {told}",)
