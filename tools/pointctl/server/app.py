@@ -7,7 +7,7 @@ from point import __version__
 from pointctl.registry.access import BrokerAccounts, Issuer
 from pointctl.registry.database import Database
 from pointctl.registry.keys import ClaimKeys
-from pointctl.server import access, api, problems
+from pointctl.server import access, api, hooks, problems
 from pointctl.server.roles import Registry, check_declared
 
 
@@ -15,8 +15,9 @@ def create_app(
     database: Database,
     keys: ClaimKeys,
     broker_accounts: BrokerAccounts | None = None,
+    mqtt_hook_token: str | None = None,
 ) -> FastAPI:
-    """The ASGI application over one registry."""
+    """The ASGI application over one registry; the hooks are for a broker's token."""
     app = FastAPI(title="PointAccess", version=__version__, redoc_url=None)
     app.state.registry = Registry(database, broker_accounts)
     app.include_router(access.router(Issuer(database, keys, broker_accounts)))
@@ -24,6 +25,9 @@ def create_app(
     check_declared(api.ROUTERS)
     for router in api.ROUTERS:
         app.include_router(router)
+
+    if mqtt_hook_token is not None:
+        app.include_router(hooks.router(database, mqtt_hook_token))
 
     @app.get("/healthz", summary="Tell whether the registry can be read")
     def healthz() -> dict[str, str]:

@@ -18,6 +18,7 @@ from pointctl.folder import DataFolder
 from pointctl.options import DATA, Data, Json, print_json
 from pointctl.registry import keys, products
 from pointctl.registry.database import open_database
+from pointctl.server import hook_token
 
 SERVE_EXAMPLE = "Example: pointctl serve --host 0.0.0.0 --port 8443"
 
@@ -100,6 +101,12 @@ def serve(
     mosquitto: Mosquitto = None,
     mosquitto_login: MosquittoLogin = None,
     mosquitto_ca: MosquittoCa = None,
+    mqtt_hook_token_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Answer an EMQX or RabbitMQ that shows this token; made if missing."
+        ),
+    ] = None,
     data: Data = DATA,
 ) -> None:
     """Serve boards over HTTPS until stopped; JSON log lines on stdout."""
@@ -110,6 +117,13 @@ def serve(
         raise typer.BadParameter("--certificate and --key go together")
     folder = DataFolder(data)
     files = CaFiles(folder.ca)
+    token = None
+    if mqtt_hook_token_file is not None:
+        if hook_token.make_token(mqtt_hook_token_file):
+            print(
+                f"made {mqtt_hook_token_file}: give it to the broker", file=sys.stderr
+            )
+        token = hook_token.read_token(mqtt_hook_token_file)
     with (
         mosquitto_accounts(mosquitto, mosquitto_login, mosquitto_ca) as accounts,
         open_database(folder.registry) as database,
@@ -117,6 +131,8 @@ def serve(
         # With another master than the boards' keys come from, every one is a stranger.
         if not products.any_needs_master(database) and keys.create_master(folder):
             print(f"made {folder.claim_master}: {keys.KEEP_IT}", file=sys.stderr)
+        if accounts is not None:
+            products.check_fixed_passwords(database)
         run(
             database,
             keys.open_keys(folder),
@@ -125,4 +141,5 @@ def serve(
             certificate=certificate or files.server,
             key=key or files.server_key,
             broker_accounts=accounts,
+            mqtt_hook_token=token,
         )

@@ -30,6 +30,7 @@ def serve(
     certificate: Path,
     key: Path,
     broker_accounts: BrokerAccounts | None = None,
+    mqtt_hook_token: str | None = None,
 ) -> NoReturn:
     """Serve HTTPS; SIGTERM and SIGINT end the process with exit code 0.
 
@@ -41,7 +42,7 @@ def serve(
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family) as listener:
         config = uvicorn.Config(
-            create_app(database, keys, broker_accounts),
+            create_app(database, keys, broker_accounts, mqtt_hook_token),
             ssl_context_factory=lambda _config, _default: context,
             log_config=None,
             log_level="warning",

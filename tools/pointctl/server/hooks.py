@@ -1,0 +1,271 @@
+"""What a broker asks before it lets a device connect or use a topic.
+
+Two faces of the same answers: EMQX 5's HTTP authenticator and authorizer, and
+RabbitMQ's rabbitmq_auth_backend_http with its MQTT plugin. The broker shows a token:
+EMQX in a header; RabbitMQ can send none, and has it in the path. Whatever is wrong with
+a question or with us, the answer is deny: to anything but an answer EMQX's authorizer
+listens no further, and by default it then allows.
+"""
+
+import hmac
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl
+
+import structlog
+from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import PlainTextResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from point import protocol
+from point.imei import masked
+from pointctl.registry import mqtt_login
+from pointctl.registry.database import Database
+from pointctl.registry.models import Device
+from pointctl.server.body import whole_body
+
+_log = structlog.get_logger()
+
+_EXCHANGE = "amq.topic"  # where RabbitMQ's MQTT plugin publishes and binds
+_QUEUE = re.compile(r"mqtt-subscription-(.+)qos[01]|mqtt-will-(.+)", re.DOTALL)
+_TOPIC_MAX = 200  # of a topic in the log
+
+
+class EmqxConnect(BaseModel):
+    """A CONNECT, as EMQX's authenticator asks about it."""
+
+    model_config = ConfigDict(strict=True)
+
+    clientid: str
+    username: str
+    password: str
+
+
+class EmqxTopic(BaseModel):
+    """A PUBLISH or SUBSCRIBE, as EMQX's authorizer asks about it."""
+
+    model_config = ConfigDict(strict=True)
+
+    username: str
+    action: Literal["publish", "subscribe"]
+    topic: str
+
+
+class EmqxAnswer(BaseModel):
+    """The decision. There are no superusers, and `ignore` is never said."""
+
+    result: Literal["allow", "deny"]
+    is_superuser: Literal[False] = False
+
+
+@dataclass(frozen=True)
+class _Decision:
+    """What is answered, and what the log says of it."""
+
+    allowed: bool
+    device: Device | None = None
+    reason: str | None = None
+
+
+def router(database: Database, token: str) -> APIRouter:
+    """The endpoints for a broker that holds `token`."""
+    made = APIRouter(tags=["MQTT broker"])
+
+    @made.post(
+        "/mqtt/auth",
+        summary="EMQX: may this client connect?",
+        dependencies=[Depends(_bearer(token))],
+        openapi_extra=_json_body(EmqxConnect),
+    )
+    async def emqx_connect(request: Request) -> EmqxAnswer:
+        body = await whole_body(request)
+        return _emqx(await _decided("connect", _emqx_connect, database, body))
+
+    @made.post(
+        "/mqtt/acl",
+        summary="EMQX: may this client use this topic?",
+        dependencies=[Depends(_bearer(token))],
+        openapi_extra=_json_body(EmqxTopic),
+    )
+    async def emqx_topic(request: Request) -> EmqxAnswer:
+        body = await whole_body(request)
+        return _emqx(await _decided("topic", _emqx_topic, database, body))
+
+    async def rabbitmq(
+        given: str,
+        question: Literal["user", "vhost", "resource", "topic"],
+        request: Request,
+    ) -> PlainTextResponse:
+        _check(given, token)
+        form = await whole_body(request) or request.url.query.encode()
+        work = _RABBITMQ[question]
+        allowed = await _decided(
+            "connect" if question == "user" else question, work, database, form
+        )
+        return PlainTextResponse("allow" if allowed else "deny")
+
+    for method in ("GET", "POST"):
+        made.add_api_route(
+            "/mqtt/rabbitmq/{given}/{question}",
+            rabbitmq,
+            methods=[method],
+            response_class=PlainTextResponse,
+            summary="RabbitMQ: may this user do this? Parameters as its plugin's",
+        )
+    return made
+
+
+def _bearer(token: str) -> Callable[..., None]:
+    """A dependency that lets nobody past without `Authorization: Bearer` and this."""
+
+    def check(
+        given: Annotated[
+            HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))
+        ],
+    ) -> None:
+        _check(given.credentials if given else "", token)
+
+    return check
+
+
+def _check(given: str, token: str) -> None:
+    if not hmac.compare_digest(given.encode(), token.encode()):
+        _log.warning("mqtt hook", allowed=False, reason="token")
+        raise HTTPException(401)
+
+
+def _json_body(model: type[BaseModel]) -> dict[str, Any]:
+    """A body that is read here and not by FastAPI, whose errors would quote it."""
+    content = {"application/json": {"schema": model.model_json_schema()}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+async def _decided(
+    event: str, work: Callable[[Database, bytes], _Decision], *given: Any
+) -> bool:
+    """Do `work` in a thread, log it, and return whether it is allowed."""
+    started = perf_counter()
+    try:
+        decision = await run_in_threadpool(work, *given)
+    except (ValidationError, ValueError):  # their texts would quote the password
+        decision = _Decision(False, reason="malformed")
+    except Exception as error:
+        _log.error("mqtt hook failed", exc_info=error)
+        return False
+    if event == "connect" or not decision.allowed:  # there are many topics
+        device = decision.device
+        _log.info(
+            f"mqtt {event}",
+            allowed=decision.allowed,
+            product_key=device and device.product_key,
+            device=device and device.id,
+            reason=decision.reason,
+            ms=round((perf_counter() - started) * 1000, 1),
+        )
+    return decision.allowed
+
+
+def _emqx(allowed: bool) -> EmqxAnswer:
+    return EmqxAnswer(result="allow" if allowed else "deny")
+
+
+def _emqx_connect(database: Database, body: bytes) -> _Decision:
+    asked = EmqxConnect.model_validate_json(body)
+    return _connect(database, asked.clientid, asked.username, asked.password)
+
+
+def _emqx_topic(database: Database, body: bytes) -> _Decision:
+    asked = EmqxTopic.model_validate_json(body)
+    device = mqtt_login.find(database, asked.username)
+    return _topic(device, asked.action == "publish", asked.topic)
+
+
+def _connect(
+    database: Database, client_id: str, username: str, password: str
+) -> _Decision:
+    login = mqtt_login.judge(
+        database, client_id, username, password, own_client_id=True
+    )
+    return _Decision(login.device is not None, login.device, login.reason)
+
+
+def _topic(device: Device | None, publishes: bool, topic: str) -> _Decision:
+    if device is None:
+        return _Decision(False, reason="unknown")
+    topics = mqtt_login.topics(device)
+    allowed = topics.may_publish if publishes else topics.may_subscribe
+    if allowed(topic):
+        return _Decision(True, device)
+    shown = re.sub(r"\d{15}", lambda imei: masked(imei[0]), topic)[:_TOPIC_MAX]
+    return _Decision(False, device, shown)
+
+
+def _form(data: bytes) -> dict[str, str]:
+    """The parameters of a form. Raises ValueError where it might not be whole."""
+    if len(data) > protocol.MAX_BODY:
+        raise ValueError("too long")
+    pairs = parse_qsl(data.decode("ascii"), keep_blank_values=True, max_num_fields=50)
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise ValueError("a parameter twice")
+    return dict(pairs)
+
+
+def _rabbitmq_user(database: Database, data: bytes) -> _Decision:
+    form = _form(data)
+    username = form.get("username", "")
+    if "." in username:
+        # For RabbitMQ a dot and a slash in a topic are the same: a device called a
+        # would own the topics of another that is called a.b.
+        return _Decision(False, reason="a name with a dot")
+    client_id, password = form.get("client_id", ""), form.get("password", "")
+    return _connect(database, client_id, username, password)
+
+
+def _rabbitmq_device(database: Database, form: dict[str, str]) -> Device | None:
+    username = form.get("username", "")
+    return None if "." in username else mqtt_login.find(database, username)
+
+
+def _rabbitmq_vhost(database: Database, data: bytes) -> _Decision:
+    """In each vhost it may do the same: what resource and topic allow."""
+    device = _rabbitmq_device(database, _form(data))
+    return _Decision(device is not None, device, None if device else "unknown")
+
+
+def _rabbitmq_resource(database: Database, data: bytes) -> _Decision:
+    """The exchange of all topics, and the queues of its own sessions."""
+    form = _form(data)
+    device = _rabbitmq_device(database, form)
+    if device is None:
+        return _Decision(False, reason="unknown")
+    kind, name = form.get("resource"), form.get("name", "")
+    allowed = False
+    if kind == "exchange":
+        uses = form.get("permission") in ("read", "write")
+        allowed = name == _EXCHANGE and uses
+    elif kind == "queue" and (queue := _QUEUE.fullmatch(name)):
+        allowed = mqtt_login.owns_client_id(device, queue[1] or queue[2])
+    return _Decision(allowed, device, None if allowed else "resource of another")
+
+
+def _rabbitmq_topic(database: Database, data: bytes) -> _Decision:
+    form = _form(data)
+    device = _rabbitmq_device(database, form)
+    if form.get("name") != _EXCHANGE or form.get("permission") not in ("read", "write"):
+        return _Decision(False, device, "resource of another")
+    key = form.get("routing_key", "")
+    topic = key.replace(".", "/").replace("*", "+")
+    return _topic(device, form["permission"] == "write", topic)
+
+
+_RABBITMQ: dict[str, Callable[[Database, bytes], _Decision]] = {
+    "user": _rabbitmq_user,
+    "vhost": _rabbitmq_vhost,
+    "resource": _rabbitmq_resource,
+    "topic": _rabbitmq_topic,
+}
