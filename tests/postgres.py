@@ -6,6 +6,7 @@ import secrets
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,11 +52,12 @@ class Cluster:
                 command, stdout=log, stderr=log, cwd=self.folder, **_as_nobody()
             )
         ready = [str(found / "pg_isready"), "-q", "-t", "30", "-p", str(self.port)]
-        for _ in range(300):
+        for _ in range(600):
             if subprocess.run([*ready, "-h", "127.0.0.1"], check=False).returncode == 0:
                 return
             if self._process.poll() is not None:
                 break
+            time.sleep(0.05)
         raise RuntimeError((self.folder / "log").read_text())
 
     def stop(self) -> None:

@@ -37,9 +37,15 @@ def pointctl(data, capsys) -> Callable[..., Finished]:
 
 
 @pytest.fixture
-def database(data) -> Iterator[Database]:
-    """A registry with one open product and the devices imei(0) … imei(9)."""
-    with open_database(data.registry) as opened:
+def database(data, request) -> Iterator[Database]:
+    """A registry with one open product and the devices imei(0) … imei(9).
+
+    It is in the data folder; with serving.ON_BOTH the test also runs on PostgreSQL.
+    """
+    where = data.registry
+    if getattr(request, "param", "sqlite") == "postgresql":
+        where = request.getfixturevalue("postgres").new_database()
+    with open_database(where) as opened:
         products.add(
             opened,
             "Tracker",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 
 from point import protocol, protocol_server
 from pointctl.certificates import CaFiles
@@ -22,6 +23,8 @@ from pointctl.registry.models import Device
 from pointctl.registry.products import DeviceConfig
 
 PRODUCT = "pk-test"
+# Marks tests of the fixture `database`: they run on each database there is.
+ON_BOTH = pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
 KEYS = ClaimKeys(b"a claim master of thirty-two by.")
 
 

@@ -3,13 +3,15 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from serving import KEYS, PRODUCT, answer, imei, issue, log_in
+from serving import KEYS, ON_BOTH, PRODUCT, answer, imei, issue, log_in
 from sqlalchemy import func, select
 
 from point import protocol, protocol_server
 from pointctl.registry import audit, devices, lifecycle, products
 from pointctl.registry.access import Issuer
 from pointctl.registry.models import Credential, Policy, State
+
+pytestmark = ON_BOTH
 
 REQUEST = protocol_server.decode_request(b'{"imei": "%s"}' % imei(0).encode())
 

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from serving import KEYS, Board, answer, device_key_board, imei, log_in
+from serving import KEYS, ON_BOTH, Board, answer, device_key_board, imei, log_in
 from sqlalchemy import func, select
 
 from point import protocol
@@ -20,6 +20,8 @@ from pointctl.registry.models import (
     Policy,
     State,
 )
+
+pytestmark = ON_BOTH
 
 KEYED = "pk-keyed"
 SHARED = "pk-shared"
