@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, func, select
 
 from pointctl.registry.database import Database
-from pointctl.registry.models import Device, State
+from pointctl.registry.models import Device, Pooled, Product, Source, State
 
 
 class Span(StrEnum):
@@ -60,6 +61,29 @@ def enrolments(database: Database, span: Span) -> Sequence[Step]:
     with database.reading() as session:
         found = session.execute(select(*counts)).one()
     return [Step(start, count) for start, count in zip(starts, found, strict=True)]
+
+
+def pools(database: Database) -> list[dict[str, Any]]:
+    """The products that hand out imported credentials, and how many each has left."""
+    left = _pooled(Pooled.device_id.is_(None))
+    taken = _pooled(Pooled.device_id.is_not(None))
+    query = (
+        select(Product.product_key, Product.pool_warn_below, left, taken)
+        .where(Product.source == Source.POOL)
+        .order_by(Product.product_key)
+    )
+    with database.reading() as session:
+        return [
+            {"product_key": key, "left": left, "taken": taken, "low": left < warn_below}
+            for key, warn_below, left, taken in session.execute(query)
+        ]
+
+
+def _pooled(which: ColumnElement[bool]) -> ScalarSelect[int]:
+    query = select(func.count(Pooled.id)).where(
+        Pooled.product_key == Product.product_key, which
+    )
+    return query.scalar_subquery()
 
 
 def _enrolled(start: datetime, end: datetime) -> Select[int]:

@@ -1,6 +1,7 @@
 """The HTTP face of the registry: one router for each of those who talk to it."""
 
 from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
 from sqlalchemy import literal, select
 
 from point import __version__
@@ -8,6 +9,7 @@ from pointctl.registry.access import BrokerAccounts, Issuer
 from pointctl.registry.database import Database
 from pointctl.registry.keys import ClaimKeys
 from pointctl.server import access, api, hooks, problems
+from pointctl.server.console import create_console
 from pointctl.server.roles import Registry, check_declared
 
 
@@ -18,13 +20,19 @@ def create_app(
     mqtt_hook_token: str | None = None,
 ) -> FastAPI:
     """The ASGI application over one registry; the hooks are for a broker's token."""
+    registry = Registry(database, broker_accounts)
     app = FastAPI(title="PointAccess", version=__version__, redoc_url=None)
-    app.state.registry = Registry(database, broker_accounts)
+    app.state.registry = registry
     app.include_router(access.router(Issuer(database, keys, broker_accounts)))
     problems.install(app)
     check_declared(api.ROUTERS)
     for router in api.ROUTERS:
         app.include_router(router)
+    app.mount("/console", create_console(registry))
+
+    @app.get("/", include_in_schema=False)
+    def home() -> RedirectResponse:
+        return RedirectResponse("/console/")
 
     if mqtt_hook_token is not None:
         app.include_router(hooks.router(database, mqtt_hook_token))

@@ -1,0 +1,48 @@
+"""One's own password."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from pointctl.errors import PointctlError
+from pointctl.registry import operators
+from pointctl.registry.models import Role
+from pointctl.server.console.pages import page
+from pointctl.server.console.visitor import LOGIN, Db, Visitor
+from pointctl.server.problems import status_of
+from pointctl.server.roles import needs
+
+router = APIRouter()
+_Password = Annotated[str, Form(max_length=operators.MAX_PASSWORD)]
+
+
+@router.get("/account", openapi_extra=needs(Role.VIEWER))
+def show(request: Request, _visitor: Visitor) -> Response:
+    return _page(request)
+
+
+@router.post("/account", openapi_extra=needs(Role.VIEWER))
+def change(
+    request: Request,
+    browser: Visitor,
+    database: Db,
+    present: _Password,
+    new: _Password,
+    again: _Password,
+) -> Response:
+    name = browser.actor.name
+    if new != again:
+        return _page(request, 422, error="these were two different passwords")
+    if not operators.password_holds(operators.get(database, name), present):
+        return _page(request, 403, error="the present password is another one")
+    try:
+        operators.change(database, name, name, password=new)
+    except PointctlError as error:
+        return _page(request, status_of(error), error=str(error))
+    return RedirectResponse(LOGIN, 303)
+
+
+def _page(request: Request, status: int = 200, error: str | None = None) -> Response:
+    shortest = operators.MIN_PASSWORD
+    return page(request, "account.html", status, error=error, shortest=shortest)

@@ -1,0 +1,138 @@
+"""The list of devices, the quarantine queue, and one device with what can be done."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
+
+from pointctl.errors import PointctlError
+from pointctl.registry import products, search
+from pointctl.registry.models import Role, State
+from pointctl.server.actions import ACTIONS, Action
+from pointctl.server.console.pages import done, page
+from pointctl.server.console.visitor import Db, Reg, Visitor, visitor
+from pointctl.server.problems import status_of
+from pointctl.server.roles import needs
+
+router = APIRouter(dependencies=[Depends(visitor)])
+_ROWS = 50
+_Word = Annotated[str, Query(max_length=64)]
+
+
+@router.get("/devices", openapi_extra=needs(Role.VIEWER))
+def listed(
+    request: Request,
+    database: Db,
+    q: _Word = "",
+    product: _Word = "",
+    state: State | str = "",
+    batch: _Word = "",
+    tag: _Word = "",
+    after: _Word = "",
+) -> Response:
+    filters = search.Filters(
+        text=q.strip() or None,
+        product_key=product or None,
+        state=State(state) if state else None,
+        batch=batch.strip() or None,
+        tag=tag.strip() or None,
+    )
+    found = search.search(database, filters, limit=_ROWS, after=after or None)
+    given = {"q": q, "product": product, "state": state, "batch": batch, "tag": tag}
+    return page(
+        request,
+        "devices.html",
+        rows=found.rows,
+        next=found.next,
+        after=after,
+        filters={name: value for name, value in given.items() if value},
+        products=products.listed(database),
+        states=State,
+    )
+
+
+@router.get("/quarantine", openapi_extra=needs(Role.VIEWER))
+def quarantine(
+    request: Request, database: Db, after: _Word = "", done: str = ""
+) -> Response:
+    filters = search.Filters(state=State.QUARANTINED)
+    found = search.search(database, filters, limit=_ROWS, after=after or None)
+    rows = [
+        search.show(database, row["imei"], row["product_key"]) for row in found.rows
+    ]
+    return page(
+        request,
+        "quarantine.html",
+        rows=rows,
+        next=found.next,
+        after=after,
+        done=done,
+        filters={},
+    )
+
+
+@router.get("/devices/{product_key}/{imei}", openapi_extra=needs(Role.VIEWER))
+def show(
+    request: Request, database: Db, product_key: str, imei: str, done: str = ""
+) -> Response:
+    return _page(request, database, product_key, imei, done=done)
+
+
+def _page(
+    request: Request,
+    database: Db,
+    product_key: str,
+    imei: str,
+    status: int = 200,
+    **values: Any,
+) -> Response:
+    device = search.show(database, imei, product_key)
+    role = request.state.browser.actor.role
+    offered = [
+        action
+        for action in ACTIONS
+        if State(device["state"]) in action.states
+        and (action.policies is None or device["policy"] in action.policies)
+        and role.covers(action.role)
+    ]
+    values = {"done": "", "error": None, "secret": None, **values}
+    return page(
+        request, "device.html", status, device=device, offered=offered, **values
+    )
+
+
+def _add_route(action: Action) -> None:
+    def do(
+        request: Request,
+        browser: Visitor,
+        registry: Reg,
+        product_key: str,
+        imei: str,
+        back: Annotated[str, Form()] = "",
+    ) -> Response:
+        try:
+            action.run(registry, imei, product_key, browser.actor.name)
+        except PointctlError as error:
+            values = {"error": str(error)}
+            return _page(
+                request,
+                registry.database,
+                product_key,
+                imei,
+                status_of(error),
+                **values,
+            )
+        if back == "quarantine":
+            return done("/console/quarantine", action.name)
+        return done(f"/console/devices/{product_key}/{imei}", action.name)
+
+    router.add_api_route(
+        f"/devices/{{product_key}}/{{imei}}/{action.name}",
+        do,
+        methods=["POST"],
+        openapi_extra=needs(action.role),
+        name=action.name,
+    )
+
+
+for each in ACTIONS:
+    _add_route(each)

@@ -1,0 +1,54 @@
+"""What goes wrong, as a page."""
+
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
+from starlette.exceptions import HTTPException
+
+from pointctl.errors import PointctlError
+from pointctl.server.console.pages import page
+from pointctl.server.console.visitor import NotLoggedIn, login_url
+from pointctl.server.problems import status_of
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the app with a page."""
+    app.exception_handler(NotLoggedIn)(_log_in)
+    app.exception_handler(PointctlError)(_ours)
+    app.exception_handler(HTTPException)(_http)
+    app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(Exception)(_unforeseen)
+
+
+async def _log_in(request: Request, _error: Exception) -> Response:
+    url = login_url(request)
+    if "HX-Request" in request.headers:
+        return Response(status_code=401, headers={"HX-Redirect": url})
+    return RedirectResponse(url, 303)
+
+
+async def _ours(request: Request, error: Exception) -> Response:
+    assert isinstance(error, PointctlError)
+    return _shown(request, status_of(error), str(error))
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _shown(request, error.status_code, error.detail)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    names = {str(each["loc"][-1]).replace("_", " ") for each in error.errors()}
+    return _shown(request, 422, f"not as it should be: {', '.join(sorted(names))}")
+
+
+async def _unforeseen(request: Request, _error: Exception) -> Response:
+    return _shown(request, 500, "the server failed; its log says more")
+
+
+def _shown(request: Request, status: int, what: str) -> Response:
+    title = HTTPStatus(status).phrase
+    return page(request, "error.html", status, title=title, what=what)

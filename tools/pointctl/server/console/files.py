@@ -1,0 +1,28 @@
+"""Style, picture and script: all from here, none from elsewhere."""
+
+from importlib import resources
+from pathlib import Path
+
+from fastapi import APIRouter, HTTPException
+from fastapi.responses import FileResponse
+
+from pointctl.server.roles import for_anybody
+
+router = APIRouter()
+
+_HERE = Path(__file__).parent / "static"
+_HTMX = Path(str(resources.files("js_lib_htmx"))) / "static/htmx/htmx.min.js"
+_FILES = {
+    "console.css": (_HERE / "console.css", "text/css"),
+    "icon.svg": (_HERE / "icon.svg", "image/svg+xml"),
+    "htmx.js": (_HTMX, "text/javascript"),
+}
+
+
+@router.get("/static/{name}", openapi_extra=for_anybody())
+def static(name: str) -> FileResponse:
+    if name not in _FILES:
+        raise HTTPException(404)
+    path, kind = _FILES[name]
+    # Asked for again each time, and answered by 304 while it is the same.
+    return FileResponse(path, media_type=kind, headers={"Cache-Control": "no-cache"})

@@ -1,0 +1,113 @@
+"""Who may log in, and the tokens of programs."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request, Response
+
+from pointctl.registry import operators, tokens
+from pointctl.registry.models import Role
+from pointctl.server.console.pages import done, page
+from pointctl.server.console.visitor import Db, Visitor, visitor
+from pointctl.server.roles import needs
+
+router = APIRouter(prefix="/operators", dependencies=[Depends(visitor)])
+_Word = Annotated[str, Form(max_length=64)]
+
+
+@router.get("", openapi_extra=needs(Role.ADMIN))
+def listed(request: Request, database: Db, done: str = "") -> Response:
+    rows = [operators.summary(each) for each in operators.listed(database)]
+    return page(
+        request,
+        "operators.html",
+        rows=rows,
+        done=done,
+        shortest=operators.MIN_PASSWORD,
+    )
+
+
+@router.post("", openapi_extra=needs(Role.ADMIN))
+def add(
+    browser: Visitor,
+    database: Db,
+    name: _Word,
+    role: Annotated[Role, Form()],
+    password: Annotated[str, Form(max_length=operators.MAX_PASSWORD)] = "",
+) -> Response:
+    operators.add(database, name, role, password or None, browser.actor.name)
+    return done(f"/console/operators/{name}", "added")
+
+
+@router.get("/{name}", openapi_extra=needs(Role.ADMIN))
+def show(request: Request, database: Db, name: str, done: str = "") -> Response:
+    return _page(request, database, name, done=done)
+
+
+@router.post("/{name}/role", openapi_extra=needs(Role.ADMIN))
+def set_role(
+    browser: Visitor, database: Db, name: str, role: Annotated[Role, Form()]
+) -> Response:
+    operators.change(database, name, browser.actor.name, role=role)
+    return done(f"/console/operators/{name}", "role")
+
+
+@router.post("/{name}/password", openapi_extra=needs(Role.ADMIN))
+def set_password(
+    browser: Visitor,
+    database: Db,
+    name: str,
+    password: Annotated[str, Form(max_length=operators.MAX_PASSWORD)],
+) -> Response:
+    operators.change(database, name, browser.actor.name, password=password)
+    return done(f"/console/operators/{name}", "password")
+
+
+@router.post("/{name}/disable", openapi_extra=needs(Role.ADMIN))
+def disable(browser: Visitor, database: Db, name: str) -> Response:
+    operators.change(database, name, browser.actor.name, disabled=True)
+    return done(f"/console/operators/{name}", "disabled")
+
+
+@router.post("/{name}/enable", openapi_extra=needs(Role.ADMIN))
+def enable(browser: Visitor, database: Db, name: str) -> Response:
+    operators.change(database, name, browser.actor.name, disabled=False)
+    return done(f"/console/operators/{name}", "enabled")
+
+
+@router.post("/{name}/tokens", openapi_extra=needs(Role.ADMIN))
+def add_token(
+    request: Request,
+    browser: Visitor,
+    database: Db,
+    name: str,
+    label: _Word,
+    role: Annotated[Role, Form()],
+    days: Annotated[int, Form(ge=1, le=3650)] = tokens.DAYS,
+) -> Response:
+    token = tokens.add(database, name, label, role, days, browser.actor.name)
+    return _page(request, database, name, token=token)
+
+
+@router.post("/{name}/tokens/{label}/revoke", openapi_extra=needs(Role.ADMIN))
+def revoke_token(browser: Visitor, database: Db, name: str, label: str) -> Response:
+    tokens.revoke(database, name, label, browser.actor.name)
+    return done(f"/console/operators/{name}", "token-revoked")
+
+
+def _page(
+    request: Request,
+    database: Db,
+    name: str,
+    done: str = "",
+    token: str | None = None,
+) -> Response:
+    return page(
+        request,
+        "operator.html",
+        operator=operators.summary(operators.get(database, name)),
+        tokens=[tokens.summary(each) for each in tokens.listed(database, name)],
+        done=done,
+        token=token,
+        days=tokens.DAYS,
+        shortest=operators.MIN_PASSWORD,
+    )

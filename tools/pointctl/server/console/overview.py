@@ -1,0 +1,37 @@
+"""The first page: what the fleet is doing now."""
+
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from pointctl.registry import audit, overview, refusals
+from pointctl.registry.models import Role, State
+from pointctl.registry.overview import Span
+from pointctl.server import wire
+from pointctl.server.console.chart import bars
+from pointctl.server.console.pages import page
+from pointctl.server.console.visitor import Db, visitor
+from pointctl.server.roles import needs
+
+router = APIRouter(dependencies=[Depends(visitor)])
+_RECENT = 8
+
+
+@router.get("/", openapi_extra=needs(Role.VIEWER))
+def show(request: Request, database: Db, span: Span = Span.DAY) -> Response:
+    states = overview.states(database)
+    return page(
+        request,
+        "overview.html",
+        now=datetime.now(UTC),
+        span=span,
+        spans=Span,
+        states=states,
+        devices=sum(states.values()),
+        pools=overview.pools(database),
+        quarantined=states[State.QUARANTINED],
+        chart=bars(overview.enrolments(database, span), span),
+        refusals=refusals.since(database, overview.beginning(span)),
+        meanings=wire.REFUSALS,
+        recent=audit.listed(database, limit=_RECENT),
+    )
