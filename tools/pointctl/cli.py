@@ -11,6 +11,8 @@ from pointctl.registry import key_commands as keys
 from pointctl.registry import lifecycle_commands as lifecycle
 from pointctl.registry import operator_commands as operators
 from pointctl.server import commands as server
+from pointctl.support import cipher_commands as cipher
+from pointctl.support import mqtt_commands as mqtt
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -43,5 +45,7 @@ registry.devices_app.add_typer(lifecycle.app)
 app.add_typer(keys.app, name="keys")
 app.add_typer(operators.app, name="operators")
 app.add_typer(server.ca_app, name="ca")
+app.add_typer(cipher.app, name="cipher")
+app.add_typer(mqtt.app, name="mqtt")
 app.command(epilog=server.SERVE_EXAMPLE)(server.serve)
 app.command(epilog=demo.EXAMPLE)(demo.demo)
