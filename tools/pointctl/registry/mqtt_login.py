@@ -143,8 +143,9 @@ def _passwords(client_id: str, username: str, secret: str) -> dict[str, str | No
     found: dict[str, str | None] = dict.fromkeys(mqttauth.SCHEMES)
     name, _, rest = username.partition("&")
     key = rest.partition("|")[0]
-    if max(len(client_id), len(username)) > _TEXT_MAX or not client_id.isascii():
-        return found
+    for text in (client_id, username):
+        if len(text) > _TEXT_MAX or not text.isascii():
+            return found
     did = made_client_id(key, name)
     if username == did:
         found["plain"] = secret
