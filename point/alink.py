@@ -108,7 +108,7 @@ class Alink:
     def call(self, function, *arguments):
         """Call `function`, if there is one; False if it raised, which is logged."""
         try:
-            if function:
+            if function is not None:
                 function(*arguments)
             return True
         except Exception as error:

@@ -25,7 +25,7 @@ def ask(alink, cipher_type, random, then):
     names = {name: alink.device[name] for name in ("productKey", "deviceName")}
 
     def taken(code, data):
-        then(_key(names, data) if code == OK else None)
+        alink.call(then, _key(names, data) if code == OK else None)
 
     modes = ("smartconfig", "zconfig", "router", "ap", "softap")
     params = {"awssVer": {mode: "2.0" for mode in modes}}
