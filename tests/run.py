@@ -29,7 +29,10 @@ def prepare():
 
 
 def run_file(unittest, path):
-    """The counts of one test file; a file that cannot be imported is one failure."""
+    """The counts of one test file; a file that cannot be imported is one failure.
+
+    What the file has to say in figures is in its REPORT, lines that are printed.
+    """
     folder, name = path.rsplit("/", 1) if "/" in path else (".", path)
     sys.path.insert(0, folder)
     gc.collect()  # one VM runs them all
@@ -45,6 +48,8 @@ def run_file(unittest, path):
     finally:
         del sys.path[0]
     counts = unittest.run(module)
+    for line in getattr(module, "REPORT", ()):
+        print("  " + line)
     if counts == [0, 0, 0]:
         print("FAIL %s has no test" % path)
         return [0, 1, 0]

@@ -7,12 +7,31 @@ from collections.abc import Callable, Iterator
 import pytest
 import structlog
 from serving import PRODUCT, Finished, Server, imei
+from vectors import Counts, table
 
 from pointctl import __main__, certificates, logs
 from pointctl.folder import DataFolder
 from pointctl.registry import devices, products
 from pointctl.registry.database import Database, open_database
 from pointctl.registry.models import Policy
+
+VECTORS = pytest.StashKey[dict[str, Counts]]()
+
+
+@pytest.fixture
+def vectors_by_runtime(pytestconfig: pytest.Config) -> dict[str, Counts]:
+    """What the device tests counted on each runtime; shown when all tests are done."""
+    return pytestconfig.stash.setdefault(VECTORS, {})
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Show the vectors by kind: the output of passing tests is not shown."""
+    if found := config.stash.get(VECTORS, {}):
+        terminalreporter.section("vectors that passed, by kind and runtime")
+        for line in table(found):
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture

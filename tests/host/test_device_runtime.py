@@ -1,16 +1,20 @@
 """The device tests on the real MicroPython, and a runner that cannot lie."""
 
+import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
+import vectors
 
 from tests.runtimes import ROOT, UMQTT, micropython, require
 
 RUN = ROOT / "tests/run.py"
 LAST_LINE = re.compile(r"(\d+) passed, (\d+) failed, (\d+) skipped")
+CLOUDS = ("alibaba", "gizwits")
 GOOD = (
     "import unittest\nclass T(unittest.TestCase):\n    def test_a(self):\n        {}\n"
 )
@@ -45,9 +49,12 @@ def counts(done: "subprocess.CompletedProcess[str]") -> tuple[int, int, int]:
 
 
 def test_device_tests(
-    program: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    program: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    vectors_by_runtime: dict[str, vectors.Counts],
 ) -> None:
-    """All pass, none is skipped, and every file has some."""
+    """All pass, none is skipped, every file has some, and every vector was run."""
     require("umqtt.simple", UMQTT, "run make test")
     done = run(program, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -57,8 +64,39 @@ def test_device_tests(
     assert passed > 200
     assert (failed, skipped) == (0, 0), done.stdout
     files = sorted(path.name for path in (ROOT / "tests/device").glob("test_*.py"))
-    assert [line.split()[0] for line in done.stdout.splitlines()[:-1]] == files
+    lines = [line for line in done.stdout.splitlines()[:-1] if line[0] != " "]
+    assert [line.split()[0] for line in lines] == files
     assert list(tmp_path.iterdir()) == []
+    found = vectors.counts(done.stdout)
+    golden = [
+        json.loads((ROOT / f"tests/golden/{name}.json").read_text()) for name in CLOUDS
+    ]
+    kinds = Counter(vector["kind"] for file in golden for vector in file["vectors"])
+    assert {kind: sum(pair) for kind, pair in found.items()} == kinds
+    vectors_by_runtime["cpython" if program == sys.executable else "micropython"] = (
+        found
+    )
+
+
+def test_vector_table() -> None:
+    """A column a runtime; a hash that a firmware lacks is not counted as passed."""
+    output = "  vectors login: 16 passed, 0 lacking\ntest_x.py 1 passed, 0 failed\n"
+    whole = vectors.counts(output + "  vectors password: 9 passed, 0 lacking\n")
+    fewer = vectors.counts(output + "  vectors password: 6 passed, 3 lacking\n")
+    assert [line.split() for line in vectors.table({"one": whole, "two": fewer})] == [
+        ["kind", "one", "two"],
+        ["login", "16", "16"],
+        ["password", "9", "6", "+", "3", "lacking"],
+        ["all", "25", "22", "+", "3", "lacking"],
+    ]
+
+
+def test_a_file_may_report(program: str, tmp_path: Path) -> None:
+    """Its lines are printed with a margin, and count as no test."""
+    (tmp_path / "test_x.py").write_text(GOOD.format("pass") + "REPORT = ['a: 1']\n")
+    done = run(program, tmp_path, "test_x.py")
+    assert "  a: 1" in done.stdout.splitlines()
+    assert counts(done) == (1, 0, 0)
 
 
 @pytest.mark.parametrize(
