@@ -12,6 +12,7 @@ from point import protocol, protocol_server
 from point.errors import PointError
 from point.imei import masked
 from pointctl.registry.access import Answer, Issuer
+from pointctl.registry.refusals import Counted
 from pointctl.server import wire
 from pointctl.server.body import whole_body
 
@@ -31,10 +32,11 @@ class _Reply:
     imei: str | None = None  # masked
     reason: str | None = None
     skew_s: int | None = None  # how far the board's clock is ahead, if it has one
+    product_key: str | None = None  # as the board gave it
 
 
-def router(issuer: Issuer) -> APIRouter:
-    """The endpoint of boards."""
+def router(issuer: Issuer, refused: Counted) -> APIRouter:
+    """The endpoint of boards; what is refused is counted."""
     made = APIRouter()
 
     @made.post(
@@ -55,6 +57,8 @@ def router(issuer: Issuer) -> APIRouter:
             reply = _Reply(
                 failed.code, _encoded(failed, None), reason=type(error).__name__
             )
+        if reply.code != protocol.SUCCESS:
+            refused.add(reply.product_key, reply.code)
         _log.info(
             reply.event,
             imei=reply.imei,
@@ -82,6 +86,7 @@ def _reply(issuer: Issuer, body: bytes) -> _Reply:
         masked(request["imei"]),
         answer.reason,
         request["time"] - int(time()) if request["time"] else None,
+        request["productKey"],
     )
 
 

@@ -8,7 +8,8 @@ from point import __version__
 from pointctl.registry.access import BrokerAccounts, Issuer
 from pointctl.registry.database import Database
 from pointctl.registry.keys import ClaimKeys
-from pointctl.server import access, api, hooks, problems
+from pointctl.registry.refusals import Counted
+from pointctl.server import access, api, hooks, problems, refused
 from pointctl.server.console import create_console
 from pointctl.server.roles import Registry, check_declared
 
@@ -21,9 +22,16 @@ def create_app(
 ) -> FastAPI:
     """The ASGI application over one registry; the hooks are for a broker's token."""
     registry = Registry(database, broker_accounts)
-    app = FastAPI(title="PointAccess", version=__version__, redoc_url=None)
+    counted = Counted(database)
+    app = FastAPI(
+        title="PointAccess",
+        version=__version__,
+        redoc_url=None,
+        lifespan=lambda _app: refused.written(counted),
+    )
     app.state.registry = registry
-    app.include_router(access.router(Issuer(database, keys, broker_accounts)))
+    issuer = Issuer(database, keys, broker_accounts)
+    app.include_router(access.router(issuer, counted))
     problems.install(app)
     check_declared(api.ROUTERS)
     for router in api.ROUTERS:
