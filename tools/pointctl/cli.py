@@ -1,15 +1,19 @@
 """The command line: one Typer app that the rooms' commands are hung into."""
 
+import os
 from typing import Annotated
 
 import typer
 
 from point import __version__
 from pointctl.demo import commands as demo
+from pointctl.options import DATABASE
 from pointctl.registry import commands as registry
 from pointctl.registry import key_commands as keys
 from pointctl.registry import lifecycle_commands as lifecycle
 from pointctl.registry import operator_commands as operators
+from pointctl.registry import upkeep_commands as upkeep
+from pointctl.registry.database import has_password
 from pointctl.server import commands as server
 from pointctl.support import cipher_commands as cipher
 from pointctl.support import mqtt_commands as mqtt
@@ -27,8 +31,27 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _without_password(context: typer.Context, url: str | None) -> str | None:
+    source = context.get_parameter_source("database")
+    if url and source and source.name == "COMMANDLINE" and has_password(url):
+        raise typer.BadParameter(
+            "arguments are seen by everybody: put the password into PGPASSFILE or "
+            f"PGPASSWORD, or the whole URL into {DATABASE}"
+        )
+    return url
+
+
 @app.callback()
 def pointctl(
+    database: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            envvar=DATABASE,
+            callback=_without_password,
+            help="postgresql://USER@HOST/NAME; else a file in the data folder.",
+        ),
+    ] = None,
     version: Annotated[
         bool,
         typer.Option(
@@ -37,12 +60,15 @@ def pointctl(
     ] = False,
 ) -> None:
     """Credentials for cellular MicroPython boards: registry, server, certificates."""
+    if database:
+        os.environ[DATABASE] = database  # for the commands, and processes they start
 
 
 app.add_typer(registry.products_app, name="products")
 app.add_typer(registry.devices_app, name="devices")
 registry.devices_app.add_typer(lifecycle.app)
 app.add_typer(keys.app, name="keys")
+app.add_typer(upkeep.app, name="db")
 app.add_typer(operators.app, name="operators")
 app.add_typer(server.ca_app, name="ca")
 app.add_typer(cipher.app, name="cipher")

@@ -43,18 +43,31 @@ def private_folder(path: Path) -> None:
 
 
 @contextmanager
-def private_file(path: Path) -> Iterator[TextIO]:
-    """Write a text file that only its owner may read; on an error the old one stays.
+def private_path(path: Path) -> Iterator[Path]:
+    """An empty file that only its owner may read, to be written in place of `path`.
 
-    Raises PointctlError where the path is taken by something else than a file.
+    It takes its place when the block ends; on an error the old one stays. Raises
+    PointctlError where the path is taken by something else than a file.
     """
     if path.exists() and not path.is_file():
         raise PointctlError(f"{path} is not a file; name another one")
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            yield file
+        yield Path(name)
+        os.fsync(handle)
         os.replace(name, path)
     except BaseException:
         os.unlink(name)
         raise
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def private_file(path: Path) -> Iterator[TextIO]:
+    """A text file that only its owner may read, as private_path()."""
+    with (
+        private_path(path) as made,
+        made.open("w", encoding="utf-8", newline="") as file,
+    ):
+        yield file

@@ -1,6 +1,7 @@
 """What several commands share: their common options, and how they print."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pointctl.folder import default_folder
+from pointctl.folder import DataFolder, default_folder
 
 stdout = Console()  # what was asked for
 stderr = Console(stderr=True)  # everything said about it
@@ -28,7 +29,14 @@ Data = Annotated[
     ),
 ]
 DATA = default_folder()
+# Of the whole command line: pointctl --database URL COMMAND.
+DATABASE = "POINTCTL_DATABASE"
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def chosen_database(data: Path) -> Path | str:
+    """Where the registry is: as --database says, else a file in the data folder."""
+    return os.environ.get(DATABASE) or DataFolder(data).registry
 
 
 def print_json(value: Any) -> None:

@@ -1,5 +1,6 @@
 """pointctl demo"""
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -9,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pointctl.errors import PointctlError
-from pointctl.options import Json, print_json
+from pointctl.options import DATABASE, Json, print_json
 
 if TYPE_CHECKING:
     from pointctl.demo.scenario import Outcome
@@ -27,6 +28,7 @@ def demo(as_json: Json = False) -> None:
     from pointctl.demo import scenario
     from pointctl.demo.timeline import Timeline
 
+    os.environ.pop(DATABASE, None)  # what it registers is not for the operator's own
     # Told to end, the demo still has to end what it started.
     signal.signal(signal.SIGTERM, _end)
     console = None if as_json else Console(highlight=False)

@@ -11,7 +11,15 @@ from point import aliyun
 from point.mqttauth import SCHEMES
 from pointctl.errors import PartlyFailed, PointctlError
 from pointctl.folder import DataFolder, private_file
-from pointctl.options import DATA, Data, Json, print_json, print_table, stderr
+from pointctl.options import (
+    DATA,
+    Data,
+    Json,
+    chosen_database,
+    print_json,
+    print_table,
+    stderr,
+)
 from pointctl.registry import csvfile, devices, keys, products
 from pointctl.registry.database import Database, open_database
 from pointctl.registry.models import Policy, State
@@ -23,8 +31,8 @@ devices_app = typer.Typer(no_args_is_help=True, help="The boards, by IMEI.")
 
 
 def opened(data: Path) -> Database:
-    """The registry of a data folder."""
-    return open_database(DataFolder(data).registry)
+    """The registry of a data folder, or the one that --database names."""
+    return open_database(chosen_database(data))
 
 
 @products_app.command(

@@ -5,15 +5,29 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
-from sqlalchemy import URL, Connection, make_url
+from sqlalchemy import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlalchemy.orm import Session
 
 from pointctl.errors import PointctlError
 from pointctl.registry import postgresql, schema, sqlite
+
+
+def has_password(where: str) -> bool:
+    """Whether a URL holds a password. Raises PointctlError for what is none."""
+    url = parsed(where)
+    return url.password is not None or "password" in url.query
+
+
+class _Kind(Protocol):
+    """What the modules of the two databases have in common."""
+
+    def make_engine(self, url: URL) -> Engine: ...
+    def faults(self, connection: Connection) -> list[str]: ...
+    def back_up(self, url: URL, path: Path) -> None: ...
 
 
 class DatabaseError(PointctlError):
@@ -33,6 +47,14 @@ def open_database(where: Path | str) -> "Database":
         database.close()
         raise
     return database
+
+
+def existing_database(where: Path | str) -> "Database":
+    """A registry as it is, of whatever revision. Raises PointctlError without one."""
+    url = parsed(where)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        raise PointctlError(f"{url.database} is not there")
+    return Database(url)
 
 
 def parsed(where: Path | str) -> URL:
@@ -57,9 +79,9 @@ class Database:
     def __init__(self, url: URL) -> None:
         self.url = url
         on_sqlite = url.get_backend_name() == "sqlite"
-        make_engine = sqlite.make_engine if on_sqlite else postgresql.make_engine
+        self._kind: _Kind = sqlite if on_sqlite else postgresql
         with self._translated():
-            self._engine = make_engine(url)
+            self._engine = self._kind.make_engine(url)
         # Waiting here is fair and wakes at once. SQLite's own waiting is a sleep that
         # grows: under load it multiplied the slowest replies by seven.
         lock: AbstractContextManager[object] = threading.Lock()
@@ -97,6 +119,15 @@ class Database:
         """Bring the tables up to date. Raises DatabaseError or Refused."""
         with self._translated():
             schema.migrate(self._reading, self._writing, self.where)
+
+    def storage_faults(self, connection: Connection) -> list[str]:
+        """What the database itself finds wrong, as of a reading session."""
+        return self._kind.faults(connection)
+
+    def back_up(self, path: Path) -> None:
+        """Copy the registry as of one moment into a file. Raises PointctlError."""
+        with self._translated():
+            self._kind.back_up(self.url, path)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

@@ -6,9 +6,12 @@ the fleet waiting.
 """
 
 import os
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 
@@ -26,6 +29,10 @@ _SETTINGS = {
     "idle_in_transaction_session_timeout": "60s",
 }
 _SECONDS_TO_CONNECT = 10
+_INVALID = """
+    SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid
+    UNION ALL SELECT conname FROM pg_constraint WHERE NOT convalidated
+"""
 
 
 def make_engine(url: URL) -> Engine:
@@ -44,6 +51,45 @@ def make_engine(url: URL) -> Engine:
     event.listen(engine, "begin", _begin)
     event.listen(engine, "handle_error", _leave_out_values)
     return engine
+
+
+def faults(connection: Connection) -> list[str]:
+    """What PostgreSQL knows to be wrong; reading every row may raise what it does not.
+
+    Only its own pg_amcheck looks deeper, and needs a superuser.
+    """
+    for name in inspect(connection).get_table_names():
+        quoted = connection.dialect.identifier_preparer.quote(name)
+        every = f"SELECT count(length(row::text)) FROM {quoted} AS row"
+        connection.exec_driver_sql(every)
+    found = connection.exec_driver_sql(_INVALID).scalars()
+    return [f"{name} is not valid" for name in found]
+
+
+def back_up(url: URL, path: Path) -> None:
+    """Dump the database as of one moment by pg_dump; pg_restore reads it.
+
+    Raises PointctlError where pg_dump is missing or fails.
+    """
+    from psycopg.conninfo import make_conninfo
+
+    program = shutil.which("pg_dump")
+    if program is None:
+        raise PointctlError("pg_dump is missing: apt-get install postgresql-client")
+    given = url.translate_connect_args(username="user", database="dbname")
+    wanted = {**_arguments(url), **given, **url.query}
+    password = wanted.pop("password", None)  # an argument is seen by everybody
+    environment = os.environ | ({"PGPASSWORD": password} if password else {})
+    command = [program, "--format=custom", "--no-password", f"--file={path}"]
+    done = subprocess.run(
+        [*command, f"--dbname={make_conninfo(**wanted)}"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise PointctlError(" ".join(done.stderr.split()) or "pg_dump failed")
 
 
 def _arguments(url: URL) -> dict[str, Any]:

@@ -5,10 +5,13 @@ WAL, so that readers never wait; one writer at a time in all of the machine.
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
+from pointctl.errors import PointctlError
 from pointctl.folder import private_folder
 
 _BUSY_S = 10  # how long to wait for another process that is writing
@@ -49,3 +52,30 @@ def _configure(connection: sqlite3.Connection, _record: object) -> None:
 def _begin(connection: Connection) -> None:
     mode = connection.get_execution_options().get("pointctl", "reading")
     connection.exec_driver_sql(_BEGIN[mode])
+
+
+def faults(connection: Connection) -> list[str]:
+    """What SQLite finds wrong with the file."""
+    found = connection.exec_driver_sql("PRAGMA integrity_check(100)").scalars()
+    return [text for text in found if text != "ok"]
+
+
+def back_up(url: URL, path: Path) -> None:
+    """Copy the file as of one moment, and read the copy; writers are not held up.
+
+    Raises PointctlError.
+    """
+    source = f"file:{quote(url.database or '')}?mode=ro"
+    try:
+        with (
+            closing(sqlite3.connect(source, uri=True)) as registry,
+            closing(sqlite3.connect(path)) as copy,
+        ):
+            registry.backup(copy)
+            # It leaves as one file: a WAL would be a second one.
+            copy.execute("PRAGMA journal_mode=DELETE")
+            ((found,),) = copy.execute("PRAGMA quick_check(1)").fetchall()
+    except sqlite3.Error as error:
+        raise PointctlError(f"{url.database}: {error}") from error
+    if found != "ok":
+        raise PointctlError(f"the copy is not whole: {found}; see pointctl db check")

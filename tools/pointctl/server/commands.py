@@ -17,7 +17,7 @@ from pointctl.certificates import CaFiles
 from pointctl.folder import DataFolder
 from pointctl.options import DATA, Data, Json, print_json
 from pointctl.registry import keys, products
-from pointctl.registry.database import open_database
+from pointctl.registry.commands import opened
 from pointctl.server import hook_token
 
 SERVE_EXAMPLE = "Example: pointctl serve --host 0.0.0.0 --port 8443"
@@ -126,7 +126,7 @@ def serve(
         token = hook_token.read_token(mqtt_hook_token_file)
     with (
         mosquitto_accounts(mosquitto, mosquitto_login, mosquitto_ca) as accounts,
-        open_database(folder.registry) as database,
+        opened(data) as database,
     ):
         # With another master than the boards' keys come from, every one is a stranger.
         if not products.any_needs_master(database) and keys.create_master(folder):
