@@ -84,5 +84,5 @@ class Way:
         }
 
     def _received(self, topic, message):
-        if topic == b"/ext/" + self._kind.encode() and self._answer is None:
+        if topic == b"/ext/" + self._kind.encode():
             self._answer = message  # judged later: a callback may not fail
