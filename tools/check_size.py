@@ -29,6 +29,7 @@ PACKAGE_BYTES = 24 * 1024
 # Everything else is needed.
 OPTIONAL = {"aliyun", "binding", "cipher", "foreign", "gizwits"}
 OPTIONAL |= {"alink", "alinkjson", "cipherget", "countdown", "gateway", "topology"}
+OPTIONAL |= {"registerhttps", "registermqtt", "registration"}
 NOT_ON_BOARDS = {"cpython.py", "protocol_server.py"}
 
 
