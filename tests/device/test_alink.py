@@ -62,6 +62,7 @@ class Ask(Case):
         self.wait(100)
         self.assertEqual(self.replies, [(200, {"y": [1]})])
         self.assertEqual(self.sent(), [])
+        self.assertEqual(self.log, [("replied", REPLY + " 200")])
 
     def test_reply_with_a_number_for_an_id(self):
         """Some of the cloud's services send numbers."""
@@ -389,7 +390,17 @@ class Received(Case):
             SYS.encode() + b"\xff\xfe",
             b"\xff" * 70,
         ):
-            self.assertFalse(self.alink.received(topic, b"{}"), topic)
+            self.assertIs(self.alink.received(topic, b"{}"), False, topic)
+
+    def test_in_order(self):
+        """What comes first is answered first."""
+        self.connect()
+        self.alink.serve("thing/c", lambda params: {})
+        for number in range(8):
+            self.give("thing/c", {"id": number, "params": {}})
+        self.alink.step()
+        found = [members["id"] for members in self.sent("thing/c_reply")]
+        self.assertEqual(found, [str(number) for number in range(8)])
 
     def test_too_many(self):
         """What does not fit until the next step is dropped, and told."""
@@ -411,7 +422,7 @@ class Received(Case):
         self.connect()
         given = []
         self.alink.serve("thing/c", lambda params: given.append(1) or {})
-        for size, fits in ((16000, True), (300, True), (100, False), (70, True)):
+        for size, fits in ((16000, True), (300, True), (85, False), (84, True)):
             message = json.dumps({"id": size, "params": {"a": ""}})
             message = message.replace('""', '"%s"' % ("x" * (size - len(message))))
             self.assertEqual(len(message), size)

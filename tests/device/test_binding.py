@@ -199,6 +199,13 @@ class Window(Bound):
             self.wait(DAY_MS // 2000, DAY_MS // 2)
             self.assertEqual(self.binding.remaining_s(), 0)
 
+    def test_stays_closed_though_nobody_looks(self):
+        """As long as the session is stepped."""
+        for days in (5, 7, 9, 11):
+            self.connect()
+            self.wait(days * 86400, DAY_MS // 8)
+            self.assertEqual(self.binding.remaining_s(), 0)
+
     def test_length(self):
         """Any up to a day; others make no sense."""
         for seconds in (0, 1, 1800, 86400):
@@ -432,6 +439,13 @@ class Notify(Bound):
         first = self.request(NOTIFY, notification())
         self.assertEqual(self.request(NOTIFY, notification()), first)
         self.assertEqual(self.events, ["Bind"])
+
+    def test_in_order(self):
+        """The application is told in the order of what became of it."""
+        for number, operation in enumerate(("Bind", "Unbind", "Reset", "Bind")):
+            self.give(NOTIFY, {"id": number, "params": notification(operation)})
+        self.alink.step()
+        self.assertEqual(self.events, ["Bind", "Unbind", "Reset", "Bind"])
 
     def test_the_answer_comes_first(self):
         """An application that restarts when it is told has answered."""

@@ -90,6 +90,13 @@ class Permit(Gate):
             self.wait(DAY_MS // 1000, DAY_MS)
             self.assertEqual(self.gateway.open_s(), CLOSED)
 
+    def test_stays_closed_though_nobody_looks(self):
+        """As long as the session is stepped."""
+        for days in (5, 7, 9, 11):
+            self.permit(time=60)
+            self.wait(days * 86400, DAY_MS // 8)
+            self.assertEqual(self.gateway.open_s(), CLOSED)
+
     def test_the_last_one_counts(self):
         """Closed at once, always, or another time."""
         for time, left in ((0, ALWAYS), (65535, CLOSED), (9, 9), (65535, CLOSED)):
@@ -120,6 +127,13 @@ class Permit(Gate):
         for _ in range(3):
             self.assertEqual(self.answers(PERMIT, message)[0]["code"], 200)
         self.assertEqual(self.permits, [0, 60, 65535, 7])
+
+    def test_in_order(self):
+        """Also of those that come together."""
+        for time in (5, 0, 65535, 7):
+            self.give(PERMIT, {"id": time, "params": {"time": time}})
+        self.alink.step()
+        self.assertEqual(self.permits, [5, 0, 65535, 7])
 
     def test_delivered_again(self):
         """A permit that comes a second time does not begin anew."""
@@ -278,6 +292,7 @@ class Add(Gate):
         self.assertEqual(
             [code for code, _ in self.results], [200, FORBIDDEN, FORBIDDEN]
         )
+        self.assertEqual(FORBIDDEN, 403)
         told = [name for _, names in self.results for name in names]
         self.assertEqual(told, pairs(subs(12)))
         self.assertEqual(self.sent(ADD), [])
