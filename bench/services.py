@@ -112,7 +112,7 @@ def _register(folder: DataFolder, broker_port: int, policy: Policy) -> str:
             )
             rows = (devices.checked_row(0, imei, None) for imei in _imeis(name))
             devices.register(database, name, rows)
-        return product.product_secret or ""
+        return products.secret(database.vault, product) or ""
 
 
 def _imeis(product: str) -> Iterator[str]:

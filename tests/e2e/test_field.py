@@ -16,7 +16,7 @@ from pointctl.broker.mosquitto import MosquittoAccounts
 from pointctl.demo import lines
 from pointctl.demo.stage import Board, Stage, stage
 from pointctl.demo.timeline import Timeline
-from pointctl.registry import devices, lifecycle
+from pointctl.registry import credentials, devices, lifecycle
 from pointctl.registry.database import open_database
 from tests import runtimes
 
@@ -33,8 +33,9 @@ def system() -> Iterator[Stage]:
 def secret(system: Stage, board: Board) -> str | None:
     """The deviceSecret that the registry holds for a board."""
     with open_database(system.folder.registry) as database, database.reading() as found:
-        credential = devices.find(found, board.imei).credential
-        return credential.device_secret if credential else None
+        device = devices.find(found, board.imei)
+        row = credentials.read(found.connection(), device.id)
+        return next(iter(credentials.secrets(database.vault, row)), None)
 
 
 def accounts(system: Stage) -> MosquittoAccounts:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import sqlite3
 import subprocess
 import tempfile
 import threading
@@ -10,11 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
 from pointctl import certificates
 from pointctl.folder import DataFolder
 from pointctl.registry import devices, keys, products
 from pointctl.registry.database import open_database
-from pointctl.registry.models import Policy
+from pointctl.registry.models import Credential, Device, Policy
+from pointctl.registry.vault import of_device
 from tests.faults.bench import environment, program
 from tests.host.serving import PRODUCT, Server, imei
 
@@ -38,7 +40,7 @@ class Field:
                 policy=policy,
                 mqtt_host="mqtt.test",
             )
-            self._product_secret = product.product_secret or ""
+            self._product_secret = products.secret(database.vault, product) or ""
             rows = [devices.checked_row(n, imei(n), None) for n in range(boards)]
             devices.register(database, PRODUCT, rows)
         self._authority = certificates.init(folder / "ca")
@@ -57,12 +59,17 @@ class Field:
 
     def secrets(self) -> list[tuple[str, str]]:
         """(IMEI, deviceSecret) of every credential that was ever issued."""
-        query = (
-            "select devices.imei, credentials.device_secret from credentials "
-            "join devices on devices.id = credentials.device_id"
-        )
-        with contextlib.closing(sqlite3.connect(self.folder.registry)) as connection:
-            return connection.execute(query).fetchall()
+        query = select(Device.id, Device.imei, Credential.encrypted_secret)
+        query = query.join_from(Credential, Device)
+        with (
+            _ONE_MIGRATION,
+            open_database(self.folder.registry) as database,
+            database.reading() as session,
+        ):
+            return [
+                (imei, database.vault.decrypt(stored, of_device(number)))
+                for number, imei, stored in session.execute(query)
+            ]
 
     def close(self) -> None:
         self._server.stop()

@@ -15,11 +15,11 @@ import pytest
 
 from point import protocol, protocol_server
 from pointctl.certificates import CaFiles
-from pointctl.registry import mqtt_login
+from pointctl.registry import credentials, devices, mqtt_login, products
 from pointctl.registry.access import Answer, BrokerAccounts, Issuer
 from pointctl.registry.database import Database
 from pointctl.registry.keys import ClaimKeys
-from pointctl.registry.models import Device
+from pointctl.registry.models import Device, Product
 from pointctl.registry.products import DeviceConfig
 
 PRODUCT = "pk-test"
@@ -47,6 +47,24 @@ def answer(
     """What a board that sends `request` is answered."""
     decoded = protocol_server.decode_request(json.dumps(request).encode())
     return Issuer(database, keys, accounts).answer(decoded)
+
+
+def secrets_of(
+    database: Database, imei: str, product_key: str | None = None
+) -> list[str]:
+    """The deviceSecrets that a device may use, as its board would prove them."""
+    with database.reading() as session:
+        device = devices.find(session, imei, product_key)
+        row = credentials.read(session.connection(), device.id)
+        return credentials.secrets(database.vault, row)
+
+
+def product_secret(database: Database, product_key: str) -> str:
+    """The secret of a product."""
+    with database.reading() as session:
+        secret = products.secret(database.vault, session.get_one(Product, product_key))
+    assert secret is not None
+    return secret
 
 
 def issue(database: Database, serial: int) -> DeviceConfig:
@@ -113,12 +131,12 @@ class Finished:
 class Server:
     """A real `pointctl serve` process; its log is kept and watched."""
 
-    def __init__(self, data: Path, authority: CaFiles, *options: str | Path) -> None:
+    def __init__(self, data: Path, authority: CaFiles) -> None:
         self.data = data
         command = [sys.executable, "-m", "pointctl", "serve", "--port", "0"]
         files = ["--certificate", authority.server, "--key", authority.server_key]
         self.process = subprocess.Popen(
-            [*command, *files, "--data", data, *options],
+            [*command, *files, "--data", data],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

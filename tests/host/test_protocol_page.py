@@ -9,7 +9,7 @@ import pytest
 from serving import answer
 
 from point import credentials, protocol, protocol_server
-from pointctl.registry import devices, products
+from pointctl.registry import devices, encryption, products, vault
 from pointctl.registry.keys import ClaimKeys
 from pointctl.registry.models import Policy
 from pointctl.server import wire
@@ -95,7 +95,10 @@ def test_the_server_takes_the_golden_requests(database, case) -> None:
         mqtt_host="h",
     )
     with database.writing() as session:
-        session.merge(product).product_secret = case["productSecret"]
+        key_id = encryption.active_key(session.connection())
+        secret, to = case["productSecret"], vault.of_product(case["productKey"])
+        stored = secret and database.vault.encrypt(secret, key_id, to)
+        session.merge(product).encrypted_secret = stored
     devices.register(database, case["productKey"], [devices.Row(1, case["imei"], None)])
     members = ("imei", "productKey", "requestId", "time", "sign", "proof")
     request = {name: case[name] for name in members}

@@ -3,11 +3,11 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from serving import KEYS, ON_BOTH, PRODUCT, answer, imei, issue, log_in
+from serving import KEYS, ON_BOTH, PRODUCT, answer, imei, issue, log_in, secrets_of
 from sqlalchemy import func, select
 
 from point import protocol, protocol_server
-from pointctl.registry import audit, devices, lifecycle, products
+from pointctl.registry import devices, lifecycle, products, search
 from pointctl.registry.access import Issuer
 from pointctl.registry.models import Credential, Policy, State
 
@@ -51,8 +51,9 @@ def test_first_access_makes_the_secret_and_marks_the_device(database):
     with database.reading() as session:
         device = devices.find(session, imei(0))
         assert device.state is State.ISSUED
-        assert device.issued_at == device.credential.created_at
         assert device.issued_at.tzinfo is not None
+    (credential,) = search.show(database, imei(0))["credentials"]
+    assert credential["created_at"] == device.issued_at.isoformat(timespec="seconds")
 
 
 def test_later_access_gives_the_same(database):
@@ -104,8 +105,7 @@ def test_a_failing_broker_costs_no_credential(database):
     with pytest.raises(ConnectionRefusedError):
         ask(database, 0, accounts)
     accounts.failing = False
-    with database.reading() as session:
-        made = devices.find(session, imei(0)).credential.device_secret
+    (made,) = secrets_of(database, imei(0))
     assert secret_of(ask(database, 0, accounts).config) == made
     assert accounts.allowed == [(PRODUCT, imei(0), made)]
 
@@ -139,7 +139,7 @@ def test_the_first_login_confirms_the_device(database):
     assert (device.state, device.confirmed_at is None) == (State.CONFIRMED, False)
     lifecycle.revoke(database, imei(0), PRODUCT, "op")
     assert log_in(database, user, secret) is None
-    what = [entry["what"] for entry in audit.history(database, imei(0))]
+    what = [entry["what"] for entry in search.history(database, imei(0))]
     assert what == ["issued", "confirmed", "revoked"]
 
 

@@ -4,12 +4,21 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from serving import KEYS, ON_BOTH, Board, answer, device_key_board, imei, log_in
+from serving import (
+    KEYS,
+    ON_BOTH,
+    Board,
+    answer,
+    device_key_board,
+    imei,
+    log_in,
+    product_secret,
+)
 from sqlalchemy import func, select
 
 from point import protocol
 from pointctl.errors import PartlyFailed, Refused
-from pointctl.registry import audit, devices, lifecycle, products
+from pointctl.registry import devices, lifecycle, products, search
 from pointctl.registry.database import DatabaseError
 from pointctl.registry.models import (
     AuditEntry,
@@ -46,9 +55,7 @@ def keyed(registry):
 @pytest.fixture
 def shared(registry):
     """A board that signs with the product's secret."""
-    with registry.reading() as session:
-        secret = devices.find(session, imei(0), SHARED).product.product_secret
-    return Board(0, secret.encode(), SHARED)
+    return Board(0, product_secret(registry, SHARED).encode(), SHARED)
 
 
 def code_of(registry, message):
@@ -69,7 +76,7 @@ def device(registry, board):
 
 def what(registry, board):
     """The audit, in short."""
-    entries = audit.history(registry, imei(board.serial), board.product)
+    entries = search.history(registry, imei(board.serial), board.product)
     return [entry["what"] for entry in entries]
 
 
@@ -236,7 +243,7 @@ def test_under_product_secret_an_operator_opens(registry, shared, keyed):
     lifecycle.reopen(registry, imei(0), SHARED, "alice")
     let_pass(registry, timedelta(days=7))
     assert code_of(registry, shared.claim(4)) == protocol.ALREADY_ISSUED
-    entries = audit.history(registry, imei(0), SHARED)
+    entries = search.history(registry, imei(0), SHARED)
     assert ("reopened", "alice") in [(e["what"], e["who"]) for e in entries]
     with pytest.raises(Refused, match="product-secret"):
         lifecycle.reopen(registry, imei(0), KEYED, "alice")

@@ -10,7 +10,7 @@ import pytest
 from serving import answer, imei
 
 from point import mqttauth
-from pointctl.registry import audit, devices, lifecycle, mqtt_login, products
+from pointctl.registry import devices, lifecycle, mqtt_login, products, search
 from pointctl.registry.database import open_database
 from pointctl.registry.models import Policy, State
 from tests.runtimes import ROOT
@@ -258,7 +258,7 @@ def test_the_first_login_confirms_and_a_refused_one_does_not(registry, auth):
     login = mqtt_login.judge(registry, *who)
     assert (login.device, login.reason) == (None, "revoked")
     assert mqtt_login.find(registry, who[1]) is None
-    what = [entry["what"] for entry in audit.history(registry, imei(2), auth)]
+    what = [entry["what"] for entry in search.history(registry, imei(2), auth)]
     assert what.count("confirmed") == 1
 
 

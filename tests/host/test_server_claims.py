@@ -9,14 +9,20 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
-from serving import Board, Server, device_key_board, imei
-from sqlalchemy import select
+from serving import (
+    Board,
+    Server,
+    device_key_board,
+    imei,
+    product_secret,
+    secrets_of,
+)
 
 from point import protocol
 from pointctl.folder import DataFolder
 from pointctl.registry import devices, keys, lifecycle, products
 from pointctl.registry.database import open_database
-from pointctl.registry.models import Credential, Device, Policy
+from pointctl.registry.models import Policy
 
 KEYED = "pk-keyed"
 SHARED = "pk-shared"
@@ -93,12 +99,7 @@ def test_fifty_ids_at_once_get_one_credential(shared):
         given = list(pool.map(one, range(50)))
     assert {code for code, *_ in given} == {protocol.SUCCESS, protocol.WAITING}
     told = {secret_of(each) for each in given if each[0] == protocol.SUCCESS}
-    with database.reading() as session:
-        query = select(Credential.device_secret).join_from(Credential, Device)
-        rows = session.scalars(
-            query.where(Device.imei == imei(2), Device.product_key == KEYED)
-        ).all()
-    assert [*told] == rows
+    assert [*told] == secrets_of(database, imei(2), KEYED)
 
 
 def test_slow_down_says_how_long(shared):
@@ -180,13 +181,11 @@ def test_no_secret_is_in_the_log_or_in_argv(data, authority):
     """Of none of the kinds there are; and a planted one would be found."""
     with registry_of(data) as database:
         claim_keys = keys.open_keys(data)
-        with database.reading() as session:
-            found = devices.find(session, imei(1), SHARED)
-            product_secret = found.product.product_secret
+        of_product = product_secret(database, SHARED)
         server = Server(data.path, authority)
         keyed = device_key_board(0, KEYED, claim_keys)
-        shared = Board(1, product_secret.encode(), SHARED)
-        secrets = [claim_keys.master.hex(), keyed.key.hex(), product_secret]
+        shared = Board(1, of_product.encode(), SHARED)
+        secrets = [claim_keys.master.hex(), keyed.key.hex(), of_product]
         with server.client() as client:
             for board in (keyed, shared):
                 secret = secret_of(board.post(client, board.claim(1)))

@@ -10,13 +10,12 @@ from types import SimpleNamespace
 
 import httpx2
 import pytest
-from serving import PRODUCT, Server, imei
-from sqlalchemy import select
+from serving import PRODUCT, Server, imei, secrets_of
 
 from pointctl.folder import DataFolder
 from pointctl.registry import devices, keys, products
 from pointctl.registry.database import open_database
-from pointctl.registry.models import Credential, Device, Policy
+from pointctl.registry.models import Policy
 
 
 def ask(client, serial):
@@ -81,17 +80,11 @@ def ask_in_parallel(servers, serial, times=50):
         return list(pool.map(one, range(times)))
 
 
-def secrets_of(database, serial):
-    with database.reading() as session:
-        query = select(Credential.device_secret).join_from(Credential, Device)
-        return session.scalars(query.where(Device.imei == imei(serial))).all()
-
-
 def test_fifty_at_once_get_one_credential(shared):
     """One row, one secret, the same bytes."""
     server, database = shared
     bodies = ask_in_parallel([server], 0)
-    (secret,) = secrets_of(database, 0)
+    (secret,) = secrets_of(database, imei(0))
     assert set(bodies) == {bodies[0]}
     assert secret.encode() in bodies[0]
 
@@ -102,7 +95,7 @@ def test_fifty_at_once_to_two_processes_get_one_credential(shared, authority):
     other = Server(server.data, authority)
     bodies = ask_in_parallel([server, other], 1)
     other.stop()
-    assert len(set(bodies)) == len(secrets_of(database, 1)) == 1
+    assert len(set(bodies)) == len(secrets_of(database, imei(1))) == 1
 
 
 def test_a_server_that_is_stopped_ends_well(stopped):

@@ -18,6 +18,12 @@ def default_folder() -> Path:
     return platformdirs.user_data_path("pointctl")
 
 
+def current_folder() -> "DataFolder":
+    """The data folder that commands use which are told of none."""
+    named = os.environ.get("POINTCTL_DATA")
+    return DataFolder(Path(named) if named else default_folder())
+
+
 @dataclass(frozen=True)
 class DataFolder:
     """The paths inside one data folder."""
@@ -35,6 +41,10 @@ class DataFolder:
     @property
     def claim_master(self) -> Path:
         return self.path / "claim-master"
+
+    @property
+    def database_key(self) -> Path:
+        return self.path / "database-key"
 
 
 def private_folder(path: Path) -> None:

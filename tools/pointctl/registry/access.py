@@ -6,30 +6,31 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, update
 
 from point import protocol, seal
-from pointctl.registry import claims, devices, mqtt_login, products
+from pointctl.registry import (
+    claims,
+    credentials,
+    devices,
+    mqtt_login,
+    pool,
+    products,
+)
+from pointctl.registry.credentials import Given
 from pointctl.registry.database import Database
 from pointctl.registry.keys import ClaimKeys
-from pointctl.registry.models import Credential, Device, Policy, State
+from pointctl.registry.models import Device, Policy, PoolAlarm, Standing, State
+from pointctl.registry.sources import NothingLeft
 
-_LOCK_AND_READ = (
-    select(Device.state, Credential.device_secret)
-    .join_from(Device, Credential, isouter=True)
-    .where(Device.id == bindparam("id_"))
-    .with_for_update(of=Device)
-)
+_OUT = (State.REVOKED, State.RETIRED)
 _ANNOUNCED = (
     update(Device)
-    .where(Device.id == bindparam("id_"), Device.state != State.REVOKED)
+    .where(Device.id == bindparam("id_"), Device.state.not_in(_OUT))
     .values(announced_at=bindparam("now"))
 )
 _NO_SIGNATURE = "0" * 64
-_REFUSED_STATES = {
-    State.REVOKED: protocol.REVOKED,
-    State.QUARANTINED: protocol.WAITING,
-}
+_POOL_RETRY_S = 600  # until somebody has imported more
 
 
 class BrokerAccounts(Protocol):
@@ -40,7 +41,8 @@ class BrokerAccounts(Protocol):
     ) -> None:
         """Let this device in, to the topics of its scheme; again changes nothing.
 
-        Raises if that is not certain. Returns or raises within seconds: a board waits.
+        A new password takes the place of the old one. Raises if that is not certain.
+        Returns or raises within seconds: a board waits.
         """
 
     def refuse(self, product_key: str, device_name: str) -> None:
@@ -71,6 +73,7 @@ class Issuer:
         broker_accounts: BrokerAccounts | None = None,
     ) -> None:
         self._database = database
+        self._vault = database.vault
         self._keys = keys
         self._broker_accounts = broker_accounts
         self._one_announcer = threading.Lock()  # a broker's client may know no threads
@@ -92,19 +95,17 @@ class Issuer:
             return Answer(protocol.BAD_SIGNATURE, reason=_why(board))
         if board is None or board.device_id is None:
             return Answer(protocol.UNKNOWN_IMEI)
-        with self._database.writing() as session:
-            connection = session.connection()
-            if request["ack"]:
-                claims.acknowledge(connection, board.device_id, request["requestId"])
-                return Answer(protocol.SUCCESS)
-            verdict = claims.judge(connection, board, request)
-        if verdict.secret is None:
-            return Answer(
-                verdict.code,
-                retry_after_s=verdict.retry_after_s,
-                reason=verdict.reason,
-            )
-        return self._given(board, verdict.secret, verdict.announced, key)
+        try:
+            with self._database.writing() as session:
+                connection = session.connection()
+                if request["ack"]:
+                    request_id = request["requestId"]
+                    claims.acknowledge(connection, board.device_id, request_id)
+                    return Answer(protocol.SUCCESS)
+                verdict = claims.judge(connection, self._vault, board, request)
+        except NothingLeft as error:
+            return self._empty(board, error)
+        return self._told(board, verdict, key)
 
     def _genuine(
         self, board: devices.Board | None, request: dict[str, Any]
@@ -120,7 +121,7 @@ class Issuer:
             kind, time, given = "ack", 0, request["ack"]
         key = self._keys.derive(product_key, request["imei"])
         if board is not None and board.policy is Policy.PRODUCT_SECRET:
-            key = board.product_secret.encode()
+            key = (products.secret(self._vault, board) or "").encode()
         names = request["imei"], product_key, request_id or ""
         same = hmac.compare_digest(
             seal.sign(key, kind, *names, time), given or _NO_SIGNATURE
@@ -131,54 +132,64 @@ class Issuer:
         """Version 1: whoever knows the IMEI."""
         if board.device_id is None:
             return Answer(protocol.UNKNOWN_IMEI)
-        secret = board.device_secret
-        if board.state in _REFUSED_STATES:
-            return Answer(_REFUSED_STATES[board.state])
-        if secret is None:
-            secret = self._mint(board.device_id)
-        return self._given(board, secret, board.announced_at is not None, None)
+        with self._database.reading() as session:
+            verdict = claims.again(session.connection(), self._vault, board)
+        if verdict is None:
+            try:
+                with self._database.writing() as session:
+                    verdict = claims.first(session.connection(), self._vault, board)
+            except NothingLeft as error:
+                return self._empty(board, error)
+        return self._told(board, verdict, None)
 
-    def _mint(self, device_id: int) -> str:
-        """The device's secret, made now unless another request was faster."""
-        with self._database.writing() as session:
-            connection = session.connection()
-            row = connection.execute(_LOCK_AND_READ, {"id_": device_id}).one()
-            if row.device_secret is not None:
-                return str(row.device_secret)
-            changes: dict[str, Any] = {}
-            secret = claims.mint(connection, device_id, datetime.now(UTC), changes)
-            connection.execute(
-                update(Device).where(Device.id == device_id).values(changes)
-            )
-        return secret
-
-    def _given(
-        self, board: devices.Board, secret: str, announced: bool, seal_key: bytes | None
+    def _told(
+        self, board: devices.Board, verdict: claims.Verdict, seal_key: bytes | None
     ) -> Answer:
-        config = products.device_config(board, board.device_name, secret)
-        if self._broker_accounts is not None and not announced:
-            self._announce(self._broker_accounts, board, config)
+        given = verdict.given
+        if given is None:
+            return Answer(
+                verdict.code,
+                retry_after_s=verdict.retry_after_s,
+                reason=verdict.reason,
+            )
+        of_product = given.product_secret or products.secret(self._vault, board)
+        config = products.device_config(
+            board, given.device_name, given.device_secret, of_product
+        )
+        if self._broker_accounts is not None and not verdict.announced:
+            self._announce(self._broker_accounts, board, given, config)
         return Answer(protocol.SUCCESS, config, seal_key)
+
+    def _empty(self, board: devices.Board, error: NothingLeft) -> Answer:
+        """The claim was undone; what is wrong is for an operator to know."""
+        with self._database.writing() as session:
+            pool.raise_alarm(session.connection(), board.product_key, PoolAlarm.EMPTY)
+        return Answer(
+            protocol.POOL_EMPTY, retry_after_s=_POOL_RETRY_S, reason=str(error)
+        )
 
     def _announce(
         self,
         broker_accounts: BrokerAccounts,
         board: devices.Board,
+        given: Given,
         config: products.DeviceConfig,
     ) -> None:
         password = mqtt_login.fixed_password(config)
         with self._one_announcer:
             with self._database.reading() as session:
-                announced_at = session.scalar(
-                    select(Device.announced_at).where(Device.id == board.device_id)
-                )
-            if announced_at is not None:
-                return  # another request did it while this one waited
-            names = board.product_key, board.device_name
+                connection = session.connection()
+                if claims.is_announced(connection, board.device_id):
+                    return  # another request did it while this one waited
+            names = board.product_key, given.device_name
             broker_accounts.allow(*names, password, board.auth)
             values = {"id_": board.device_id, "now": datetime.now(UTC)}
             with self._database.writing() as session:
-                told = session.connection().execute(_ANNOUNCED, values).rowcount
+                connection = session.connection()
+                told = connection.execute(_ANNOUNCED, values).rowcount
+                if given.standing is Standing.NEXT:
+                    # Such a broker knows one password: the old one is worth nothing.
+                    credentials.promote(connection, board.device_id)
             if not told:  # it was revoked meanwhile
                 broker_accounts.refuse(*names)
 

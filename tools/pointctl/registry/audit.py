@@ -6,9 +6,8 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.orm import Session
 
-from pointctl.registry import devices
 from pointctl.registry.database import Database
-from pointctl.registry.models import AuditEntry, Device
+from pointctl.registry.models import AuditEntry, Device, moment
 
 SERVER = "server"
 
@@ -25,6 +24,14 @@ def record(
     """Add a device's entry, in the transaction that does what it tells of."""
     values = {"device_id": device_id, "what": what, "who": who[:64], "note": note}
     connection.execute(_ADD, {**values, "at": datetime.now(UTC)})
+
+
+def record_once(connection: Connection, device_id: int, what: str, who: str) -> None:
+    """The same, unless the device's last entry says so already: boards ask again."""
+    last = select(AuditEntry.what).where(AuditEntry.device_id == device_id)
+    last = last.order_by(AuditEntry.id.desc()).limit(1)
+    if connection.execute(last).scalar() != what:
+        record(connection, device_id, what, who)
 
 
 def record_other(
@@ -69,15 +76,6 @@ def listed(
         ]
 
 
-def history(
-    database: Database, imei: str, product_key: str | None = None
-) -> list[dict[str, Any]]:
-    """What was done to a device, oldest first. Raises UnknownDevice."""
-    with database.reading() as session:
-        device = devices.find(session, imei, product_key)
-        return of_device(session, device.id)[::-1]
-
-
 def of_device(
     session: Session, device_id: int, limit: int | None = None
 ) -> list[dict[str, Any]]:
@@ -89,7 +87,7 @@ def of_device(
 
 def _told(entry: AuditEntry) -> dict[str, Any]:
     return {
-        "at": devices.moment(entry.at),
+        "at": moment(entry.at),
         "who": entry.who,
         "what": entry.what,
         "note": entry.note,

@@ -32,7 +32,7 @@ devices_app = typer.Typer(no_args_is_help=True, help="The boards, by IMEI.")
 
 def opened(data: Path) -> Database:
     """The registry of a data folder, or the one that --database names."""
-    return open_database(chosen_database(data))
+    return open_database(chosen_database(data), DataFolder(data))
 
 
 @products_app.command(

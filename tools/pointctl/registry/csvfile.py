@@ -11,6 +11,7 @@ from pointctl.errors import PointctlError
 from pointctl.registry.database import Database
 from pointctl.registry.devices import BadRow, Row, checked_row, summary
 from pointctl.registry.models import Device
+from pointctl.registry.vault import of_device
 
 ENCODING = "utf-8-sig"  # spreadsheets begin a UTF-8 file with a mark; others need none
 _COLUMNS = ("imei", "product_key", "device_name", "state", "issued_at")
@@ -71,7 +72,9 @@ def write(database: Database, file: TextIO, *, secrets: bool = False) -> int:
         for device in session.scalars(query):
             row = summary(device)
             if secrets and device.credential is not None:
-                row["device_secret"] = device.credential.device_secret
+                row["device_secret"] = database.vault.decrypt(
+                    device.credential.encrypted_secret or "", of_device(device.id)
+                )
             writer.writerow(row)
             count += 1
     return count

@@ -13,7 +13,9 @@ from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlalchemy.orm import Session
 
 from pointctl.errors import PointctlError
-from pointctl.registry import postgresql, schema, sqlite
+from pointctl.folder import DataFolder, current_folder
+from pointctl.registry import encryption, postgresql, schema, sqlite
+from pointctl.registry.vault import Vault
 
 
 def has_password(where: str) -> bool:
@@ -28,19 +30,22 @@ class _Kind(Protocol):
     def make_engine(self, url: URL) -> Engine: ...
     def faults(self, connection: Connection) -> list[str]: ...
     def back_up(self, url: URL, path: Path) -> None: ...
+    def overwrite_what_was_deleted(self, engine: Engine) -> None: ...
 
 
 class DatabaseError(PointctlError):
     """The registry cannot be read or written."""
 
 
-def open_database(where: Path | str) -> "Database":
+def open_database(where: Path | str, folder: DataFolder | None = None) -> "Database":
     """Open the registry, making it or bringing its tables up to date.
 
-    A path is an SQLite file; a text is a URL, sqlite:///… or postgresql://….
+    A path is an SQLite file; a text is a URL, sqlite:///… or postgresql://…. The keys
+    of its secrets are in `folder`, else in the file's, else in the current data folder.
     Raises DatabaseError, and Refused where a newer pointctl has written it.
     """
-    database = Database(parsed(where))
+    url = parsed(where)
+    database = Database(url, _vault(url, folder))
     try:
         database.migrate()
     except BaseException:
@@ -49,12 +54,20 @@ def open_database(where: Path | str) -> "Database":
     return database
 
 
-def existing_database(where: Path | str) -> "Database":
+def existing_database(
+    where: Path | str, folder: DataFolder | None = None
+) -> "Database":
     """A registry as it is, of whatever revision. Raises PointctlError without one."""
     url = parsed(where)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         raise PointctlError(f"{url.database} is not there")
-    return Database(url)
+    return Database(url, _vault(url, folder))
+
+
+def _vault(url: URL, folder: DataFolder | None) -> Vault:
+    if folder is None and url.get_backend_name() == "sqlite":
+        folder = DataFolder(Path(url.database or "").parent)
+    return Vault(folder or current_folder())
 
 
 def parsed(where: Path | str) -> URL:
@@ -76,8 +89,9 @@ def parsed(where: Path | str) -> URL:
 class Database:
     """Sessions on one registry. Threads may share it."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, vault: Vault) -> None:
         self.url = url
+        self.vault = vault
         on_sqlite = url.get_backend_name() == "sqlite"
         self._kind: _Kind = sqlite if on_sqlite else postgresql
         with self._translated():
@@ -116,9 +130,19 @@ class Database:
         self._engine.dispose()
 
     def migrate(self) -> None:
-        """Bring the tables up to date. Raises DatabaseError or Refused."""
+        """Bring the tables up to date, and encrypt the secrets of an old registry.
+
+        Raises DatabaseError, VaultError or Refused.
+        """
         with self._translated():
             schema.migrate(self._reading, self._writing, self.where)
+        with self.reading() as session:
+            if encryption.is_prepared(session.connection()):
+                return
+        with self.writing() as session:
+            in_clear = encryption.prepare(session.connection(), self.vault)
+        if in_clear:
+            self._kind.overwrite_what_was_deleted(self._engine)
 
     def storage_faults(self, connection: Connection) -> list[str]:
         """What the database itself finds wrong, as of a reading session."""

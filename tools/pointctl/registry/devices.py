@@ -16,9 +16,9 @@ from point import credentials
 from point import imei as imeis
 from point.errors import PointError
 from pointctl.errors import PointctlError
-from pointctl.registry import products
+from pointctl.registry import audit, products
 from pointctl.registry.database import Database
-from pointctl.registry.models import Credential, Device, Policy, Product, State
+from pointctl.registry.models import Device, Policy, Product, State, moment
 
 _CHUNK = 500  # rows a query; some builds of SQLite take no more than 999 values
 
@@ -29,26 +29,18 @@ _LOOKUP = select(
     Device.id.label("device_id"),
     Device.device_name,
     Device.state,
-    Device.announced_at,
-    Credential.device_secret,
 )
-_IN_PRODUCT = (
-    _LOOKUP.join_from(
-        Product,
-        Device,
-        and_(
-            Device.product_key == Product.product_key,
-            Device.imei == bindparam("imei"),
-        ),
-        isouter=True,
-    )
-    .join(Credential, isouter=True)
-    .where(Product.product_key == bindparam("product_key"))
-)
-_IN_OPEN_PRODUCTS = (
-    _LOOKUP.join_from(Device, Product)
-    .join(Credential, isouter=True)
-    .where(Device.imei == bindparam("imei"), Product.policy == Policy.OPEN)
+_IN_PRODUCT = _LOOKUP.join_from(
+    Product,
+    Device,
+    and_(
+        Device.product_key == Product.product_key,
+        Device.imei == bindparam("imei"),
+    ),
+    isouter=True,
+).where(Product.product_key == bindparam("product_key"))
+_IN_OPEN_PRODUCTS = _LOOKUP.join_from(Device, Product).where(
+    Device.imei == bindparam("imei"), Product.policy == Policy.OPEN
 )
 
 
@@ -103,6 +95,7 @@ def register(
     rows: Iterable[Row | BadRow],
     *,
     skip_bad: bool = False,
+    who: str = "pointctl",
 ) -> Registered:
     """Register devices in one transaction; those that are registered stay as they are.
 
@@ -116,10 +109,18 @@ def register(
         while chunk := list(islice(rows, _CHUNK)):
             result.bad += (row for row in chunk if isinstance(row, BadRow))
             good = [row for row in chunk if isinstance(row, Row)]
-            _register_chunk(session, product_key, good, result)
+            _register_chunk(session, product_key, good, result, who)
         if result.bad and not skip_bad:
             session.rollback()
             result.added = 0
+        elif result.added:
+            audit.record_other(
+                session.connection(),
+                f"product {product_key}",
+                "devices registered",
+                who,
+                str(result.added),
+            )
     result.bad.sort(key=lambda row: row.line)
     return result
 
@@ -135,7 +136,7 @@ def _first_of_each(rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
 
 
 def _register_chunk(
-    session: Session, product_key: str, rows: list[Row], result: Registered
+    session: Session, product_key: str, rows: list[Row], result: Registered, who: str
 ) -> None:
     of_product = select(Device.imei, Device.device_name).where(
         Device.product_key == product_key
@@ -166,6 +167,7 @@ def _register_chunk(
                     "device_name": name,
                     "state": State.REGISTERED,
                     "created_at": now,
+                    "created_by": who,
                 }
             )
     if new:
@@ -186,7 +188,7 @@ def look_up(connection: Connection, imei: str, product_key: str | None) -> Board
 
 
 def find(session: Session, imei: str, product_key: str | None = None) -> Device:
-    """The device with this IMEI; its product, batch and credential are loaded.
+    """The device with this IMEI; its product and batch are loaded.
 
     Without a product key the IMEI must be registered under one product only. Raises
     UnknownDevice, whose text says which of the reasons it was.
@@ -195,11 +197,7 @@ def find(session: Session, imei: str, product_key: str | None = None) -> Device:
     if product_key is not None:
         query = query.where(Device.product_key == product_key)
     found = session.scalars(
-        query.options(
-            joinedload(Device.product),
-            joinedload(Device.batch),
-            joinedload(Device.credential),
-        )
+        query.options(joinedload(Device.product), joinedload(Device.batch))
     ).all()
     if not found:
         where = f" under product {product_key}" if product_key else ""
@@ -240,11 +238,6 @@ def summary(device: Device) -> dict[str, Any]:
         "issued_at": moment(device.issued_at),
         "confirmed_at": moment(device.confirmed_at),
     }
-
-
-def moment(at: datetime | None) -> str | None:
-    """A moment as people and programs are told it; there may be none."""
-    return at.isoformat(timespec="seconds") if at else None
 
 
 def etag(summary: dict[str, Any]) -> str:

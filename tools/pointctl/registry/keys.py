@@ -6,19 +6,15 @@ claim-master, which nobody else may read, or in the system's keyring; never in t
 registry, an argument or a log. Whoever loses it has to give every board a new key.
 """
 
-import os
 import secrets
-import tempfile
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from point import seal
 from pointctl.errors import PointctlError
-from pointctl.folder import DataFolder, private_folder
+from pointctl.folder import DataFolder
+from pointctl.registry import keystore
 
 KEEP_IT = "keep a copy in a safe place, every board's claim key comes from it"
-
-_SERVICE = "pointctl"  # of the keyring; the user name is the data folder's path
 
 
 def create_master(folder: DataFolder, *, in_keyring: bool = False) -> bool:
@@ -28,23 +24,8 @@ def create_master(folder: DataFolder, *, in_keyring: bool = False) -> bool:
     """
     if _read(folder) is not None:
         return False
-    text = secrets.token_hex(32)
-    if in_keyring:
-        _write_keyring(folder, text)
-        return True
-    private_folder(folder.path)
-    handle, name = tempfile.mkstemp(dir=folder.path, prefix=".claim-master.")  # 0600
-    try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(handle)
-        os.link(name, folder.claim_master)  # whole or not at all, and it replaces none
-    except FileExistsError:
-        return False  # another process was faster
-    finally:
-        os.unlink(name)
-    return True
+    entry = keystore.Entry(folder.claim_master)
+    return entry.create(secrets.token_hex(32) + "\n", in_keyring=in_keyring)
 
 
 @dataclass(frozen=True)
@@ -68,53 +49,10 @@ def open_keys(folder: DataFolder) -> ClaimKeys:
 
 
 def _read(folder: DataFolder) -> bytes | None:
-    path = folder.claim_master
-    try:
-        with path.open(encoding="ascii", errors="replace") as file:
-            if os.fstat(file.fileno()).st_mode & 0o077:
-                raise PointctlError(f"others may read {path}: chmod 600 {path}")
-            text, where = file.read(), str(path)
-    except FileNotFoundError:
-        found = _read_keyring(folder)
-        if found is None:
-            return None
-        text, where = found, "the keyring's entry"
-    master = b""
-    with suppress(ValueError):  # its text would quote the master
-        master = bytes.fromhex(text)
-    if len(master) != 32:
-        raise PointctlError(f"{where} is no claim master: 64 hex digits")
-    return master
-
-
-def _read_keyring(folder: DataFolder) -> str | None:
-    try:
-        import keyring
-        from keyring.errors import KeyringError, NoKeyringError
-    except ImportError:
+    found = keystore.Entry(folder.claim_master).read()
+    if found is None:
         return None
-    try:
-        found: str | None = keyring.get_password(_SERVICE, _user(folder))
-    except NoKeyringError:
-        return None
-    except KeyringError as error:
-        raise PointctlError(f"the keyring: {type(error).__name__}") from None
-    return found
-
-
-def _write_keyring(folder: DataFolder, text: str) -> None:
-    try:
-        import keyring
-        from keyring.errors import KeyringError
-    except ImportError:
-        raise PointctlError(
-            "the package keyring is missing: pip install 'pointaccess[keyring]'"
-        ) from None
-    try:
-        keyring.set_password(_SERVICE, _user(folder), text)
-    except KeyringError as error:
-        raise PointctlError(f"the keyring: {type(error).__name__}") from None
-
-
-def _user(folder: DataFolder) -> str:
-    return str(folder.path.resolve())
+    keys = keystore.hex_keys(found.text)
+    if len(keys) != 1:
+        raise PointctlError(f"{found.where} is no claim master: 64 hex digits")
+    return keys[0]

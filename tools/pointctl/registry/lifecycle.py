@@ -1,19 +1,36 @@
 """What an operator does to one device; each is written to the audit with who did it.
 
 All raise devices.UnknownDevice, and Refused where the device is not in a state for it.
+A `reason` is kept with the entry. With an `etag`, which search.show() gives, nothing is
+done to a device that has changed since: that raises Changed.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import TypedDict, Unpack
 
-from sqlalchemy import Connection, delete
+from sqlalchemy.orm import Session
 
-from pointctl.errors import PartlyFailed, Refused
-from pointctl.registry import audit, claims, devices
+from pointctl.errors import PartlyFailed, PointctlError, Refused
+from pointctl.registry import audit, claims, credentials, devices, search
 from pointctl.registry.access import BrokerAccounts
 from pointctl.registry.database import Database
-from pointctl.registry.models import ClaimState, Credential, Device, Policy, State
+from pointctl.registry.models import ClaimState, Device, Policy, Source, State
+
+_LONGEST_REASON = 200
+_TELL = "revoke it again with --mosquitto and what goes with it"
+
+
+class Changed(Refused):
+    """Somebody else has changed it meanwhile."""
+
+
+class Why(TypedDict, total=False):
+    """Why something is done, and to which version of the device."""
+
+    reason: str | None
+    etag: str | None
 
 
 def revoke(
@@ -22,65 +39,204 @@ def revoke(
     product_key: str | None,
     who: str,
     broker_accounts: BrokerAccounts | None = None,
+    **why: Unpack[Why],
 ) -> None:
     """Give it nothing more, and let it in at the broker no more.
 
     Raises PartlyFailed where a broker was told of the device and is not given here, or
     what the broker raises: then the registry knows already; do it again.
     """
-    with _changing(database, imei, product_key, who, "revoked") as (device, connection):
+    with _changing(database, imei, product_key, who, "revoked", why) as found:
+        session, device = found
+        if device.state is State.RETIRED:
+            raise Refused("the device is retired, and that is more")
         device.state = State.REVOKED
-        claims.close(connection, device.id, ClaimState.SUPERSEDED)
-    if device.announced_at is None:
-        return
-    if broker_accounts is None:
-        raise PartlyFailed(
-            "revoked, but the broker still lets the device in; do it again with "
-            "--mosquitto and what goes with it"
-        )
-    broker_accounts.refuse(device.product_key, device.device_name)
-    with database.writing() as session:
-        devices.find(session, imei, device.product_key).announced_at = None
+        claims.close(session.connection(), device.id, ClaimState.SUPERSEDED)
+    _end_account(database, device, broker_accounts)
 
 
-def restore(database: Database, imei: str, product_key: str | None, who: str) -> None:
+def restore(
+    database: Database,
+    imei: str,
+    product_key: str | None,
+    who: str,
+    **why: Unpack[Why],
+) -> None:
     """After a revocation: its next claim is answered again, with a new secret."""
-    with _changing(database, imei, product_key, who, "restored") as changing:
-        device, connection = changing
-        if device.state is not State.REVOKED:
-            raise Refused(f"the device is {device.state.value}, not revoked")
-        if device.announced_at is not None:
-            raise Refused("the broker still lets it in; revoke it with --mosquitto")
-        connection.execute(delete(Credential).where(Credential.device_id == device.id))
-        device.state = State.REGISTERED
-        device.issued_at = device.confirmed_at = None
-        device.doubts = 0
+    with _changing(database, imei, product_key, who, "restored", why) as found:
+        _begin_again(*found, after=State.REVOKED)
 
 
-def reopen(database: Database, imei: str, product_key: str | None, who: str) -> None:
+def retire(
+    database: Database,
+    imei: str,
+    product_key: str | None,
+    who: str,
+    broker_accounts: BrokerAccounts | None = None,
+    **why: Unpack[Why],
+) -> None:
+    """End its life: nobody is given its identity again. Raises as revoke()."""
+    with _changing(database, imei, product_key, who, "retired", why) as found:
+        session, device = found
+        device.state = State.RETIRED
+        claims.close(session.connection(), device.id, ClaimState.SUPERSEDED)
+        credentials.retire_all(session.connection(), device.id)
+    _end_account(database, device, broker_accounts)
+
+
+def unretire(
+    database: Database,
+    imei: str,
+    product_key: str | None,
+    who: str,
+    **why: Unpack[Why],
+) -> None:
+    """It was retired by mistake: its next claim is answered, with a new secret."""
+    with _changing(database, imei, product_key, who, "unretired", why) as found:
+        _begin_again(*found, after=State.RETIRED)
+
+
+def lock(
+    database: Database,
+    imei: str,
+    product_key: str | None,
+    who: str,
+    **why: Unpack[Why],
+) -> None:
+    """Stop its claims; if it is connected, it stays so."""
+    with _changing(database, imei, product_key, who, "locked", why) as (_, device):
+        _check(device, State.REGISTERED, State.ISSUED, State.CONFIRMED)
+        device.state = State.LOCKED
+
+
+def unlock(
+    database: Database,
+    imei: str,
+    product_key: str | None,
+    who: str,
+    **why: Unpack[Why],
+) -> None:
+    """Answer its claims again."""
+    with _changing(database, imei, product_key, who, "unlocked", why) as (_, device):
+        _check(device, State.LOCKED)
+        _resume(device)
+
+
+def release(
+    database: Database,
+    imei: str,
+    product_key: str | None,
+    who: str,
+    **why: Unpack[Why],
+) -> None:
+    """End its quarantine."""
+    with _changing(database, imei, product_key, who, "released", why) as (_, device):
+        _check(device, State.QUARANTINED)
+        _resume(device)
+
+
+def reopen(
+    database: Database,
+    imei: str,
+    product_key: str | None,
+    who: str,
+    **why: Unpack[Why],
+) -> None:
     """Under product-secret: allow one claim that cannot prove the deviceSecret.
 
     It ends a quarantine, too, and counts for seven days.
     """
-    with _changing(database, imei, product_key, who, "reopened") as (device, _):
+    with _changing(database, imei, product_key, who, "reopened", why) as (_, device):
         if device.product.policy is not Policy.PRODUCT_SECRET:
             raise Refused("only devices of product-secret products are reopened")
-        _end_quarantine(device)
+        if device.state is State.QUARANTINED:
+            _resume(device)
+        device.doubts = 0
         device.reopened_at = datetime.now(UTC)
 
 
-def release(database: Database, imei: str, product_key: str | None, who: str) -> None:
-    """End its quarantine."""
-    with _changing(database, imei, product_key, who, "released") as (device, _):
-        if device.state is not State.QUARANTINED:
-            raise Refused(f"the device is {device.state.value}, not quarantined")
-        _end_quarantine(device)
+def rotate(
+    database: Database,
+    imei: str,
+    product_key: str | None,
+    who: str,
+    **why: Unpack[Why],
+) -> None:
+    """Give its next claim a new secret; the old one is good until that is seen in use.
+
+    Once more before then, and the new one is another one.
+    """
+    what = "rotation begun"
+    with _changing(database, imei, product_key, who, what, why) as (session, device):
+        _check(device, State.ISSUED, State.CONFIRMED)
+        if device.product.source is not Source.MINT:
+            raise Refused(
+                "its credential was imported, name and secret: revoke and restore it, "
+                "and it gets another one of the pool"
+            )
+        connection = session.connection()
+        credentials.add_next(connection, database.vault, device, Source.MINT)
+        # A request id stands for one credential; the board asks under another one.
+        claims.close(connection, device.id, ClaimState.SUPERSEDED)
 
 
-def _end_quarantine(device: Device) -> None:
+def reveal(
+    database: Database,
+    imei: str,
+    product_key: str | None,
+    who: str,
+    **why: Unpack[Why],
+) -> list[str]:
+    """The secrets that the device may use, the current one first; say why.
+
+    Raises PointctlError without a reason.
+    """
+    if not why.get("reason"):
+        raise PointctlError("say for what reason the secret is revealed")
+    with _changing(database, imei, product_key, who, "revealed", why) as found:
+        session, device = found
+        row = credentials.read(session.connection(), device.id)
+        secrets = credentials.secrets(database.vault, row)
+        if not secrets:
+            raise Refused("the device has no secret")
+    return secrets
+
+
+def _begin_again(session: Session, device: Device, *, after: State) -> None:
+    _check(device, after)
+    if device.announced_at is not None:
+        raise Refused(f"the broker still lets it in; {_TELL}")
+    credentials.retire_all(session.connection(), device.id)
+    device.state = State.REGISTERED
+    device.issued_at = device.confirmed_at = None
     device.doubts = 0
-    if device.state is not State.QUARANTINED:
+
+
+def _end_account(
+    database: Database, device: Device, broker_accounts: BrokerAccounts | None
+) -> None:
+    """End the device's account at a broker that was told of it."""
+    if device.announced_at is None:
         return
+    if broker_accounts is None:
+        raise PartlyFailed(
+            f"{device.state.value}, but the broker still lets the device in; do it "
+            "again with --mosquitto and what goes with it"
+        )
+    broker_accounts.refuse(device.product_key, device.device_name)
+    with database.writing() as session:
+        devices.find(session, device.imei, device.product_key).announced_at = None
+
+
+def _check(device: Device, *states: State) -> None:
+    if device.state not in states:
+        wanted = " or ".join(state.value for state in states)
+        raise Refused(f"the device is {device.state.value}, not {wanted}")
+
+
+def _resume(device: Device) -> None:
+    """It is again what it was before it was stopped, and under no suspicion."""
+    device.doubts = 0
     if device.confirmed_at is not None:
         device.state = State.CONFIRMED
     else:
@@ -89,10 +245,21 @@ def _end_quarantine(device: Device) -> None:
 
 @contextmanager
 def _changing(
-    database: Database, imei: str, product_key: str | None, who: str, what: str
-) -> Iterator[tuple[Device, Connection]]:
+    database: Database,
+    imei: str,
+    product_key: str | None,
+    who: str,
+    what: str,
+    why: Why,
+) -> Iterator[tuple[Session, Device]]:
     """One transaction around a change, with its entry in the audit."""
+    reason = why.get("reason") or None
+    if reason and (len(reason) > _LONGEST_REASON or not reason.isprintable()):
+        raise PointctlError(f"a reason is up to {_LONGEST_REASON} printable characters")
     with database.writing() as session:
         device = devices.find(session, imei, product_key)
-        yield device, session.connection()
-        audit.record(session.connection(), device.id, what, who)
+        etag = why.get("etag")
+        if etag is not None and etag != search.etag(session, device):
+            raise Changed("the device has changed meanwhile; look at it again")
+        yield session, device
+        audit.record(session.connection(), device.id, what, who, reason)

@@ -12,7 +12,7 @@ from pointctl.broker.options import (
     mosquitto_accounts,
 )
 from pointctl.options import DATA, Data, Json, print_json, print_table
-from pointctl.registry import audit, lifecycle
+from pointctl.registry import lifecycle, search
 from pointctl.registry.commands import PRODUCT, opened
 
 _Imei = Annotated[str, typer.Argument(help="15 digits.")]
@@ -72,7 +72,7 @@ def devices_history(
 ) -> None:
     """Show what was done to a device, when and by whom."""
     with opened(data) as database:
-        entries = audit.history(database, imei, product)
+        entries = search.history(database, imei, product)
     if as_json:
         print_json(entries)
     else:

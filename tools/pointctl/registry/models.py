@@ -82,6 +82,11 @@ class Role(StrEnum):
         return ranks.index(self) >= ranks.index(needed)
 
 
+def moment(at: datetime | None) -> str | None:
+    """A moment as people and programs are told it; there may be none."""
+    return at.isoformat(timespec="seconds") if at else None
+
+
 class _Utc(TypeDecorator[datetime]):
     """A moment in UTC. SQLite keeps no time zone, so it is put back on the way out."""
 
@@ -146,7 +151,7 @@ class Product(Base):
     product_key: Mapped[str] = mapped_column(String(64), primary_key=True)
     name: Mapped[str] = mapped_column(String(100))
     policy: Mapped[Policy]
-    product_secret: Mapped[str | None] = mapped_column(String(256))
+    encrypted_secret: Mapped[str | None] = mapped_column(String(512))  # vault.py
     mqtt_host: Mapped[str] = mapped_column(String(253))
     mqtt_port: Mapped[int | None]
     mqtt_ssl: Mapped[bool | None]
@@ -244,8 +249,10 @@ class Credential(Base):
     device_id: Mapped[int] = mapped_column(ForeignKey("devices.id"))
     standing: Mapped[Standing | None] = mapped_column(default=Standing.CURRENT)
     source: Mapped[Source] = mapped_column(default=Source.MINT)
-    device_secret: Mapped[str | None] = mapped_column(String(512))
-    product_secret: Mapped[str | None] = mapped_column(String(512))  # from some pools
+    encrypted_secret: Mapped[str | None] = mapped_column(String(512))
+    encrypted_product_secret: Mapped[str | None] = mapped_column(
+        String(512)
+    )  # a pool's
     created_at: Mapped[datetime]
     retired_at: Mapped[datetime | None]  # its standing is None from then on
 
@@ -263,8 +270,8 @@ class Pooled(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     product_key: Mapped[str] = mapped_column(ForeignKey("products.product_key"))
     device_name: Mapped[str] = mapped_column(_bytewise(64))
-    device_secret: Mapped[str | None] = mapped_column(String(512))
-    product_secret: Mapped[str | None] = mapped_column(String(512))
+    encrypted_secret: Mapped[str | None] = mapped_column(String(512))
+    encrypted_product_secret: Mapped[str | None] = mapped_column(String(512))
     device_id: Mapped[int | None] = mapped_column(ForeignKey("devices.id"))
     added_at: Mapped[datetime]
     taken_at: Mapped[datetime | None]
@@ -354,6 +361,16 @@ class Refusals(Base):
     product_key: Mapped[str] = mapped_column(String(64), primary_key=True)  # or ""
     code: Mapped[str] = mapped_column(String(5), primary_key=True)
     count: Mapped[int]
+
+
+class DatabaseKey(Base):
+    """The id of a key that secrets are encrypted under; new ones are under the last."""
+
+    __tablename__ = "database_keys"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key_id: Mapped[str] = mapped_column(String(8), unique=True)
+    created_at: Mapped[datetime]
 
 
 class RateLimit(Base):

@@ -7,11 +7,11 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, and_, exists, select, update
+from sqlalchemy import and_, exists, select, update
 from sqlalchemy.orm import joinedload
 
 from point import aliyun, gizwits, mqttauth
-from pointctl.registry import audit, claims, products
+from pointctl.registry import audit, claims, credentials, products, vault
 from pointctl.registry.database import Database
 from pointctl.registry.models import (
     Claim,
@@ -132,7 +132,11 @@ def _find(database: Database, username: str) -> _Found:
     if not rows:
         return _Found()
     own = [row.Credential for row in rows if row.Credential]
-    return _Found(rows[0][0], rows[0][1], {c.standing: c.device_secret for c in own})
+    device, claiming, _ = rows[0]
+    bound = vault.of_device(device.id)
+    open_ = database.vault.decrypt
+    secrets = {c.standing: open_(c.encrypted_secret, bound) for c in own}
+    return _Found(device, claiming, secrets)
 
 
 def _passwords(client_id: str, username: str, secret: str) -> dict[str, str | None]:
@@ -203,20 +207,4 @@ def _confirm(database: Database, device_id: int, proven: Standing) -> None:
         issued = Device.id == device_id, Device.state == State.ISSUED
         connection.execute(update(Device).where(*issued).values(state=State.CONFIRMED))
         if proven is Standing.NEXT:
-            _replace_current(connection, device_id)
-
-
-def _replace_current(connection: Connection, device_id: int) -> None:
-    """The rotation has arrived: its secret is the device's only one from now on."""
-    own = update(Credential).where(Credential.device_id == device_id)
-    with_next = exists().where(
-        Credential.device_id == device_id, Credential.standing == Standing.NEXT
-    )
-    if not connection.execute(select(with_next)).scalar():
-        return  # another connection was faster
-    wiped = dict.fromkeys(("standing", "device_secret", "product_secret"))
-    retired = {**wiped, "retired_at": datetime.now(UTC)}
-    was, is_now = Standing.CURRENT, Standing.NEXT
-    connection.execute(own.where(Credential.standing == was).values(retired))
-    connection.execute(own.where(Credential.standing == is_now).values(standing=was))
-    audit.record(connection, device_id, "rotated", audit.SERVER)
+            credentials.promote(connection, device_id)

@@ -16,8 +16,7 @@ from sqlalchemy.orm import Session
 from pointctl.errors import PointctlError, Refused
 from pointctl.registry import audit
 from pointctl.registry.database import Database
-from pointctl.registry.devices import moment
-from pointctl.registry.models import Operator, OperatorSession, Role
+from pointctl.registry.models import Operator, OperatorSession, Role, moment
 
 MIN_PASSWORD, MAX_PASSWORD = 12, 128
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")

@@ -12,9 +12,11 @@ from sqlalchemy.orm import Session
 from point import aliyun, credentials, mqttauth
 from point.errors import PointError
 from pointctl.errors import PointctlError, Refused
+from pointctl.registry import audit, encryption, vault
 from pointctl.registry.database import Database
-from pointctl.registry.models import Policy, Product
+from pointctl.registry.models import Policy, Product, Source
 from pointctl.registry.topics import made_client_id
+from pointctl.registry.vault import Vault
 
 DeviceConfig = dict[str, dict[str, Any]]  # {"device": {…}, "connect": {…}}
 
@@ -38,7 +40,9 @@ def add(
     sign_method: str | None = None,
     region: str | None = None,
     instance_id: str | None = None,
+    source: Source = Source.MINT,
     with_secret: bool = True,
+    who: str = "pointctl",
 ) -> Product:
     """Add a product. What is None is left to the boards.
 
@@ -54,7 +58,6 @@ def add(
         product_key=key,
         name=name,
         policy=policy,
-        product_secret=secrets.token_hex(8) if with_secret else None,
         mqtt_host=mqtt_host,
         mqtt_port=mqtt_port,
         mqtt_ssl=mqtt_ssl,
@@ -65,14 +68,28 @@ def add(
         sign_method=sign_method,
         region=region,
         instance_id=instance_id,
+        source=source,
         created_at=datetime.now(UTC),
     )
     _check(product)
     with database.writing() as session:
-        if session.get(Product, product.product_key) is not None:
-            raise Refused(f"product {product.product_key} exists; take another --key")
+        if session.get(Product, key) is not None:
+            raise Refused(f"product {key} exists; take another --key")
+        connection = session.connection()
+        if with_secret:
+            key_id = encryption.active_key(connection)
+            product.encrypted_secret = database.vault.encrypt(
+                secrets.token_hex(8), key_id, vault.of_product(key)
+            )
         session.add(product)
+        audit.record_other(connection, f"product {key}", "product added", who, name)
     return product
+
+
+def secret(keys: Vault, product: Product | Row[*tuple[Any, ...]]) -> str | None:
+    """The product's secret. Raises VaultError."""
+    stored = product.encrypted_secret
+    return stored and keys.decrypt(stored, vault.of_product(product.product_key))
 
 
 def _check(product: Product) -> None:
@@ -88,7 +105,7 @@ def _check(product: Product) -> None:
             "region and instance id are for boards that log in by aliyun"
         )
     try:
-        config = device_config(product, "any-device", "any-secret")
+        config = device_config(product, "any-device", "any-secret", "any-secret")
         mqttauth.settings(config, os.urandom)
     except PointError as error:
         raise PointctlError(
@@ -102,6 +119,12 @@ def listed(database: Database) -> Sequence[Product]:
         return session.scalars(
             select(Product).order_by(Product.name, Product.product_key)
         ).all()
+
+
+def check_signs(product: Product) -> None:
+    """Raise Refused for a product whose boards prove nothing."""
+    if product.policy is Policy.OPEN:
+        raise Refused(f"the boards of {product.product_key} sign nothing")
 
 
 def check_exists(session: Session, product_key: str) -> None:
@@ -146,7 +169,10 @@ def check_has_device_keys(database: Database, product_key: str) -> None:
 
 
 def device_config(
-    product: Product | Row[*tuple[Any, ...]], device_name: str, device_secret: str
+    product: Product | Row[*tuple[Any, ...]],
+    device_name: str,
+    device_secret: str,
+    product_secret: str | None,
 ) -> DeviceConfig:
     """What a device of this product is told: the `result` of a reply.
 
@@ -161,7 +187,7 @@ def device_config(
         {
             "device": {
                 "productKey": product.product_key,
-                "productSecret": product.product_secret,
+                "productSecret": product_secret,
                 "deviceName": device_name,
                 "deviceSecret": device_secret,
             },
@@ -180,7 +206,7 @@ def device_config(
             },
         }
     )
-    if product.product_secret is None:
+    if product_secret is None:
         del config["device"]["productSecret"]  # absent, as in the seed's own reply
     return config
 
@@ -191,7 +217,7 @@ def summary(product: Product) -> dict[str, Any]:
         "product_key": product.product_key,
         "name": product.name,
         "policy": product.policy.value,
-        "has_secret": product.product_secret is not None,
+        "has_secret": product.encrypted_secret is not None,
         "mqtt_host": product.mqtt_host,
         "mqtt_port": product.mqtt_port,
         "mqtt_ssl": product.mqtt_ssl,

@@ -14,7 +14,14 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 from pointctl.errors import PointctlError
 from pointctl.registry import audit, devices
 from pointctl.registry.database import Database
-from pointctl.registry.models import Batch, Credential, Device, DeviceTag, State
+from pointctl.registry.models import (
+    Batch,
+    Credential,
+    Device,
+    DeviceTag,
+    State,
+    moment,
+)
 
 _HISTORY = 200  # entries of the audit that one device is shown with
 
@@ -120,12 +127,28 @@ def show(
             **summary,
             "etag": devices.etag(summary),
             "policy": device.product.policy.value,
-            "enrolled_at": devices.moment(device.enrolled_at),
-            "announced_at": devices.moment(device.announced_at),
-            "reopened_at": devices.moment(device.reopened_at),
+            "source": device.product.source.value,
+            "enrolled_at": moment(device.enrolled_at),
+            "announced_at": moment(device.announced_at),
+            "reopened_at": moment(device.reopened_at),
             "credentials": [_credential(each) for each in credentials],
             "history": audit.of_device(session, device.id, limit=_HISTORY),
         }
+
+
+def etag(session: Session, device: Device) -> str:
+    """A text that is another one as soon as anything in the device's summary is."""
+    (summary,) = with_tags(session, [device])
+    return devices.etag(summary)
+
+
+def history(
+    database: Database, imei: str, product_key: str | None = None
+) -> list[dict[str, Any]]:
+    """What was done to a device, oldest first. Raises UnknownDevice."""
+    with database.reading() as session:
+        device = devices.find(session, imei, product_key)
+        return audit.of_device(session, device.id)[::-1]
 
 
 def _credential(credential: Credential) -> dict[str, Any]:
@@ -133,8 +156,8 @@ def _credential(credential: Credential) -> dict[str, Any]:
     return {
         "standing": standing.value if standing else "retired",
         "source": credential.source.value,
-        "created_at": devices.moment(credential.created_at),
-        "retired_at": devices.moment(credential.retired_at),
+        "created_at": moment(credential.created_at),
+        "retired_at": moment(credential.retired_at),
     }
 
 

@@ -12,8 +12,7 @@ from sqlalchemy.orm import Session
 from pointctl.errors import PointctlError, Refused
 from pointctl.registry import audit, operators
 from pointctl.registry.database import Database
-from pointctl.registry.devices import moment
-from pointctl.registry.models import Operator, Role, Token
+from pointctl.registry.models import Operator, Role, Token, moment
 from pointctl.registry.operators import Actor
 
 PREFIX = "pointctl_"  # by which scanners for leaked secrets can know it

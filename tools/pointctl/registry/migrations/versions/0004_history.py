@@ -1,4 +1,4 @@
-"""Credentials with history, pools, batches, tags, limits."""
+"""Credentials with history and encrypted; pools, batches, tags, limits."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,10 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Devices keep their credentials, and are found by more than their IMEI."""
+    """Devices keep their credentials, and are found by more than their IMEI.
+
+    Secrets are encrypted after the last step, by encryption.prepare().
+    """
     _grow_products()
     _add_batches()
     _grow_devices()
@@ -19,6 +22,14 @@ def upgrade() -> None:
         sa.Column("key", sa.String(80), nullable=False),
         sa.Column("free_at", sa.Double, nullable=False),
         sa.PrimaryKeyConstraint("key", name="pk_rate_limits"),
+    )
+    op.create_table(
+        "database_keys",
+        sa.Column("id", sa.Integer, nullable=False),
+        sa.Column("key_id", sa.String(8), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_database_keys"),
+        sa.UniqueConstraint("key_id", name="uq_database_keys_key_id"),
     )
 
 
@@ -37,6 +48,9 @@ def _grow_products() -> None:
         op.add_column("products", column)
     op.add_column("products", sa.Column("pool_alarm", sa.String(16)))
     op.add_column("products", sa.Column("open_batch", sa.String(64)))
+    op.add_column("products", sa.Column("encrypted_secret", sa.String(512)))
+    op.execute("UPDATE products SET encrypted_secret = product_secret")
+    op.drop_column("products", "product_secret")
 
 
 def _add_batches() -> None:
@@ -91,32 +105,25 @@ def _grow_devices() -> None:
 
 
 def _grow_credentials() -> None:
-    secret = sa.String(512)  # encrypted ones are longer than they were
     with op.batch_alter_table("credentials") as credentials:
         credentials.drop_constraint("uq_credentials_device_id", type_="unique")
-        credentials.add_column(
-            sa.Column("standing", sa.String(16), server_default="current")
-        )
+        for name, kind in (
+            ("standing", sa.String(16)),
+            ("encrypted_secret", sa.String(512)),
+            ("encrypted_product_secret", sa.String(512)),
+            ("retired_at", sa.DateTime(timezone=True)),
+        ):
+            credentials.add_column(sa.Column(name, kind))
         credentials.add_column(
             sa.Column("source", sa.String(16), nullable=False, server_default="mint")
         )
-        credentials.alter_column(
-            "device_secret",
-            existing_type=sa.String(256),
-            existing_nullable=False,
-            nullable=True,
-            type_=secret,
-        )
-        credentials.add_column(sa.Column("product_secret", secret))
-        credentials.add_column(sa.Column("retired_at", sa.DateTime(timezone=True)))
         credentials.create_unique_constraint(
             "uq_credentials_device_id_standing", ["device_id", "standing"]
         )
-    with op.batch_alter_table("credentials") as credentials:
-        # A null says retired: no default may stand in for it.
-        credentials.alter_column(
-            "standing", existing_type=sa.String(16), server_default=None
-        )
+    op.execute(
+        "UPDATE credentials SET standing = 'current', encrypted_secret = device_secret"
+    )
+    op.drop_column("credentials", "device_secret")
 
 
 def _add_pool() -> None:
@@ -125,8 +132,8 @@ def _add_pool() -> None:
         sa.Column("id", sa.Integer, nullable=False),
         sa.Column("product_key", sa.String(64), nullable=False),
         sa.Column("device_name", _bytewise(64), nullable=False),
-        sa.Column("device_secret", sa.String(512)),
-        sa.Column("product_secret", sa.String(512)),
+        sa.Column("encrypted_secret", sa.String(512)),
+        sa.Column("encrypted_product_secret", sa.String(512)),
         sa.Column("device_id", sa.Integer),
         sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("taken_at", sa.DateTime(timezone=True)),

@@ -1,0 +1,208 @@
+"""Batches: devices that are made together, how many may enrol, and until when.
+
+A device is counted when it is first given a credential, and then for good: a repaired
+board needs no second place. Beyond the quota or after the end of the batch no device of
+it enrols; those that have stay as they are.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from point import credentials
+from point.errors import PointError
+from pointctl.errors import PointctlError, Refused
+from pointctl.registry import audit, devices, products
+from pointctl.registry.database import Database
+from pointctl.registry.models import Batch, Device, Product, moment
+
+_COUNT_ONE_MORE = (
+    update(Batch)
+    .where(
+        Batch.id == bindparam("id_"),
+        or_(Batch.quota.is_(None), Batch.enrolled < Batch.quota),
+        or_(Batch.expires_at.is_(None), Batch.expires_at > bindparam("now")),
+    )
+    .values(enrolled=Batch.enrolled + 1)
+)
+
+
+class UnknownBatch(PointctlError):
+    """The product has no batch of this name."""
+
+
+class _Keep:
+    """Stands for a value that stays what it is, where None would be another one."""
+
+
+KEEP: Final = _Keep()
+
+
+@dataclass(frozen=True)
+class _Limits:
+    quota: int | None
+    expires_at: datetime | None
+
+    def __post_init__(self) -> None:
+        if self.quota is not None and not 0 <= self.quota < 2**31:
+            raise PointctlError("a quota is a number of devices")
+        if self.expires_at is not None and self.expires_at.tzinfo is None:
+            raise PointctlError("a batch ends at a moment with a time zone")
+
+    def __str__(self) -> str:
+        quota = "none" if self.quota is None else self.quota
+        return f"quota {quota}, ends {moment(self.expires_at) or 'never'}"
+
+
+def add(
+    database: Database,
+    product_key: str,
+    name: str,
+    who: str,
+    *,
+    quota: int | None = None,
+    expires_at: datetime | None = None,
+) -> dict[str, Any]:
+    """Add a batch to a product; without a quota or an end there is none.
+
+    Raises PointctlError for what is no name or product, Refused for one that is there.
+    """
+    limits = _Limits(quota, expires_at)
+    try:
+        credentials.word("the batch's name", name)
+    except PointError as error:
+        raise PointctlError(error.detail) from error
+    with database.writing() as session:
+        products.check_exists(session, product_key)
+        if _find(session, product_key, name) is not None:
+            raise Refused(f"the batch {name} of {product_key} exists")
+        batch = Batch(product_key=product_key, name=name, enrolled=0)
+        batch.quota, batch.expires_at = limits.quota, limits.expires_at
+        batch.created_at = datetime.now(UTC)
+        session.add(batch)
+        _audit(session, batch, "batch added", who, str(limits))
+        return summary(batch)
+
+
+def change(
+    database: Database,
+    product_key: str,
+    name: str,
+    who: str,
+    *,
+    quota: int | _Keep | None = KEEP,
+    expires_at: datetime | _Keep | None = KEEP,
+) -> dict[str, Any]:
+    """Give a batch another quota or end; None takes it away.
+
+    Raises UnknownBatch, PointctlError. A quota below what has enrolled closes it.
+    """
+    with database.writing() as session:
+        batch = find(session, product_key, name)
+        limits = _Limits(
+            batch.quota if isinstance(quota, _Keep) else quota,
+            batch.expires_at if isinstance(expires_at, _Keep) else expires_at,
+        )
+        batch.quota, batch.expires_at = limits.quota, limits.expires_at
+        _audit(session, batch, "batch changed", who, str(limits))
+        return summary(batch)
+
+
+def open_to_unknown(
+    database: Database, product_key: str, name: str | None, who: str
+) -> None:
+    """Register boards that nobody has, if they can sign, into this batch from now on.
+
+    None ends it: only registered boards are served. Raises UnknownBatch, Refused for a
+    product whose boards sign nothing.
+    """
+    with database.writing() as session:
+        products.check_exists(session, product_key)
+        product = session.get_one(Product, product_key)
+        if name is not None:
+            find(session, product_key, name)
+            products.check_signs(product)
+        product.open_batch = name
+        what = "enrolment opened" if name else "enrolment closed"
+        subject = f"product {product_key}"
+        audit.record_other(session.connection(), subject, what, who, name)
+
+
+def move(
+    database: Database, imei: str, product_key: str | None, name: str | None, who: str
+) -> None:
+    """Put a device into a batch of its product; None takes it out of any.
+
+    Raises UnknownDevice, UnknownBatch, Refused for a device that was counted already.
+    """
+    with database.writing() as session:
+        device = devices.find(session, imei, product_key)
+        if device.enrolled_at is not None:
+            raise Refused("the device has enrolled already; its batch stays")
+        batch = name and find(session, device.product_key, name)
+        device.batch_id = batch.id if batch else None
+        what = "put into batch" if batch else "taken out of batch"
+        audit.record(session.connection(), device.id, what, who, name)
+
+
+def listed(
+    database: Database, product_key: str | None = None
+) -> Sequence[dict[str, Any]]:
+    """All batches, or a product's, newest first, and how many devices each has."""
+    count = (
+        select(func.count(Device.id))
+        .where(Device.batch_id == Batch.id)
+        .scalar_subquery()
+    )
+    query = select(Batch, count).order_by(Batch.id.desc())
+    if product_key is not None:
+        query = query.where(Batch.product_key == product_key)
+    with database.reading() as session:
+        return [
+            {**summary(batch), "devices": number}
+            for batch, number in session.execute(query)
+        ]
+
+
+def find(session: Session, product_key: str, name: str) -> Batch:
+    """The batch of this name. Raises UnknownBatch."""
+    batch = _find(session, product_key, name)
+    if batch is None:
+        raise UnknownBatch(f"{product_key} has no batch {name}")
+    return batch
+
+
+def count_one_more(connection: Connection, batch_id: int, now: datetime) -> bool:
+    """Take a place in the batch; False where it is closed. Exact, however many try."""
+    values = {"id_": batch_id, "now": now}
+    return connection.execute(_COUNT_ONE_MORE, values).rowcount > 0
+
+
+def summary(batch: Batch) -> dict[str, Any]:
+    """A batch for people and programs."""
+    full = batch.quota is not None and batch.enrolled >= batch.quota
+    ended = batch.expires_at is not None and batch.expires_at <= datetime.now(UTC)
+    return {
+        "product_key": batch.product_key,
+        "name": batch.name,
+        "quota": batch.quota,
+        "expires_at": moment(batch.expires_at),
+        "enrolled": batch.enrolled,
+        "open": not (full or ended),
+        "created_at": moment(batch.created_at),
+    }
+
+
+def _find(session: Session, product_key: str, name: str) -> Batch | None:
+    return session.scalar(
+        select(Batch).where(Batch.product_key == product_key, Batch.name == name)
+    )
+
+
+def _audit(session: Session, batch: Batch, what: str, who: str, note: str) -> None:
+    subject = f"batch {batch.product_key}/{batch.name}"
+    audit.record_other(session.connection(), subject, what, who, note)

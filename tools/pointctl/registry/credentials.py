@@ -1,0 +1,180 @@
+"""The credentials of devices: made, handed out, replaced, retired.
+
+A device has one that is current. A rotation makes it a next one, which is handed out
+from then on; both open the broker until the next is seen there and takes the place of
+the current. What is retired stays as history, without its secrets.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, bindparam, insert, select, update
+from sqlalchemy.orm import aliased, outerjoin
+
+from pointctl.registry import audit, encryption, vault
+from pointctl.registry.models import Credential, Device, Source, Standing
+from pointctl.registry.pool import Pool
+from pointctl.registry.sources import CredentialSource, Mint
+from pointctl.registry.vault import PRODUCT, Vault
+
+SOURCES: dict[Source, CredentialSource] = {Source.MINT: Mint(), Source.POOL: Pool()}
+
+_NEXT = aliased(Credential)
+
+# What a row has to have for handed_out(), secrets() and issue(), and where from.
+COLUMNS = (
+    Device.id,
+    Device.product_key,
+    Device.device_name,
+    Credential.encrypted_secret,
+    Credential.encrypted_product_secret,
+    _NEXT.encrypted_secret.label("next_secret"),
+    encryption.active().label("key_id"),
+)
+OF_DEVICE = outerjoin(
+    outerjoin(
+        Device,
+        Credential,
+        and_(
+            Credential.device_id == Device.id, Credential.standing == Standing.CURRENT
+        ),
+    ),
+    _NEXT,
+    and_(_NEXT.device_id == Device.id, _NEXT.standing == Standing.NEXT),
+)
+_READ = select(*COLUMNS).select_from(OF_DEVICE).where(Device.id == bindparam("id_"))
+_ADD = insert(Credential)
+_WIPED = {"standing": None, "encrypted_secret": None, "encrypted_product_secret": None}
+_RETIRE = (
+    update(Credential)
+    .where(Credential.device_id == bindparam("id_"), Credential.standing.is_not(None))
+    .values(retired_at=bindparam("now"), **_WIPED)
+)
+_RETIRE_CURRENT = _RETIRE.where(Credential.standing == Standing.CURRENT)
+_PROMOTE = (
+    update(Credential)
+    .where(Credential.device_id == bindparam("id_"))
+    .where(Credential.standing == Standing.NEXT)
+    .values(standing=Standing.CURRENT)
+)
+_HAS_NEXT = select(Credential.id).where(
+    Credential.device_id == bindparam("id_"), Credential.standing == Standing.NEXT
+)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a board is given of its own."""
+
+    device_name: str
+    device_secret: str = field(repr=False)
+    product_secret: str | None = field(default=None, repr=False)  # else the product's
+    standing: Standing = Standing.CURRENT
+
+
+def read(connection: Connection, device_id: int) -> Row[*tuple[Any, ...]]:
+    """The row of a device."""
+    return connection.execute(_READ, {"id_": device_id}).one()
+
+
+def handed_out(keys: Vault, row: Row[*tuple[Any, ...]]) -> Given | None:
+    """What a claim is answered with: the next credential, or the current one."""
+    if row.next_secret is not None:
+        secret = keys.decrypt(row.next_secret, vault.of_device(row.id))
+        return Given(row.device_name, secret, standing=Standing.NEXT)
+    if row.encrypted_secret is None:
+        return None
+    of_product = row.encrypted_product_secret
+    return Given(
+        row.device_name,
+        keys.decrypt(row.encrypted_secret, vault.of_device(row.id)),
+        of_product and keys.decrypt(of_product, vault.of_device(row.id, PRODUCT)),
+    )
+
+
+def secrets(keys: Vault, row: Row[*tuple[Any, ...]]) -> list[str]:
+    """Every deviceSecret that the device may use, the current one first."""
+    stored = [row.encrypted_secret, row.next_secret]
+    return [keys.decrypt(text, vault.of_device(row.id)) for text in stored if text]
+
+
+def issue(
+    connection: Connection,
+    keys: Vault,
+    source: Source,
+    row: Row[*tuple[Any, ...]],
+    now: datetime,
+) -> Given:
+    """Give a device without a credential one of its product's source.
+
+    Raises NothingLeft.
+    """
+    taken = SOURCES[source].take(connection, keys, row, now)
+    name = taken.device_name or row.device_name
+    given = Given(name, taken.device_secret, taken.product_secret)
+    _add(connection, keys, row.id, source, given, row.key_id, now)
+    return given
+
+
+def add_next(
+    connection: Connection, keys: Vault, device: Device, source: Source
+) -> None:
+    """Make the credential that takes the place of the current one when it is seen.
+
+    One that was made before and never seen is retired.
+    """
+    now = datetime.now(UTC)
+    _drop_next(connection, device.id, now)
+    row = read(connection, device.id)
+    taken = SOURCES[source].take(connection, keys, row, now)
+    given = Given(device.device_name, taken.device_secret, standing=Standing.NEXT)
+    _add(connection, keys, device.id, source, given, row.key_id, now)
+
+
+def promote(connection: Connection, device_id: int) -> bool:
+    """The next credential was seen at the broker: it is the only one from now on.
+
+    False where there is none: another connection was faster.
+    """
+    values = {"id_": device_id, "now": datetime.now(UTC)}
+    if connection.execute(_HAS_NEXT, values).scalar() is None:
+        return False
+    connection.execute(_RETIRE_CURRENT, values)
+    connection.execute(_PROMOTE, values)
+    audit.record(connection, device_id, "rotated", audit.SERVER)
+    return True
+
+
+def retire_all(connection: Connection, device_id: int) -> None:
+    """No credential of the device is worth anything any more."""
+    connection.execute(_RETIRE, {"id_": device_id, "now": datetime.now(UTC)})
+
+
+def _drop_next(connection: Connection, device_id: int, now: datetime) -> None:
+    change = _RETIRE.where(Credential.standing == Standing.NEXT)
+    connection.execute(change, {"id_": device_id, "now": now})
+
+
+def _add(
+    connection: Connection,
+    keys: Vault,
+    device_id: int,
+    source: Source,
+    given: Given,
+    key_id: str,
+    now: datetime,
+) -> None:
+    of_product = given.product_secret
+    values = {
+        "device_id": device_id,
+        "standing": given.standing,
+        "source": source,
+        "encrypted_secret": keys.encrypt(
+            given.device_secret, key_id, vault.of_device(device_id)
+        ),
+        "encrypted_product_secret": of_product
+        and keys.encrypt(of_product, key_id, vault.of_device(device_id, PRODUCT)),
+        "created_at": now,
+    }
+    connection.execute(_ADD, values)

@@ -1,0 +1,74 @@
+"""Words that operators put on devices, to find them by."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from point import credentials
+from point.errors import PointError
+from pointctl.errors import PointctlError
+from pointctl.registry import audit, devices
+from pointctl.registry.database import Database
+from pointctl.registry.models import Device, DeviceTag
+
+_LONGEST = 32
+
+
+def checked(tags: Iterable[str]) -> set[str]:
+    """The tags, each a word like a device name. Raises PointctlError."""
+    given = set(tags)
+    try:
+        for tag in given:
+            credentials.word("the tag", tag, _LONGEST)
+    except PointError as error:
+        raise PointctlError(error.detail) from error
+    return given
+
+
+def change(
+    database: Database,
+    imei: str,
+    product_key: str | None,
+    who: str,
+    *,
+    add: Iterable[str] = (),
+    remove: Iterable[str] = (),
+) -> list[str]:
+    """Put tags on a device, take others off, and return those that it has then.
+
+    Those that it has or lacks already are passed over. Raises UnknownDevice, and
+    PointctlError for what is no tag.
+    """
+    adding, removing = checked(add), set(remove)
+    with database.writing() as session:
+        device = devices.find(session, imei, product_key)
+        there = set(_of(session, device))
+        new, gone = adding - there, there & removing - adding
+        session.add_all(DeviceTag(device_id=device.id, tag=tag) for tag in new)
+        session.execute(
+            delete(DeviceTag).where(
+                DeviceTag.device_id == device.id, DeviceTag.tag.in_(gone)
+            )
+        )
+        changes = [f"+{tag}" for tag in sorted(new)] + [f"-{tag}" for tag in gone]
+        if changes:
+            note = " ".join(changes)[:200]
+            audit.record(session.connection(), device.id, "tagged", who, note)
+    return sorted((there | new) - gone)
+
+
+def listed(database: Database) -> list[dict[str, Any]]:
+    """Every tag, and how many devices have it."""
+    counted = func.count(DeviceTag.device_id)
+    query = select(DeviceTag.tag, counted).group_by(DeviceTag.tag)
+    with database.reading() as session:
+        found = session.execute(query.order_by(DeviceTag.tag))
+        return [{"tag": tag, "devices": count} for tag, count in found]
+
+
+def _of(session: Session, device: Device) -> Iterable[str]:
+    return session.scalars(
+        select(DeviceTag.tag).where(DeviceTag.device_id == device.id)
+    )

@@ -1,0 +1,159 @@
+"""Secrets as the database holds them: encrypted under a key that it does not hold.
+
+AES-256-GCM, a random nonce each. What is stored is `{key id}.{base64}`, and it is bound
+to its row: moved to another one it does not open. The keys are in the file database-key
+of the data folder, in POINTCTL_DATABASE_KEY, or in the system's keyring: 64 hex digits
+each, the newest first. Which of them new secrets are encrypted under, the database says
+(encryption.py), so that all who share it agree. A key's id is computed from the key.
+"""
+
+import base64
+import hashlib
+import os
+import secrets
+from dataclasses import dataclass, field
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from pointctl.errors import PointctlError
+from pointctl.folder import DataFolder
+from pointctl.registry import keystore
+
+VARIABLE = "POINTCTL_DATABASE_KEY"
+KEEP_IT = "keep a copy apart from the backups, without it their secrets are lost"
+_NONCE = 12
+
+
+class VaultError(PointctlError):
+    """A secret cannot be read or kept. The text names keys by their ids only."""
+
+
+@dataclass(frozen=True)
+class _Key:
+    id: str
+    key: bytes = field(repr=False)
+    cipher: AESGCM = field(repr=False)
+
+
+DEVICE, PRODUCT = "device secret", "product secret"
+
+
+def of_product(product_key: str) -> bytes:
+    """What the secret of a product is bound to."""
+    return _bound("product", product_key)
+
+
+def of_device(device_id: int, secret: str = DEVICE) -> bytes:
+    """What a secret of a device is bound to; a pool may give it a product secret."""
+    return _bound("device", device_id, secret)
+
+
+def of_pooled(product_key: str, device_name: str, secret: str = DEVICE) -> bytes:
+    """What a secret in a pool is bound to."""
+    return _bound("pool", product_key, device_name, secret)
+
+
+def _bound(*names: object) -> bytes:
+    return "\0".join(map(str, names)).encode()
+
+
+class Vault:
+    """Encrypts and decrypts with the keys of one data folder. Threads may share it."""
+
+    def __init__(self, folder: DataFolder) -> None:
+        self._entry = keystore.Entry(folder.database_key)
+        self._keys: dict[str, _Key] = {}
+
+    def __repr__(self) -> str:
+        return "Vault"
+
+    def encrypt(self, secret: str, key_id: str, to: bytes) -> str:
+        """The secret under the key of this id, bound to what of_…() say."""
+        nonce = os.urandom(_NONCE)
+        sealed = self._key(key_id).cipher.encrypt(nonce, secret.encode(), to)
+        return f"{key_id}.{base64.b64encode(nonce + sealed).decode()}"
+
+    def decrypt(self, stored: str, to: bytes) -> str:
+        """The secret again. Raises VaultError."""
+        key_id, _, text = stored.partition(".")
+        cipher = self._key(key_id).cipher
+        try:
+            sealed = base64.b64decode(text, validate=True)
+            return cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], to).decode()
+        except (InvalidTag, ValueError):
+            raise VaultError(
+                f"a secret under the database key {key_id} was changed or moved"
+            ) from None
+
+    def newest(self) -> str | None:
+        """The id of the first key there is. Raises VaultError, PointctlError."""
+        self._load()
+        return next(iter(self._keys), None)
+
+    def has(self, key_id: str) -> bool:
+        """Whether this key is there."""
+        if key_id not in self._keys:
+            self._load()
+        return key_id in self._keys
+
+    def check(self, key_id: str) -> None:
+        """Raise VaultError unless this key is there."""
+        self._key(key_id)
+
+    def add_key(self) -> str:
+        """Make another key, put it first, and return its id.
+
+        Raises VaultError where the keys are given in the environment.
+        """
+        self._load()
+        if VARIABLE in os.environ:
+            raise VaultError(
+                f"{VARIABLE} holds the keys: put a new one first there, 64 hex digits "
+                "as of openssl rand -hex 32, and keep the others behind it"
+            )
+        old = [key.key.hex() for key in self._keys.values()]
+        text = "\n".join([secrets.token_hex(32), *old]) + "\n"
+        if old:
+            self._entry.replace(text)
+        else:
+            self._entry.create(text)  # where another process was faster, it is its key
+        made = self.newest()
+        assert made is not None
+        return made
+
+    def drop_keys(self, kept: set[str]) -> list[str]:
+        """Remove every key but these where they are kept; the ids of those removed."""
+        gone = [key_id for key_id in self._keys if key_id not in kept]
+        if gone and VARIABLE not in os.environ:
+            left = [key.key.hex() for key in self._keys.values() if key.id in kept]
+            self._entry.replace("\n".join(left) + "\n")
+            self._load()
+        return gone
+
+    def _key(self, key_id: str) -> _Key:
+        if not self.has(key_id):
+            raise VaultError(
+                f"the database is encrypted under the key {key_id}, which is neither "
+                f"in {self._entry.path} nor in {VARIABLE} nor in the keyring"
+            )
+        return self._keys[key_id]
+
+    def _load(self) -> None:
+        text, where = os.environ.get(VARIABLE), VARIABLE
+        if text is None:
+            found = self._entry.read()
+            if found is None:
+                self._keys = {}
+                return
+            text, where = found.text, found.where
+        keys = keystore.hex_keys(text)
+        if not keys:
+            raise VaultError(f"{where} holds no database keys: 64 hex digits each")
+        loaded = [_Key(_id(key), key, AESGCM(key)) for key in keys]
+        self._keys = {key.id: key for key in loaded}
+
+
+def _id(key: bytes) -> str:
+    """Eight hex digits that say nothing of the key but that it is this one."""
+    return hashlib.sha256(b"pointctl database key" + key).hexdigest()[:8]
