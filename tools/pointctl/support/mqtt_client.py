@@ -14,10 +14,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 from pointctl.errors import PointctlError
 from pointctl.support.signatures import Signed
 
-# MQTT 3.1.1 §3.2.2.3, behind the number that the client library makes of each.
+# MQTT 3.1.1 §3.2.2.3, behind the number that the client library makes of each. On 1,
+# another version, it tries again with MQTT 3.1.
 _CONNACK = {
     0: (0, "accepted"),
-    132: (1, "it does not speak MQTT 3.1.1"),
     133: (2, "it does not take this client id"),
     136: (3, "the service is not available"),
     134: (4, "bad user name or password"),
@@ -74,7 +74,7 @@ class Connection:
         self._client.loop_start()
         try:
             code, meaning = _CONNACK.get(
-                self._next("connack").value, (-1, "an answer that MQTT does not have")
+                self._next("connack").value, (-1, "an answer that MQTT 3.1.1 has not")
             )
             outcome = Outcome(code, meaning)
             if code == 0:
