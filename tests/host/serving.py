@@ -131,12 +131,12 @@ class Finished:
 class Server:
     """A real `pointctl serve` process; its log is kept and watched."""
 
-    def __init__(self, data: Path, authority: CaFiles) -> None:
+    def __init__(self, data: Path, authority: CaFiles, *options: str | Path) -> None:
         self.data = data
         command = [sys.executable, "-m", "pointctl", "serve", "--port", "0"]
         files = ["--certificate", authority.server, "--key", authority.server_key]
         self.process = subprocess.Popen(
-            [*command, *files, "--data", data],
+            [*command, *files, "--data", data, *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
