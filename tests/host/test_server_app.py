@@ -7,6 +7,8 @@ from fastapi.testclient import TestClient
 from serving import KEYS, PRODUCT, imei
 
 from point import mqttauth, protocol, protocol_server
+from pointctl.registry import devices, products
+from pointctl.registry.models import Policy
 from pointctl.server import wire
 from pointctl.server.app import create_app
 
@@ -154,8 +156,22 @@ def test_the_page_documents_both_versions(client):
         assert config["connect"]["auth"] in mqttauth.SCHEMES
 
 
-def test_real_replies_fit_the_documented_models(client):
-    """No member is sent that the page does not know."""
-    reply = client.post("/v1/access", content=json.dumps({"imei": imei(0)})).json()
+@pytest.mark.parametrize(
+    "cloud",
+    [
+        {},
+        {"auth": "aliyun", "sign_method": "hmacsha1", "region": "eu-central-1"},
+        {"auth": "aliyun-token", "instance_id": "iot-060a"},
+        {"auth": "gizwits", "mqtt_port": 8883, "mqtt_ssl": True, "keep_alive": 120},
+    ],
+    ids=lambda cloud: cloud.get("auth", "none"),
+)
+def test_real_replies_fit_the_documented_models(client, database, cloud):
+    """No member is sent that the page does not know, nor missing where it is set."""
+    settings = {"policy": Policy.OPEN, "product_key": "pk-c", "mqtt_host": "h"}
+    products.add(database, "C", **settings, **cloud)
+    devices.register(database, "pk-c", [devices.Row(1, imei(70), None)])
+    reply = client.post("/v1/access", content=json.dumps({"imei": imei(70)})).json()
+    assert set(cloud.values()) - {True} <= set(reply["result"]["connect"].values())
     documented = wire.Issued.model_validate(reply, extra="forbid", strict=True)
     assert documented.model_dump(exclude_unset=True) == reply

@@ -107,6 +107,10 @@ class Connect(BaseModel):
     ssl: int | None = Field(None, ge=0, le=1)
     keepAlive: int | None = Field(None, ge=0, le=65535, description="seconds")
     auth: str | None = Field(None, description="how MQTT user and password are made")
+    clientId: str | None = Field(None, description="given by its cloud: Gizwits' did")
+    signMethod: str | None = Field(None, description="Alibaba's: hmacsha256, …")
+    region: str | None = Field(None, description="Alibaba's")
+    instanceId: str | None = Field(None, description="Alibaba's")
 
 
 class Result(BaseModel):
