@@ -58,6 +58,14 @@ SCHEMES = {
 }
 
 
+def topic(config):
+    """What the board's own topics begin with, by the cloud that it speaks to."""
+    device = config["device"]
+    aliyun = config["connect"].get("auth", "").startswith("aliyun")
+    form = "/%s/%s/user/" if aliyun else "%s/%s/"
+    return form % (device["productKey"], device["deviceName"])
+
+
 def settings(config, random):
     """What a board's mqtt() is given, made of a device_config, but for trust.
 
@@ -75,8 +83,10 @@ def settings(config, random):
     )
     will = connect.get("will")
     if will:
-        names = device["productKey"], device["deviceName"], will["topic"]
-        found["will"] = {"topic": "%s/%s/%s" % names, "message": will["message"]}
+        found["will"] = {
+            "topic": topic(config) + will["topic"],
+            "message": will["message"],
+        }
     found["ssl"] = connect.get("ssl", 1)
     found["port"] = connect.get("port") or (8883 if found["ssl"] else 1883)
     found["keepAlive"] = connect.get("keepAlive", _KEEP_ALIVE_S)

@@ -24,9 +24,8 @@ class Session:
     """
 
     def __init__(self, access, received=None, log=_silent):
-        device = access.device_config["device"]
         self.host = access.device_config["connect"]["host"]
-        self.topic = "%s/%s/" % (device["productKey"], device["deviceName"])
+        self.topic = mqttauth.topic(access.device_config)
         self.error = None
         self._access = access
         self._board = access.board

@@ -171,3 +171,17 @@ class Settings(unittest.TestCase):
         for will in (None, {}):
             self.assertFalse(self.settings(will=will)["will"])
         self.assertNotIn("will", self.settings())
+
+    def test_topic(self):
+        """Alibaba gives devices topics of another form; the will is below it, too."""
+        config = fakes.config()
+        for auth, topic in (
+            ("plain", "a1B2c3D4e5F/board-0001/"),
+            ("gizwits", "a1B2c3D4e5F/board-0001/"),
+            ("aliyun", "/a1B2c3D4e5F/board-0001/user/"),
+            ("aliyun-token", "/a1B2c3D4e5F/board-0001/user/"),
+        ):
+            config["connect"]["auth"] = auth
+            self.assertEqual(mqttauth.topic(config), topic)
+        found = self.settings(auth="aliyun", will={"topic": "gone", "message": "x"})
+        self.assertEqual(found["will"]["topic"], topic + "gone")
