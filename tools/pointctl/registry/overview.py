@@ -47,7 +47,7 @@ def states(database: Database) -> dict[State, int]:
     """How many devices are in each state."""
     query = select(Device.state, func.count()).group_by(Device.state)
     with database.reading() as session:
-        found = dict(session.execute(query).tuples().all())
+        found: dict[State, int] = dict(session.execute(query).all())
     return {state: found.get(state, 0) for state in State}
 
 

@@ -11,8 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from pointctl.errors import PartlyFailed, PointctlError, Refused
+from pointctl.registry.batches import UnknownBatch
 from pointctl.registry.database import DatabaseError
 from pointctl.registry.devices import UnknownDevice
+from pointctl.registry.lifecycle import Changed
 from pointctl.registry.operators import UnknownOperator
 from pointctl.registry.tokens import UnknownToken
 
@@ -23,7 +25,9 @@ _STATUS: tuple[tuple[type[PointctlError], int], ...] = (
     (UnknownDevice, 404),
     (UnknownOperator, 404),
     (UnknownToken, 404),
+    (UnknownBatch, 404),
     (DatabaseError, 503),
+    (Changed, 412),
     (Refused, 409),
     (PartlyFailed, 502),
 )

@@ -2,6 +2,12 @@
 
 from fastapi import APIRouter
 
-from pointctl.server.api import fleet, people
+from pointctl.server.api import devices, fleet, people, products
 
-ROUTERS: tuple[APIRouter, ...] = (people.me_router, fleet.router, people.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    people.me_router,
+    fleet.router,
+    products.router,
+    devices.router,
+    people.router,
+)

@@ -7,15 +7,17 @@ from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from pointctl.registry.models import Policy, Role, State
+from point.mqttauth import SCHEMES
+from pointctl.registry.models import Policy, Role, Source, State
 from pointctl.registry.operators import MAX_PASSWORD, MIN_PASSWORD
 from pointctl.registry.tokens import DAYS
 
 IMEI, PRODUCT = "866123456789018", "pk3f9a2c71"
-_PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+_WORD = r"^[A-Za-z0-9._-]{1,64}$"
+PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 _NAME = r"^[a-z0-9][a-z0-9._-]{0,31}$"
 _LABEL = r"^[a-z0-9][a-z0-9._-]{0,30}$"
 
@@ -25,11 +27,12 @@ _Row = TypeVar("_Row", bound=BaseModel)
 ProductKey = Annotated[str, Path(pattern=r"^[A-Za-z0-9._-]{1,64}$", examples=[PRODUCT])]
 Imei = Annotated[str, Path(pattern="^[0-9]{15}$", examples=[IMEI])]
 Name = Annotated[str, Path(pattern=_NAME, examples=["ann"])]
+BatchName = Annotated[str, Path(pattern=_WORD, examples=["A7"])]
 Label = Annotated[str, Path(pattern=_LABEL, examples=["ci"])]
 
 # In queries.
 Limit = Annotated[int, Query(ge=1, le=500, description="rows a page")]
-Word = Annotated[str | None, Query(max_length=64, pattern=_PRINTABLE)]
+Word = Annotated[str | None, Query(max_length=64, pattern=PRINTABLE)]
 
 
 def given(example: JsonDict) -> ConfigDict:
@@ -223,6 +226,9 @@ class ProductRow(BaseModel):
             "clean_session": False,
             "keep_alive": 120,
             "auth": "plain",
+            "sign_method": None,
+            "region": None,
+            "instance_id": None,
             "created_at": "2026-11-02T08:30:00+00:00",
         }
     )
@@ -237,8 +243,47 @@ class ProductRow(BaseModel):
     mqtt_qos: int
     clean_session: bool
     keep_alive: int | None
-    auth: str | None
+    auth: str | None = Field(description="how boards log in")
+    sign_method: str | None
+    region: str | None = Field(description="of Alibaba")
+    instance_id: str | None = Field(description="of Alibaba")
     created_at: datetime
+
+
+_Text = Annotated[str, Field(min_length=1, max_length=64, pattern=PRINTABLE)]
+
+
+class NewProduct(BaseModel):
+    """A product to be added. What is left out is left to the boards."""
+
+    model_config = given(
+        {
+            "name": "Tracker 4G",
+            "policy": "device-key",
+            "mqtt_host": "mqtt.example.com",
+            "mqtt_port": 8883,
+            "mqtt_ssl": True,
+            "auth": "plain",
+        }
+    )
+
+    name: str = Field(min_length=1, max_length=100, pattern=PRINTABLE)
+    product_key: str | None = Field(None, pattern=_WORD, description="else a new one")
+    policy: Annotated[Policy, Field(strict=False)] = Policy.DEVICE_KEY
+    source: Annotated[Source, Field(strict=False)] = Source.MINT
+    mqtt_host: str | None = Field(
+        None, max_length=253, pattern=PRINTABLE, description="else Alibaba's own"
+    )
+    mqtt_port: int | None = Field(None, ge=1, le=65535)
+    mqtt_ssl: bool | None = None
+    mqtt_qos: int = Field(0, ge=0, le=1)
+    clean_session: bool = False
+    keep_alive: int | None = Field(None, ge=0, le=65535, description="seconds")
+    auth: _Text | None = Field(None, description=f"one of: {', '.join(SCHEMES)}")
+    sign_method: _Text | None = None
+    region: _Text | None = None
+    instance_id: _Text | None = None
+    with_secret: bool = Field(True, description="make a product secret")
 
 
 _DEVICE: dict[str, Any] = {
@@ -270,3 +315,165 @@ class DeviceRow(BaseModel):
     created_by: str | None
     issued_at: datetime | None = Field(description="when it was given what it has")
     confirmed_at: datetime | None = Field(description="when it first connected")
+
+
+class CredentialRow(BaseModel):
+    """A credential that a device has or had."""
+
+    standing: str = Field(description="current, next or retired")
+    source: str
+    created_at: datetime
+    retired_at: datetime | None
+
+
+class DeviceEntry(BaseModel):
+    """Something that was done to the device."""
+
+    at: datetime
+    who: str
+    what: str
+    note: str | None
+
+
+class DeviceShown(DeviceRow):
+    """A device with its history, newest first."""
+
+    model_config = shown(
+        {
+            **_DEVICE,
+            "policy": "device-key",
+            "source": "mint",
+            "enrolled_at": "2026-11-04T10:12:44+00:00",
+            "announced_at": None,
+            "reopened_at": None,
+            "credentials": [
+                {
+                    "standing": "current",
+                    "source": "mint",
+                    "created_at": "2026-11-04T10:12:44+00:00",
+                    "retired_at": None,
+                }
+            ],
+            "history": [
+                {
+                    "at": "2026-11-04T10:12:51+00:00",
+                    "who": "server",
+                    "what": "confirmed",
+                    "note": None,
+                }
+            ],
+        }
+    )
+
+    policy: Policy
+    source: Source
+    enrolled_at: datetime | None = Field(description="when it was first given one")
+    announced_at: datetime | None = Field(description="when the broker was told of it")
+    reopened_at: datetime | None
+    credentials: list[CredentialRow]
+    history: list[DeviceEntry] = Field(description="the last 200")
+
+
+class NewDevice(BaseModel):
+    """A device to be registered."""
+
+    model_config = given({"imei": IMEI, "device_name": "meter-17"})
+
+    imei: str = Field(pattern="^[0-9]{15}$", description="15 digits, the last a check")
+    device_name: str | None = Field(
+        None, max_length=64, pattern=PRINTABLE, description="without one it is the IMEI"
+    )
+
+
+class Why(BaseModel):
+    """Why it is done; the audit keeps it."""
+
+    model_config = given({"reason": "reported stolen"})
+
+    reason: str | None = Field(None, max_length=200, pattern=PRINTABLE)
+
+
+class RevealWhy(BaseModel):
+    """Why a secret has to be seen; the audit keeps it."""
+
+    model_config = given({"reason": "to log in by hand, ticket 4711"})
+
+    reason: str = Field(min_length=1, max_length=200, pattern=PRINTABLE)
+
+
+class Revealed(BaseModel):
+    """The secrets that a device may use, the current one first."""
+
+    model_config = shown({"device_secrets": ["8c4b1f0e5a6d7c3b2e9f1a0d4c5b6e7f"]})
+
+    device_secrets: list[str]
+
+
+_TAG = Annotated[str, Field(pattern="^[A-Za-z0-9._-]{1,32}$")]
+
+
+class TagChange(BaseModel):
+    """Tags to put on a device, and to take off."""
+
+    model_config = given({"add": ["pilot"], "remove": ["spare"]})
+
+    add: list[_TAG] = Field(default_factory=list, max_length=50)
+    remove: list[_TAG] = Field(default_factory=list, max_length=50)
+
+
+class Tags(BaseModel):
+    """What a device is tagged then."""
+
+    model_config = shown({"tags": ["pilot"]})
+
+    tags: list[str]
+
+
+class BatchRow(BaseModel):
+    """Devices that are made together."""
+
+    model_config = shown(
+        {
+            "product_key": PRODUCT,
+            "name": "A7",
+            "quota": 5000,
+            "expires_at": "2027-01-01T00:00:00+00:00",
+            "enrolled": 877,
+            "open": True,
+            "created_at": "2026-11-02T08:30:00+00:00",
+            "devices": 1000,
+        }
+    )
+
+    product_key: str
+    name: str
+    quota: int | None = Field(description="how many may enrol; null: any number")
+    expires_at: datetime | None
+    enrolled: int
+    open: bool = Field(description="neither full nor over")
+    created_at: datetime
+    devices: int | None = Field(None, description="how many are registered in it")
+
+
+_Quota = Annotated[int, Field(ge=0, le=2**31 - 1)]
+# Strict, but a moment comes as text, as everything in JSON does.
+_Moment = Annotated[AwareDatetime, Field(strict=False)]
+
+
+class NewBatch(BaseModel):
+    """A batch to be added."""
+
+    model_config = given({"name": "A7", "quota": 5000})
+
+    name: str = Field(pattern=_WORD)
+    quota: _Quota | None = None
+    expires_at: _Moment | None = None
+
+
+class BatchChange(BaseModel):
+    """What is to be different of a batch; null takes a limit away."""
+
+    model_config = given({"quota": 6000})
+
+    quota: _Quota | None = None
+    expires_at: _Moment | None = None

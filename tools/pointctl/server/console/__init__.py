@@ -5,6 +5,7 @@ from fastapi import APIRouter, FastAPI
 from pointctl.server.console import (
     account,
     audit,
+    batches,
     devices,
     errors,
     files,
@@ -20,6 +21,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     login.router,
     overview.router,
     devices.router,
+    batches.router,
     audit.router,
     operators.router,
     account.router,

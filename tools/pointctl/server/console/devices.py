@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
 
 from pointctl.errors import PointctlError
-from pointctl.registry import products, search
+from pointctl.registry import lifecycle, products, search, tags
 from pointctl.registry.models import Role, State
 from pointctl.server.actions import ACTIONS, Action
 from pointctl.server.console.pages import done, page
@@ -16,6 +16,7 @@ from pointctl.server.roles import needs
 router = APIRouter(dependencies=[Depends(visitor)])
 _ROWS = 50
 _Word = Annotated[str, Query(max_length=64)]
+_Reason = Annotated[str, Form(max_length=200)]
 
 
 @router.get("/devices", openapi_extra=needs(Role.VIEWER))
@@ -77,6 +78,43 @@ def show(
     return _page(request, database, product_key, imei, done=done)
 
 
+@router.post("/devices/{product_key}/{imei}/tags", openapi_extra=needs(Role.OPERATOR))
+def tag(
+    request: Request,
+    browser: Visitor,
+    database: Db,
+    product_key: str,
+    imei: str,
+    add: Annotated[str, Form(max_length=200)] = "",
+    remove: Annotated[list[str] | None, Form()] = None,
+) -> Response:
+    changes = {"add": add.split(), "remove": remove or ()}
+    try:
+        tags.change(database, imei, product_key, browser.actor.name, **changes)
+    except PointctlError as error:
+        status = status_of(error)
+        return _page(request, database, product_key, imei, status, error=str(error))
+    return done(f"/console/devices/{product_key}/{imei}", "tags")
+
+
+@router.post("/devices/{product_key}/{imei}/reveal", openapi_extra=needs(Role.ADMIN))
+def reveal(
+    request: Request,
+    browser: Visitor,
+    database: Db,
+    product_key: str,
+    imei: str,
+    reason: _Reason,
+) -> Response:
+    names = imei, product_key, browser.actor.name
+    try:
+        secrets = lifecycle.reveal(database, *names, reason=reason.strip())
+    except PointctlError as error:
+        status = status_of(error)
+        return _page(request, database, product_key, imei, status, error=str(error))
+    return _page(request, database, product_key, imei, secrets=secrets)
+
+
 def _page(
     request: Request,
     database: Db,
@@ -87,14 +125,8 @@ def _page(
 ) -> Response:
     device = search.show(database, imei, product_key)
     role = request.state.browser.actor.role
-    offered = [
-        action
-        for action in ACTIONS
-        if State(device["state"]) in action.states
-        and (action.policies is None or device["policy"] in action.policies)
-        and role.covers(action.role)
-    ]
-    values = {"done": "", "error": None, "secret": None, **values}
+    offered = [action for action in ACTIONS if action.offered(device, role)]
+    values = {"done": "", "error": None, "secrets": (), **values}
     return page(
         request, "device.html", status, device=device, offered=offered, **values
     )
@@ -107,20 +139,15 @@ def _add_route(action: Action) -> None:
         registry: Reg,
         product_key: str,
         imei: str,
+        reason: _Reason = "",
         back: Annotated[str, Form()] = "",
     ) -> Response:
+        names = imei, product_key, browser.actor.name
         try:
-            action.run(registry, imei, product_key, browser.actor.name)
+            action.run(registry, *names, reason=reason.strip())
         except PointctlError as error:
-            values = {"error": str(error)}
-            return _page(
-                request,
-                registry.database,
-                product_key,
-                imei,
-                status_of(error),
-                **values,
-            )
+            database, status = registry.database, status_of(error)
+            return _page(request, database, product_key, imei, status, error=str(error))
         if back == "quarantine":
             return done("/console/quarantine", action.name)
         return done(f"/console/devices/{product_key}/{imei}", action.name)

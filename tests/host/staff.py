@@ -1,0 +1,57 @@
+"""Operators for the tests of the API and the console, and how each calls."""
+
+import argon2
+from fastapi.testclient import TestClient
+from serving import KEYS
+
+from pointctl.registry import operators, sessions, tokens
+from pointctl.registry.database import Database
+from pointctl.registry.models import Role
+from pointctl.server.app import create_app
+from pointctl.server.console.visitor import COOKIE
+
+PASSWORD = "correct horse battery"
+
+
+def hash_quickly(monkeypatch) -> None:
+    """A hash that is slow by design is slow for a hundred tests, too."""
+    quick = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    monkeypatch.setattr(operators, "_hasher", quick)
+
+
+def hire(database: Database) -> None:
+    """An operator of each role, called by it."""
+    for role in Role:
+        operators.add(database, role.value, role, PASSWORD, "test")
+
+
+class Staff:
+    """Clients of one application in this process, for each role and for strangers."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.app = create_app(database, KEYS)
+
+    def stranger(self) -> TestClient:
+        """Nobody knows it."""
+        return TestClient(
+            self.app, base_url="https://localhost", follow_redirects=False
+        )
+
+    def program(self, role: Role) -> TestClient:
+        """It shows a token."""
+        client = self.stranger()
+        number = len(tokens.listed(self.database, role.value))
+        names = role.value, f"t{number}", role
+        token = tokens.add(self.database, *names, 1, "test")
+        client.headers["Authorization"] = f"Bearer {token}"
+        return client
+
+    def browser(self, role: Role) -> tuple[TestClient, str]:
+        """It is logged in; and the word that its forms must hold."""
+        client = self.stranger()
+        cookie = sessions.log_in(self.database, role.value, PASSWORD)
+        client.cookies.set(COOKIE, cookie)
+        browser = sessions.find(self.database, cookie)
+        assert browser is not None
+        return client, browser.csrf

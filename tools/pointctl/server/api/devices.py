@@ -1,0 +1,184 @@
+"""Devices in the API: found, shown, and what is done to them."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
+
+from pointctl.errors import PointctlError
+from pointctl.registry import devices, lifecycle, search, tags
+from pointctl.registry.database import Database
+from pointctl.registry.models import Role, State
+from pointctl.server.actions import ACTIONS, Action
+from pointctl.server.api import models
+from pointctl.server.api.caller import Caller, Db, Reg, caller
+from pointctl.server.api.pages import link_next
+from pointctl.server.problems import responses
+from pointctl.server.roles import needs
+
+router = APIRouter(
+    prefix="/api/v1",
+    tags=["devices"],
+    dependencies=[Depends(caller)],
+    responses=responses(401, 403, 422),
+)
+_ONE = "/products/{product_key}/devices/{imei}"
+_IfMatch = Annotated[
+    str | None,
+    Header(
+        description="the ETag of the device; it is left alone if it has changed since",
+        pattern=r'^("[0-9a-f]{16}"|\*)$',
+        examples=['"0123456789abcdef"'],
+    ),
+]
+
+
+@router.get("/devices", summary="Find devices", openapi_extra=needs(Role.VIEWER))
+def listed(
+    request: Request,
+    response: Response,
+    database: Db,
+    q: Annotated[
+        models.Word, Query(description="how the IMEI or the name begins")
+    ] = None,
+    product: models.Word = None,
+    state: State | None = None,
+    batch: models.Word = None,
+    tag: models.Word = None,
+    after: Annotated[
+        str | None,
+        Query(max_length=130, pattern=models.PRINTABLE, description="`next` of a page"),
+    ] = None,
+    limit: models.Limit = 100,
+) -> models.Page[models.DeviceRow]:
+    filters = search.Filters(q, product, state, batch, tag)
+    found = search.search(database, filters, limit=limit, after=after)
+    link_next(request, response, found.next)
+    items = [models.DeviceRow.model_validate(row) for row in found.rows]
+    return models.Page(items=items, next=found.next)
+
+
+@router.post(
+    "/products/{product_key}/devices",
+    summary="Register a device",
+    description="One that is registered already stays as it is: 200 instead of 201.",
+    status_code=201,
+    openapi_extra=needs(Role.OPERATOR),
+    responses={200: {"description": "It was registered", "model": models.DeviceShown}},
+)
+def add(
+    product_key: models.ProductKey,
+    new: models.NewDevice,
+    actor: Caller,
+    database: Db,
+    response: Response,
+) -> models.DeviceShown:
+    row = devices.checked_row(1, new.imei, new.device_name)
+    result = devices.register(database, product_key, [row])
+    if result.bad:
+        raise PointctlError(result.bad[0].reason)
+    if not result.added:
+        response.status_code = 200
+    url = f"/api/v1/products/{product_key}/devices/{new.imei}"
+    response.headers["Location"] = url
+    return _shown(database, product_key, new.imei, response)
+
+
+@router.get(
+    _ONE,
+    summary="Show a device with its history",
+    openapi_extra=needs(Role.VIEWER),
+    responses=responses(404),
+)
+def show(
+    product_key: models.ProductKey,
+    imei: models.Imei,
+    database: Db,
+    response: Response,
+) -> models.DeviceShown:
+    return _shown(database, product_key, imei, response)
+
+
+@router.patch(
+    _ONE + "/tags",
+    summary="Put tags on a device, and take tags off",
+    openapi_extra=needs(Role.OPERATOR),
+    responses=responses(404),
+)
+def tag(
+    product_key: models.ProductKey,
+    imei: models.Imei,
+    change: models.TagChange,
+    actor: Caller,
+    database: Db,
+) -> models.Tags:
+    changes = {"add": change.add, "remove": change.remove}
+    return models.Tags(
+        tags=tags.change(database, imei, product_key, actor.name, **changes)
+    )
+
+
+@router.post(
+    _ONE + "/reveal",
+    summary="Reveal the secrets of a device",
+    description="The audit says who saw them, and why.",
+    openapi_extra=needs(Role.ADMIN),
+    responses=responses(404, 409, 412),
+)
+def reveal(
+    product_key: models.ProductKey,
+    imei: models.Imei,
+    why: models.RevealWhy,
+    actor: Caller,
+    database: Db,
+    response: Response,
+    if_match: _IfMatch = None,
+) -> models.Revealed:
+    response.headers["Cache-Control"] = "no-store"
+    reasons = _why(why.reason, if_match)
+    names = imei, product_key, actor.name
+    secrets = lifecycle.reveal(database, *names, **reasons)
+    return models.Revealed(device_secrets=secrets)
+
+
+def _add_action(action: Action) -> None:
+    def do(
+        product_key: models.ProductKey,
+        imei: models.Imei,
+        actor: Caller,
+        registry: Reg,
+        response: Response,
+        why: Annotated[models.Why | None, Body()] = None,
+        if_match: _IfMatch = None,
+    ) -> models.DeviceShown:
+        reasons = _why(why.reason if why else None, if_match)
+        action.run(registry, imei, product_key, actor.name, **reasons)
+        return _shown(registry.database, product_key, imei, response)
+
+    may_fail = (502,) if action.tells_broker else ()
+    router.add_api_route(
+        f"{_ONE}/{action.name}",
+        do,
+        methods=["POST"],
+        name=action.name,
+        summary=f"{action.label} a device",
+        description=action.meaning,
+        openapi_extra=needs(action.role),
+        responses=responses(404, 409, 412, *may_fail),
+    )
+
+
+for each in ACTIONS:
+    _add_action(each)
+
+
+def _why(reason: str | None, if_match: str | None) -> dict[str, Any]:
+    etag = None if if_match in (None, "*") else if_match
+    return {"reason": reason, "etag": etag and etag.strip('"')}
+
+
+def _shown(
+    database: Database, product_key: str, imei: str, response: Response
+) -> models.DeviceShown:
+    found = search.show(database, imei, product_key)
+    response.headers["ETag"] = f'"{found["etag"]}"'
+    return models.DeviceShown.model_validate(found)

@@ -1,0 +1,110 @@
+"""Batches: how full they are, and their limits."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request, Response
+
+from pointctl.errors import PointctlError
+from pointctl.registry import batches, products
+from pointctl.registry.database import Database
+from pointctl.registry.models import Role
+from pointctl.server.console.pages import done, page
+from pointctl.server.console.visitor import Db, Visitor, visitor
+from pointctl.server.problems import status_of
+from pointctl.server.roles import needs
+
+router = APIRouter(prefix="/batches", dependencies=[Depends(visitor)])
+_URL = "/console/batches"
+_Word = Annotated[str, Form(max_length=64)]
+_MayBeEmpty = Annotated[str, Form(max_length=20)]
+
+
+@router.get("", openapi_extra=needs(Role.VIEWER))
+def listed(request: Request, database: Db, done: str = "") -> Response:
+    return _page(request, database, done=done)
+
+
+@router.post("", openapi_extra=needs(Role.OPERATOR))
+def add(
+    request: Request,
+    browser: Visitor,
+    database: Db,
+    product: _Word,
+    name: _Word,
+    quota: _MayBeEmpty = "",
+    ends: _MayBeEmpty = "",
+) -> Response:
+    try:
+        batches.add(
+            database,
+            product,
+            name.strip(),
+            browser.actor.name,
+            quota=_number(quota),
+            expires_at=_moment(ends),
+        )
+    except PointctlError as error:
+        return _page(request, database, status_of(error), error=str(error))
+    return done(_URL, "added")
+
+
+@router.post("/{product_key}/{name}", openapi_extra=needs(Role.OPERATOR))
+def change(
+    request: Request,
+    browser: Visitor,
+    database: Db,
+    product_key: str,
+    name: str,
+    quota: _MayBeEmpty = "",
+    ends: _MayBeEmpty = "",
+) -> Response:
+    try:
+        batches.change(
+            database,
+            product_key,
+            name,
+            browser.actor.name,
+            quota=_number(quota),
+            expires_at=_moment(ends),
+        )
+    except PointctlError as error:
+        return _page(request, database, status_of(error), error=str(error))
+    return done(_URL, "changed")
+
+
+def _page(
+    request: Request,
+    database: Database,
+    status: int = 200,
+    /,
+    done: str = "",
+    error: str | None = None,
+) -> Response:
+    return page(
+        request,
+        "batches.html",
+        status,
+        rows=batches.listed(database),
+        products=products.listed(database),
+        done=done,
+        error=error,
+    )
+
+
+def _number(text: str) -> int | None:
+    if not text.strip():
+        return None
+    if not (text.strip().isascii() and text.strip().isdecimal()):
+        raise PointctlError("a quota is a number of devices")
+    return int(text)
+
+
+def _moment(text: str) -> datetime | None:
+    """What a browser's field of date and time holds, taken for UTC."""
+    if not text.strip():
+        return None
+    try:
+        return datetime.fromisoformat(text.strip()).replace(tzinfo=UTC)
+    except ValueError:
+        raise PointctlError("a batch ends at a date and time") from None
