@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy import delete
 
 from point import protocol, protocol_server
 from pointctl.certificates import CaFiles
@@ -19,7 +20,7 @@ from pointctl.registry import credentials, devices, mqtt_login, products
 from pointctl.registry.access import Answer, BrokerAccounts, Issuer
 from pointctl.registry.database import Database
 from pointctl.registry.keys import ClaimKeys
-from pointctl.registry.models import Device, Product
+from pointctl.registry.models import Device, Product, RateLimit
 from pointctl.registry.products import DeviceConfig
 
 PRODUCT = "pk-test"
@@ -65,6 +66,12 @@ def product_secret(database: Database, product_key: str) -> str:
         secret = products.secret(database.vault, session.get_one(Product, product_key))
     assert secret is not None
     return secret
+
+
+def forget_failures(database: Database) -> None:
+    """Nobody has failed yet: what is told of a stranger is not "slow down"."""
+    with database.writing() as session:
+        session.execute(delete(RateLimit))
 
 
 def issue(database: Database, serial: int) -> DeviceConfig:

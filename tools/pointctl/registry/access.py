@@ -10,9 +10,11 @@ from sqlalchemy import bindparam, update
 
 from point import protocol, seal
 from pointctl.registry import (
+    batches,
     claims,
     credentials,
     devices,
+    limits,
     mqtt_login,
     pool,
     products,
@@ -78,9 +80,10 @@ class Issuer:
         self._broker_accounts = broker_accounts
         self._one_announcer = threading.Lock()  # a broker's client may know no threads
 
-    def answer(self, request: dict[str, Any]) -> Answer:
+    def answer(self, request: dict[str, Any], address: str | None = None) -> Answer:
         """The answer to what point.protocol_server.decode_request() returned.
 
+        `address` is where the request came from, for the limits; None is not limited.
         A credential is on disk, and the broker knows it, before this returns. Raises
         DatabaseError, or what the broker raised: then the next request gets the same
         credential and tells the broker again.
@@ -89,22 +92,27 @@ class Issuer:
         with self._database.reading() as session:
             board = devices.look_up(session.connection(), imei, product_key)
         if board is not None and board.policy is Policy.OPEN and not request["ack"]:
-            return self._open(board)
+            return self._open(board, request, address)
         key = self._genuine(board, request)
         if key is None:
-            return Answer(protocol.BAD_SIGNATURE, reason=_why(board))
-        if board is None or board.device_id is None:
+            refused = Answer(protocol.BAD_SIGNATURE, reason=_why(board))
+            return self._limited(board, request, address, refused)
+        if board is None or (board.device_id is None and not board.open_batch):
             return Answer(protocol.UNKNOWN_IMEI)
         try:
             with self._database.writing() as session:
                 connection = session.connection()
+                if board.device_id is None:
+                    board = batches.take_in(connection, board, imei)
+                if board is None:
+                    return Answer(protocol.UNKNOWN_IMEI)
                 if request["ack"]:
                     request_id = request["requestId"]
                     claims.acknowledge(connection, board.device_id, request_id)
                     return Answer(protocol.SUCCESS)
                 verdict = claims.judge(connection, self._vault, board, request)
         except NothingLeft as error:
-            return self._empty(board, error)
+            return self._empty(product_key, error)
         return self._told(board, verdict, key)
 
     def _genuine(
@@ -128,18 +136,44 @@ class Issuer:
         )
         return key if same and request_id else None
 
-    def _open(self, board: devices.Board) -> Answer:
-        """Version 1: whoever knows the IMEI."""
+    def _limited(
+        self,
+        board: devices.Board | None,
+        request: dict[str, Any],
+        address: str | None,
+        refused: Answer,
+    ) -> Answer:
+        """A refusal to whoever proved nothing, or the word to slow down."""
+        per_second = board.max_failures_per_s if board else limits.PER_PRODUCT
+        charged = [
+            limits.of_imei(request["imei"]),
+            limits.of_product(request["productKey"] or "", per_second),
+        ]
+        if address is not None:
+            charged.append(limits.of_address(address))
+        wait_s = limits.charge(self._database, charged)
+        if wait_s is None:
+            return refused
+        return Answer(protocol.SLOW_DOWN, retry_after_s=wait_s, reason=refused.reason)
+
+    def _open(
+        self, board: devices.Board, request: dict[str, Any], address: str | None
+    ) -> Answer:
+        """Version 1: whoever knows the IMEI, and has not guessed too many."""
         if board.device_id is None:
-            return Answer(protocol.UNKNOWN_IMEI)
+            refused = Answer(protocol.UNKNOWN_IMEI)
+            return self._limited(board, request, address, refused)
         with self._database.reading() as session:
-            verdict = claims.again(session.connection(), self._vault, board)
+            connection = session.connection()
+            if address and (wait_s := limits.used_up(connection, address)):
+                return Answer(protocol.SLOW_DOWN, retry_after_s=wait_s)
+            verdict = claims.again(connection, self._vault, board)
         if verdict is None:
             try:
                 with self._database.writing() as session:
                     verdict = claims.first(session.connection(), self._vault, board)
             except NothingLeft as error:
-                return self._empty(board, error)
+                return self._empty(board.product_key, error)
         return self._told(board, verdict, None)
 
     def _told(
@@ -160,10 +194,10 @@ class Issuer:
             self._announce(self._broker_accounts, board, given, config)
         return Answer(protocol.SUCCESS, config, seal_key)
 
-    def _empty(self, board: devices.Board, error: NothingLeft) -> Answer:
+    def _empty(self, product_key: str, error: NothingLeft) -> Answer:
         """The claim was undone; what is wrong is for an operator to know."""
         with self._database.writing() as session:
-            pool.raise_alarm(session.connection(), board.product_key, PoolAlarm.EMPTY)
+            pool.raise_alarm(session.connection(), product_key, PoolAlarm.EMPTY)
         return Answer(
             protocol.POOL_EMPTY, retry_after_s=_POOL_RETRY_S, reason=str(error)
         )

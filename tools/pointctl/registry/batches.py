@@ -6,11 +6,13 @@ it enrols; those that have stay as they are.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, func, or_, select, update
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from point import credentials
@@ -18,16 +20,21 @@ from point.errors import PointError
 from pointctl.errors import PointctlError, Refused
 from pointctl.registry import audit, devices, products
 from pointctl.registry.database import Database
-from pointctl.registry.models import Batch, Device, Product, moment
+from pointctl.registry.models import Batch, Device, Product, State, moment
 
+_IS_OPEN = (
+    or_(Batch.quota.is_(None), Batch.enrolled < Batch.quota),
+    or_(Batch.expires_at.is_(None), Batch.expires_at > bindparam("now")),
+)
 _COUNT_ONE_MORE = (
     update(Batch)
-    .where(
-        Batch.id == bindparam("id_"),
-        or_(Batch.quota.is_(None), Batch.enrolled < Batch.quota),
-        or_(Batch.expires_at.is_(None), Batch.expires_at > bindparam("now")),
-    )
+    .where(Batch.id == bindparam("id_"), *_IS_OPEN)
     .values(enrolled=Batch.enrolled + 1)
+)
+_OPEN = select(Batch.id).where(
+    Batch.product_key == bindparam("product_key"),
+    Batch.name == bindparam("name"),
+    *_IS_OPEN,
 )
 
 
@@ -180,6 +187,37 @@ def count_one_more(connection: Connection, batch_id: int, now: datetime) -> bool
     """Take a place in the batch; False where it is closed. Exact, however many try."""
     values = {"id_": batch_id, "now": now}
     return connection.execute(_COUNT_ONE_MORE, values).rowcount > 0
+
+
+def take_in(
+    connection: Connection, board: devices.Board, imei: str
+) -> devices.Board | None:
+    """Register a board that could sign, in the batch that its product has for such.
+
+    None where that batch is closed, or the IMEI is another device's name. If another
+    request was faster, that is as well.
+    """
+    now = datetime.now(UTC)
+    batch = connection.execute(
+        _OPEN, {"product_key": board.product_key, "name": board.open_batch, "now": now}
+    ).one_or_none()
+    if batch is None:
+        return None
+    device = {"product_key": board.product_key, "imei": imei, "device_name": imei}
+    device.update(state=State.REGISTERED, batch_id=batch.id)
+    device.update(created_at=now, created_by=audit.SERVER)
+    is_new = False
+    with suppress(IntegrityError), connection.begin_nested():
+        connection.execute(insert(Device), device)
+        is_new = True
+    found = devices.look_up(connection, imei, board.product_key)
+    if found is None or found.device_id is None:
+        return None
+    if is_new:
+        audit.record(
+            connection, found.device_id, "taken in", audit.SERVER, board.open_batch
+        )
+    return found
 
 
 def summary(batch: Batch) -> dict[str, Any]:

@@ -374,9 +374,9 @@ class DatabaseKey(Base):
 
 
 class RateLimit(Base):
-    """When a key will have used up nothing of its allowance (limits.py)."""
+    """When the allowance of a key will be whole again (limits.py)."""
 
     __tablename__ = "rate_limits"
 
     key: Mapped[str] = mapped_column(String(80), primary_key=True)
-    free_at: Mapped[float] = mapped_column(Double)  # Unix seconds
+    free_at: Mapped[float] = mapped_column(Double, index=True)  # Unix seconds

@@ -50,7 +50,8 @@ def router(issuer: Issuer, refused: Counted) -> APIRouter:
         started = perf_counter()
         body = await whole_body(request)
         try:
-            reply = await run_in_threadpool(_reply, issuer, body)
+            address = request.client.host if request.client else None
+            reply = await run_in_threadpool(_reply, issuer, body, address)
         except Exception as error:  # whatever it is, the board can read the reply
             _log.error("access failed", exc_info=error)
             failed = Answer(protocol.INTERNAL, retry_after_s=_RETRY_AFTER_S)
@@ -72,13 +73,13 @@ def router(issuer: Issuer, refused: Counted) -> APIRouter:
     return made
 
 
-def _reply(issuer: Issuer, body: bytes) -> _Reply:
+def _reply(issuer: Issuer, body: bytes, address: str | None) -> _Reply:
     try:
         request = protocol_server.decode_request(body)
     except PointError as error:
         refused = Answer(protocol.BAD_REQUEST)
         return _Reply(refused.code, _encoded(refused, None), reason=error.detail)
-    answer = issuer.answer(request)
+    answer = issuer.answer(request, address)
     return _Reply(
         answer.code,
         _encoded(answer, request["requestId"]),

@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("free_at", sa.Double, nullable=False),
         sa.PrimaryKeyConstraint("key", name="pk_rate_limits"),
     )
+    op.create_index("ix_rate_limits_free_at", "rate_limits", ["free_at"])
     op.create_table(
         "database_keys",
         sa.Column("id", sa.Integer, nullable=False),

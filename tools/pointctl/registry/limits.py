@@ -1,0 +1,111 @@
+"""How often may fail who cannot prove who they are: by address, by IMEI, by product.
+
+GCRA: one row a key says when its allowance will be whole again. Whoever fails has it
+moved on by a share, and beyond the burst hears how long to wait; what succeeds is not
+counted, so that a fleet behind one address has its way. Unknown IMEIs and products are
+counted as known ones are.
+"""
+
+import ipaddress
+import math
+import random
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, case, delete, literal, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from pointctl.registry.database import Database
+from pointctl.registry.models import RateLimit
+
+PER_PRODUCT = 200  # failures a second, of products that say nothing else
+_SWEEP_ONE_IN = 64  # charges; rows that say nothing any more go
+
+
+@dataclass(frozen=True)
+class Limit:
+    """An allowance: one each so many seconds, and so many at once."""
+
+    key: str
+    each_s: float
+    at_once: int
+
+    def wait_s(self, free_at: float, now: float) -> float:
+        """Seconds until another one is allowed; 0 or less: it is now."""
+        return free_at - now - self.each_s * (self.at_once - 1)
+
+
+def of_address(address: str) -> Limit:
+    """20 failures a minute, 10 at once. An IPv6 network of 64 bits is one address."""
+    return Limit(f"address {_network(address)}", 3.0, 10)
+
+
+def of_imei(imei: str) -> Limit:
+    """6 failures a minute, 3 at once."""
+    return Limit(f"imei {imei}", 10.0, 3)
+
+
+def of_product(product_key: str, per_second: int) -> Limit:
+    """So many failures a second, and as many at once."""
+    return Limit(f"product {product_key}", 1 / per_second, per_second)
+
+
+def charge(database: Database, limits: Iterable[Limit]) -> int | None:
+    """Count a failure against each; seconds to wait where one of them is used up.
+
+    Then nothing is written, so that a flood does not keep boards from the database.
+    """
+    limits = sorted(limits, key=lambda limit: limit.key)  # no two lock crosswise
+    now = time.time()
+    with database.reading() as session:
+        wait = _wait_s(session.connection(), limits, now)
+    if wait is None:
+        with database.sharing() as connection:
+            counted = [_count(connection, limit, now) for limit in limits]
+            if all(counted):
+                return None
+            wait = _wait_s(connection, limits, now) or 1
+    return wait
+
+
+def used_up(connection: Connection, address: str) -> int | None:
+    """Seconds to wait where an address has failed too often."""
+    return _wait_s(connection, [of_address(address)], time.time())
+
+
+def _wait_s(connection: Connection, limits: list[Limit], now: float) -> int | None:
+    query = select(RateLimit.key, RateLimit.free_at)
+    query = query.where(RateLimit.key.in_([limit.key for limit in limits]))
+    free = {row.key: row.free_at for row in connection.execute(query)}
+    waits = [limit.wait_s(free.get(limit.key, now), now) for limit in limits]
+    longest = max(waits)
+    return math.ceil(longest) if longest > 0 else None
+
+
+def _count(connection: Connection, limit: Limit, now: float) -> bool:
+    """Take one; False where none is left."""
+    if random.randrange(_SWEEP_ONE_IN) == 0:
+        connection.execute(delete(RateLimit).where(RateLimit.free_at < now))
+    on_sqlite = connection.dialect.name == "sqlite"
+    insert = sqlite.insert if on_sqlite else postgresql.insert
+    adding = insert(RateLimit).values(key=limit.key, free_at=now + limit.each_s)
+    begins = case((RateLimit.free_at > now, RateLimit.free_at), else_=literal(now))
+    done = connection.execute(
+        adding.on_conflict_do_update(
+            index_elements=[RateLimit.key],
+            set_={"free_at": begins + limit.each_s},
+            where=RateLimit.free_at <= now + limit.each_s * (limit.at_once - 1),
+        ).returning(RateLimit.key)
+    )
+    return done.first() is not None
+
+
+def _network(address: str) -> str:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:  # a test's, or a socket's of the machine itself
+        return address[:40]
+    if parsed.version == 6:
+        return str(ipaddress.ip_network((parsed.packed, 64), strict=False))
+    return str(parsed)
