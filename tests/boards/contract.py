@@ -9,6 +9,7 @@ nobody's.
 
 import os
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.getenv("POINTACCESS_BOARD"))
@@ -160,6 +161,16 @@ class Contract(unittest.TestCase):
         for name in METHODS:
             self.assertTrue(callable(getattr(client, name)), name)
         self.assertEqual(self.failed(client.connect), "CONNECT")
+        client.close()
+
+    def test_mqtt_within(self):
+        """A broker that says nothing is left when the settings' time is over."""
+        given = settings(port("SILENT_PORT"))
+        given["withinS"] = 0.3
+        client = board.mqtt(given)
+        begun = time.time()
+        self.assertEqual(self.failed(client.connect), "TIMEOUT")
+        self.assertLess(time.time() - begun, 4)
         client.close()
 
     def test_mqtt_with_something_else(self):
