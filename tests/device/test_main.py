@@ -135,7 +135,9 @@ class Aliyun(Case):
         (client,) = self.board.clients
         self.assertIn("securemode=2,signmethod=hmacsha256", client.settings["clientId"])
         self.assertEqual(client.settings["user"], NAME + "&" + KEY)
-        self.assertEqual(len(client.published), 1)
+        topics = "/%s/%s/user/" % (KEY, NAME)
+        self.assertEqual(client.published, [(topics + "up", b'{"online":true}')])
+        self.assertEqual(client.subscribed, [topics + "down"])
         self.assertEqual(len(self.cloud.asked), 1)
         self.assertFalse(self.restarted)
 
