@@ -199,6 +199,14 @@ class Client:
         self._mqtt.publish(topic, payload, qos=1, retain=retain)
         self._events.get(timeout=SECONDS)
 
+    def say(self, topic: str, payload: str) -> None:
+        """Publish, and wait for nothing."""
+        self._mqtt.publish(topic, payload, qos=1)
+
+    def ask(self, topic: str) -> None:
+        """Subscribe, and wait for nothing."""
+        self._mqtt.subscribe(topic)
+
     def received(self) -> tuple[str, bytes]:
         """The next message."""
         return self.messages.get(timeout=SECONDS)
