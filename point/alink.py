@@ -94,12 +94,12 @@ class Alink:
                     asked.due = ticks_ms()
                     if not asked.every_ms:
                         asked.left = 1
-        while self._topics:
-            self._session.subscribe(self._prefix + self._topics.pop())
         while self._waiting:
             self._take(*self._waiting.pop(0))
         for step in self.steps:
             self.call(step, connected)
+        while self._topics:
+            self._session.subscribe(self._prefix + self._topics.pop())
         for name in list(self._asked):
             asked = self._asked[name]
             if asked and ticks_diff(asked.due, ticks_ms()) <= 0:

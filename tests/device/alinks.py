@@ -16,7 +16,9 @@ PERIOD = 1 << 30  # of the ticks on a 32-bit board: 12.4 days
 
 
 class Session:
-    """As much of a Session as Alink sees. `lost` is called instead of a publish."""
+    """As much of a Session as Alink sees. `lost` is called instead of a publish.
+
+    Nothing may be asked whose reply would not come: that is an AssertionError."""
 
     def __init__(self):
         self.connections = 0
@@ -42,6 +44,8 @@ class Session:
         if self.lost:
             lost, self.lost = self.lost, None
             return lost()
+        if topic[-6:] != "_reply" and topic + "_reply" not in self.topics:
+            raise AssertionError("not subscribed to the reply to " + topic)
         self.published.append((topic, json.loads(message)))
         return True
 
