@@ -25,9 +25,10 @@ class Binding:
     def __init__(self, alink, access, on_event, window_s=600):
         if type(window_s) is not int or not 0 <= window_s <= _WINDOW_MAX_S:
             raise PointError(OPTION, "window_s is not 0 to %d" % _WINDOW_MAX_S)
-        self.resetting = access.claim.reset
+        self._claim = access.claim  # kept: a reset must not fail for want of memory
+        self.resetting = self._claim.reset
+        self._random = access.random
         self._alink = alink
-        self._access = access
         self._on_event = on_event
         self._events = []
         self._window_ms = window_s * 1000
@@ -54,7 +55,7 @@ class Binding:
         has happened.
         """
         if not self.resetting:
-            self._access.claim.keep_reset(True)
+            self._claim.keep_reset(True)
             self.resetting = True
             self._life.start(0)
             if self._report:
@@ -91,7 +92,7 @@ class Binding:
         self._life.start(0)
 
     def _renew(self):
-        self._token = binascii.hexlify(self._access.random(16)).decode().upper()
+        self._token = binascii.hexlify(self._random(16)).decode().upper()
         self._life.start(_TOKEN_MS)
         method = "thing.awss.enrollee.match"
         self._report = self._ask(method, {"token": self._token}, None, self._reports)
@@ -101,7 +102,7 @@ class Binding:
 
     def _told(self, code, data):
         # Any code ends it, as in the SDK: a board that hears "no" may be bound again.
-        self._access.claim.keep_reset(False)
+        self._claim.keep_reset(False)
         self.resetting = False
         self._reset = None
         self._begin()

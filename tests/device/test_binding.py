@@ -1,6 +1,7 @@
 """point.binding: tokens, the time window, resets that arrive, the cloud's word."""
 
 import json
+import sys
 
 import fakes
 from alinks import DAY_MS, Case, mutations
@@ -73,7 +74,9 @@ class Token(Bound):
             asked.append(count)
             return bytes(range(0xF0, 0xF0 + count))
 
-        self.access.random = random
+        self.dice = random
+        self.boot()
+        del asked[:]  # the ids of messages are random too
         self.connect()
         self.assertEqual(asked, [16])
         self.assertEqual(self.binding.token, "F0F1F2F3F4F5F6F7F8F9FAFBFCFDFEFF")
@@ -379,6 +382,15 @@ class Reset(Bound):
         self.reply(RESET, members)
         self.assertFalse(self.binding.resetting)
         self.assertEqual(self.names(), [MATCH])
+
+    def test_needs_no_module(self):
+        """A heap in pieces must not stand in its way: all that it needs is there."""
+        self.access.confirm()
+        before = set(sys.modules)
+        self.binding.reset()
+        self.assertEqual(set(sys.modules), before)
+        self.boot()
+        self.assertTrue(self.binding.resetting)
 
     def test_refused(self):
         """Whoever is told "no" may be bound again; "later" is no reply."""
