@@ -29,7 +29,8 @@ def compilers() -> None:
 @pytest.fixture
 def house(tmp_path: Path) -> Path:
     """The smallest repository with modules of every layer."""
-    for folder in ("point", "firmware/unix", "firmware/esp32", "tools/pointctl"):
+    folders = "point", "firmware/unix", "firmware/esp32", "examples/x", "tools/pointctl"
+    for folder in folders:
         (tmp_path / folder).mkdir(parents=True)
     for module in ("compat", "errors", "imei", "protocol", "store", "access"):
         (tmp_path / f"point/{module}.py").touch()
@@ -91,6 +92,7 @@ def test_our_imports_keep_the_rules() -> None:
         ("point/store.py", "x = __import__('os')", "only compat knows the runtime"),
         ("point/store.py", "import network", "only compat knows the runtime"),
         ("main.py", "import machine", "no machine here"),
+        ("examples/x/main.py", "from pointctl import x", "no pointctl here"),
         ("firmware/unix/board.py", "import asyncio.events", "no asyncio here"),
         ("firmware/unix/board.py", "from pointctl import registry", "no pointctl here"),
         ("tools/pointctl/x.py", "import umqtt.simple", "belongs into firmware/"),

@@ -1,0 +1,23 @@
+"""The files beside an example are such that its board can begin with them."""
+
+import json
+
+import pytest
+
+from point import settings, topology
+from tests.runtimes import ROOT
+
+EXAMPLES = ROOT / "examples"
+
+
+@pytest.mark.parametrize("example", ["aliyun_gateway"])
+def test_settings(example: str) -> None:
+    """Nothing is missing, unknown or wrong."""
+    settings.parse((EXAMPLES / example / "settings.json").read_bytes())
+
+
+def test_sub_devices() -> None:
+    """Each is one that point.gateway adds."""
+    members = json.loads((EXAMPLES / "aliyun_gateway/sub-devices.json").read_bytes())
+    assert topology.names(members) == [("a1C3d4E5f6G", f"lamp-{n}") for n in (1, 2)]
+    assert all(topology.secret(member) for member in members)
