@@ -95,7 +95,7 @@ class Alink:
                     if not asked.every_ms:
                         asked.left = 1
         while self._waiting:
-            self._take(*self._waiting.pop(0))
+            self.call(self._take, *self._waiting.pop(0))
         for step in self.steps:
             self.call(step, connected)
         while self._topics:
@@ -128,7 +128,7 @@ class Alink:
     def _take(self, name, message):
         try:
             members = decode(message)
-        except (ValueError, MemoryError):
+        except ValueError:
             return self._log("malformed", name)
         if name in self._served:
             reply = self._answers.answer(message, members, self._served[name])

@@ -5,7 +5,9 @@ import json
 import fakes
 from alinks import DAY_MS, DEVICE, NO_MESSAGES, SYS, Case, mutations
 
+from point import alink as module
 from point.alink import Alink
+from point.alinkjson import decode
 from point.errors import FIELD, FLASH, PointError
 
 NAME = "thing/a/b"
@@ -401,6 +403,25 @@ class Received(Case):
         self.alink.step()
         found = [members["id"] for members in self.sent("thing/c_reply")]
         self.assertEqual(found, [str(number) for number in range(8)])
+
+    def test_no_memory(self):
+        """A message for which there is no memory is lost, and nothing else."""
+        self.connect()
+        found = []
+
+        def hungry(message):
+            if not found:
+                found.append(message)
+                raise MemoryError
+            return decode(message)
+
+        self.alink.serve("thing/c", lambda params: {})
+        self.patch.set(module, "decode", hungry)
+        for number in range(2):
+            self.give("thing/c", {"id": number, "params": {}})
+        self.alink.step()
+        self.assertEqual(self.log, [("failed", "MemoryError")])
+        self.assertEqual([each["id"] for each in self.sent("thing/c_reply")], ["1"])
 
     def test_too_many(self):
         """What does not fit until the next step is dropped, and told."""
