@@ -138,16 +138,23 @@ class Finished:
 class Server:
     """A real `pointctl serve` process; its log is kept and watched."""
 
-    def __init__(self, data: Path, authority: CaFiles, *options: str | Path) -> None:
+    def __init__(
+        self,
+        data: Path,
+        authority: CaFiles,
+        *options: str | Path,
+        url: str | None = None,
+    ) -> None:
         self.data = data
         command = [sys.executable, "-m", "pointctl", "serve", "--port", "0"]
         files = ["--certificate", authority.server, "--key", authority.server_key]
+        chosen = {"POINTCTL_DATABASE": url} if url else {}
         self.process = subprocess.Popen(
             [*command, *files, "--data", data, *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env=os.environ | chosen | {"PYTHONUNBUFFERED": "1"},
         )
         self.lines: list[str] = []
         self._ready = threading.Event()

@@ -88,7 +88,7 @@ def test_orphans_and_damage_are_found(database, data, pointctl):
 
 
 @ON_BOTH
-def test_a_backup_is_a_registry(chosen, pointctl, postgres, program, tmp_path):
+def test_a_backup_is_a_registry(chosen, data, pointctl, postgres, program, tmp_path):
     """As of one moment, readable by its owner only, and its boards are known."""
     secret = issue(chosen, 0)["device"]["deviceSecret"]
     out = tmp_path / "copy"
@@ -96,7 +96,7 @@ def test_a_backup_is_a_registry(chosen, pointctl, postgres, program, tmp_path):
     issue(chosen, 1)
     assert out.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in tmp_path.iterdir() if "copy" in path.name] == ["copy"]
-    with open_database(_restored(out, postgres)) as copy:
+    with open_database(_restored(out, postgres), data) as copy:
         assert upkeep.check(copy) == []
         with copy.reading() as session:
             assert devices.find(session, imei(1)).state is State.REGISTERED
@@ -130,13 +130,13 @@ def test_a_backup_that_fails_leaves_the_last_one(chosen, pointctl, tmp_path, req
     assert list(out.parent.iterdir()) == [out]
 
 
-def test_a_backup_is_taken_while_others_write(database, tmp_path):
+def test_a_backup_is_taken_while_others_write(database, data, tmp_path):
     """A transaction under way is not waited for, and is not in it."""
     with database.writing() as session:
         devices.find(session, imei(0)).state = State.ISSUED
         session.flush()
         upkeep.backup(database, tmp_path / "copy")
-    with open_database(tmp_path / "copy") as copy, copy.reading() as session:
+    with open_database(tmp_path / "copy", data) as copy, copy.reading() as session:
         assert devices.find(session, imei(0)).state is State.REGISTERED
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pointctl.errors import PointctlError
+from pointctl.folder import DataFolder
 from pointctl.options import DATA, Data, Json, chosen_database, print_json
 from pointctl.registry import upkeep
 from pointctl.registry.database import existing_database
@@ -18,7 +19,7 @@ app = typer.Typer(no_args_is_help=True, help="The registry's database.")
 @app.command("upgrade", epilog="Example: pointctl db upgrade")
 def db_upgrade(data: Data = DATA, as_json: Json = False) -> None:
     """Bring the tables up to date, as every other command does when it comes first."""
-    with existing_database(chosen_database(data)) as database:
+    with existing_database(chosen_database(data), DataFolder(data)) as database:
         before = upkeep.revision(database)
         database.migrate()
         after = upkeep.revision(database)
@@ -34,7 +35,7 @@ def db_upgrade(data: Data = DATA, as_json: Json = False) -> None:
 @app.command("check", epilog="Example: pointctl db check")
 def db_check(data: Data = DATA, as_json: Json = False) -> None:
     """Look for damage: unreadable rows, orphans, contradictions, an old revision."""
-    with existing_database(chosen_database(data)) as database:
+    with existing_database(chosen_database(data), DataFolder(data)) as database:
         faults = upkeep.check(database)
         found = {"database": database.where, "revision": upkeep.revision(database)}
     if as_json:
@@ -51,6 +52,6 @@ def db_backup(
     data: Data = DATA,
 ) -> None:
     """Copy the registry while it is in use; the keys of its secrets are not in it."""
-    with existing_database(chosen_database(data)) as database:
+    with existing_database(chosen_database(data), DataFolder(data)) as database:
         upkeep.backup(database, out)
     print(f"wrote {out}, {os.stat(out).st_size:,} bytes", file=sys.stderr)

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,10 +15,14 @@ from pointctl.broker.options import (
 )
 from pointctl.certificates import CaFiles
 from pointctl.folder import DataFolder
-from pointctl.options import DATA, Data, Json, print_json
+from pointctl.options import DATA, Data, Json, chosen_database, print_json
 from pointctl.registry import keys, products
 from pointctl.registry.commands import opened
+from pointctl.registry.database import parsed
 from pointctl.server import hook_token
+
+if TYPE_CHECKING:
+    from pointctl.server.serve import Settings
 
 SERVE_EXAMPLE = "Example: pointctl serve --host 0.0.0.0 --port 8443"
 
@@ -107,39 +111,57 @@ def serve(
             help="Answer an EMQX or RabbitMQ that shows this token; made if missing."
         ),
     ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Processes; several need PostgreSQL.")
+    ] = 1,
     data: Data = DATA,
 ) -> None:
     """Serve boards over HTTPS until stopped; JSON log lines on stdout."""
     # Only this command needs the web framework, and it takes half a second to load.
+    from pointctl.server.serve import Settings, listen
     from pointctl.server.serve import serve as run
+    from pointctl.server.workers import run as run_workers
 
     if (certificate is None) != (key is None):
         raise typer.BadParameter("--certificate and --key go together")
-    folder = DataFolder(data)
-    files = CaFiles(folder.ca)
-    token = None
-    if mqtt_hook_token_file is not None:
-        if hook_token.make_token(mqtt_hook_token_file):
-            print(
-                f"made {mqtt_hook_token_file}: give it to the broker", file=sys.stderr
-            )
-        token = hook_token.read_token(mqtt_hook_token_file)
+    if workers > 1 and parsed(chosen_database(data)).get_backend_name() == "sqlite":
+        raise typer.BadParameter(
+            "SQLite is for one process; several need --database postgresql://…"
+        )
+    files = CaFiles(DataFolder(data).ca)
+    settings = Settings(
+        data=data,
+        host=host,
+        port=port,
+        certificate=certificate or files.server,
+        key=key or files.server_key,
+        mosquitto=(mosquitto, mosquitto_login, mosquitto_ca),
+        mqtt_hook_token=_hook_token(mqtt_hook_token_file),
+    )
+    _prepare(settings)
+    if workers > 1:
+        run_workers(settings, workers)
+    with listen(settings) as listener:
+        run(settings, listener)
+
+
+def _hook_token(file: Path | None) -> str | None:
+    if file is None:
+        return None
+    if hook_token.make_token(file):
+        print(f"made {file}: give it to the broker", file=sys.stderr)
+    return hook_token.read_token(file)
+
+
+def _prepare(settings: "Settings") -> None:
+    """What has to be right before anything is served."""
+    folder = DataFolder(settings.data)
     with (
-        mosquitto_accounts(mosquitto, mosquitto_login, mosquitto_ca) as accounts,
-        opened(data) as database,
+        mosquitto_accounts(*settings.mosquitto) as accounts,
+        opened(settings.data) as database,
     ):
         # With another master than the boards' keys come from, every one is a stranger.
         if not products.any_needs_master(database) and keys.create_master(folder):
             print(f"made {folder.claim_master}: {keys.KEEP_IT}", file=sys.stderr)
         if accounts is not None:
             products.check_fixed_passwords(database)
-        run(
-            database,
-            keys.open_keys(folder),
-            host=host,
-            port=port,
-            certificate=certificate or files.server,
-            key=key or files.server_key,
-            broker_accounts=accounts,
-            mqtt_hook_token=token,
-        )

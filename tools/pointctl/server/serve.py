@@ -4,6 +4,8 @@ import signal
 import socket
 import ssl
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -12,67 +14,101 @@ import structlog
 import uvicorn
 
 from pointctl import logs
+from pointctl.broker.options import mosquitto_accounts
 from pointctl.errors import PointctlError
-from pointctl.registry.access import BrokerAccounts
-from pointctl.registry.database import Database
-from pointctl.registry.keys import ClaimKeys
+from pointctl.folder import DataFolder
+from pointctl.registry import keys
+from pointctl.registry.commands import opened
 from pointctl.server.app import create_app
 
-_GRACE_S = 2  # for requests that are under way, and for boards to hang up
+GRACE_S = 2  # for requests that are under way, and for boards to hang up
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a server is told; other processes can be given it."""
+
+    data: Path
+    host: str
+    port: int  # 0 takes a free one
+    certificate: Path
+    key: Path
+    mosquitto: tuple[str | None, Path | None, Path | None] = (None, None, None)
+    mqtt_hook_token: str | None = field(default=None, repr=False)
+
+
+def listen(settings: Settings, *, share: bool = False) -> socket.socket:
+    """A listening socket; several that `share` a port each get a part of the boards.
+
+    Raises OSError for an address that cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    address = settings.host, settings.port
+    return socket.create_server(address, family=family, reuse_port=share)
 
 
 def serve(
-    database: Database,
-    keys: ClaimKeys,
-    *,
-    host: str,
-    port: int,
-    certificate: Path,
-    key: Path,
-    broker_accounts: BrokerAccounts | None = None,
-    mqtt_hook_token: str | None = None,
+    settings: Settings,
+    listener: socket.socket,
+    on_ready: Callable[[socket.socket], None] | None = None,
 ) -> NoReturn:
     """Serve HTTPS; SIGTERM and SIGINT end the process with exit code 0.
 
-    Port 0 takes a free one; the log event `ready` says which. Raises PointctlError for
-    a certificate that cannot be used, OSError for an address that cannot.
+    Then it accepts no more, and what is under way is finished within seconds. Raises
+    PointctlError for a certificate, a database or a broker that cannot be used.
     """
-    context = _tls(certificate, key)
-    logs.configure()
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, port), family=family) as listener:
+    context = tls(settings)
+    with (
+        mosquitto_accounts(*settings.mosquitto) as accounts,
+        opened(settings.data) as database,
+    ):
+        claim_keys = keys.open_keys(DataFolder(settings.data))
+        logs.configure()
         config = uvicorn.Config(
-            create_app(database, keys, broker_accounts, mqtt_hook_token),
+            create_app(database, claim_keys, accounts, settings.mqtt_hook_token),
             ssl_context_factory=lambda _config, _default: context,
             log_config=None,
             log_level="warning",
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            timeout_graceful_shutdown=_GRACE_S,
+            timeout_graceful_shutdown=GRACE_S,
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             # Uvicorn raises the signal once more after it has shut down.
             signal.signal(number, _stop)
-        _Server(config).run(sockets=[listener])
+        _Server(config, on_ready or say_ready).run(sockets=[listener])
     sys.exit(0)
 
 
+def say_ready(listener: socket.socket) -> None:
+    """Tell people and the log where the server is."""
+    host, port = listener.getsockname()[:2]
+    url = f"https://{f'[{host}]' if ':' in host else host}:{port}"
+    print(f"serving {url}  docs at {url}/docs", file=sys.stderr, flush=True)
+    structlog.get_logger().info("ready", url=url, host=host, port=port)
+
+
 class _Server(uvicorn.Server):
+    def __init__(
+        self, config: uvicorn.Config, on_ready: Callable[[socket.socket], None]
+    ) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         assert sockets is not None
-        host, port = sockets[0].getsockname()[:2]
-        url = f"https://{f'[{host}]' if ':' in host else host}:{port}"
-        print(f"serving {url}  docs at {url}/docs", file=sys.stderr, flush=True)
-        structlog.get_logger().info("ready", url=url, host=host, port=port)
+        self._on_ready(sockets[0])
 
 
 def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
     sys.exit(0)
 
 
-def _tls(certificate: Path, key: Path) -> ssl.SSLContext:
+def tls(settings: Settings) -> ssl.SSLContext:
+    """The context of a server. Raises PointctlError for what is no certificate."""
+    certificate, key = settings.certificate, settings.key
     for path in (certificate, key):
         if not path.is_file():
             raise PointctlError(f"{path} is missing; run pointctl ca init")
