@@ -77,6 +77,8 @@ class Stream:
                 if not more:
                     break
                 data += more
+                if self._tls and len(more) < wanted:
+                    break  # close_notify; who looks again waits for the socket's end
         except (OSError, ValueError) as error:
             raise refine(error, CLOSED)
         return data

@@ -111,6 +111,20 @@ class Bytes(Case):
         self.assertEqual(link.read(5), b"hel")
         self.assertEqual(link.read(5), b"")
 
+    def test_tls_at_the_end(self):
+        """MicroPython's TLS gives all that was asked for, or else the peer is done."""
+
+        class Tls:
+            pieces = [b"hel", b"never read"]
+
+            def read(self, count):
+                return self.pieces.pop(0)
+
+        link = self.connect(fakes.Socket())
+        link._tls = Tls()
+        self.assertEqual(link.read(5), b"hel")
+        self.assertEqual(len(Tls.pieces), 1)
+
     def test_look(self):
         """While it does not wait, a read without bytes is None, and then it waits."""
         sock = fakes.Socket()

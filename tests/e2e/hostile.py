@@ -144,6 +144,17 @@ def saying(*parts: bytes) -> Answer:
     return answer
 
 
+def parting(first: bytes) -> Answer:
+    """Send `first`, then close_notify, and leave it to the peer to close the socket."""
+
+    def answer(sock: socket.socket) -> None:
+        sock.sendall(first)
+        assert isinstance(sock, ssl.SSLSocket)
+        sock.unwrap()
+
+    return answer
+
+
 def endless(first: bytes, again: bytes, most: int = 100_000_000) -> Answer:
     """Send `first` and then `again` and again, `most` bytes in all."""
 

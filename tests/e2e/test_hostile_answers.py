@@ -23,6 +23,7 @@ from tests.e2e.hostile import (
     http,
     over_tcp,
     over_tls,
+    parting,
     reply,
     resetting,
     saying,
@@ -52,7 +53,7 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
-def good(answer: bytes) -> Scenario:
+def good(answer: Answer | bytes) -> Scenario:
     return Scenario(answer, None, "00000")
 
 
@@ -263,6 +264,7 @@ def closings() -> Iterator[tuple[str, Scenario]]:
     ):
         yield f"FIN {name}", Scenario(OK[:end], "CLOSED")
         yield f"RST {name}", Scenario(resetting(OK[:end]), "CLOSED")
+        yield f"goodbye {name}", Scenario(parting(OK[:end]), "CLOSED")
 
 
 def slowness() -> Iterator[tuple[str, Scenario]]:
@@ -289,6 +291,7 @@ def successes() -> Iterator[tuple[str, Scenario]]:
     yield "no reason", good(http(reply(), "200"))
     yield "continue first", good(b"HTTP/1.1 100 Continue\r\n\r\n" + OK)
     yield "until close", good(HEAD + b"\r\n" + reply())
+    yield "until goodbye", good(parting(HEAD + b"\r\n" + reply()))
     yield "HTTP/1.0", good(b"HTTP/1.0 200 OK\r\n\r\n" + reply())
     pieces = b"".join(chunk(bytes([byte])) for byte in reply()[:40])
     pieces += chunk(reply()[40:]) + b"0\r\n\r\n"
