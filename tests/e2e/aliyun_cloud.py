@@ -33,7 +33,8 @@ class Cloud:
         self.strays: list[str] = []  # topics that are not the publisher's
         self.lost: Counter[str] = Counter()  # how many replies get lost, by topic's end
         self.refused: dict[str, int] = {}  # the code of replies, by topic's end
-        self.share = 1.0  # of the answer to a registration; if not all, then no more
+        self.share = 1.0  # of the answer to a registration; if not all, it hangs up
+        self.forged: list[bytes] = []  # sent as answers to registrations, one by one
         self._say = say
         self._asked: dict[str, Future[dict[str, Any]]] = {}
         self._numbers = itertools.count(1)
@@ -115,6 +116,10 @@ class Cloud:
         event = "loses" if not client.purpose else "ends registration of"
         self._say(event, device.name + " by goodbye" * goodbye)
 
+    def fails(self, error: Exception) -> None:
+        """Somebody has a mistake in it; better said than lost in a thread."""
+        self._complain(repr(error))
+
     # Registration.
 
     def _answer_registration(self, client: Client) -> None:
@@ -122,7 +127,11 @@ class Cloud:
         answer = {"productKey": device.product.key, "deviceName": device.name}
         answer |= self._given(device, client.purpose)
         message = json.dumps(answer).encode()
+        if self.forged:
+            message = self.forged.pop(0)
         client.publish(f"/ext/{client.purpose}", message, self.share)
+        if self.share < 1:
+            client.hang_up()
         self._say("registers", f"{device.name}, {client.purpose}")
 
     def _given(self, device: Device, purpose: str) -> dict[str, str]:

@@ -64,6 +64,10 @@ class Client:
         """Whether it has subscribed to `topic`."""
         return any(covers(each, topic) for each in self.filters)
 
+    def hang_up(self) -> None:
+        """End the connection when what was sent has gone."""
+        self._writer.close()
+
     def cut(self) -> None:
         """End the connection without a word."""
         self._writer.transport.abort()
@@ -86,6 +90,9 @@ class Cloud(Protocol):
 
     def leaves(self, client: Client, goodbye: bool) -> None:
         """It is gone, with a DISCONNECT or without."""
+
+    def fails(self, error: Exception) -> None:
+        """What a client sent, or the cloud did with it, makes no sense."""
 
 
 class Server:
@@ -160,6 +167,8 @@ class Server:
             try:
                 with suppress(*_GONE):  # clients go when they like
                     await handle(reader, writer)
+            except Exception as error:
+                self._cloud.fails(error)
             finally:
                 self._tasks.discard(task)
                 writer.transport.abort()
@@ -201,10 +210,11 @@ class Server:
         if kind is PingReqPacket:
             client.send(PingRespPacket.build())
         elif kind is PubackPacket:
-            client.unacknowledged.discard(packet.packet_id)
+            client.unacknowledged.discard(packet.variable_header.packet_id)
         elif kind is SubscribePacket:
             codes = [self._subscribe(client, *each) for each in packet.payload.topics]
-            client.send(SubackPacket.build(packet.packet_id, codes))
+            number = packet.variable_header.packet_id
+            client.send(SubackPacket.build(number, codes))
         elif kind is PublishPacket:
             acknowledgement = [PubackPacket.build(packet.packet_id)] * packet.qos
             if self.acknowledge_last:

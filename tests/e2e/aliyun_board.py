@@ -1,0 +1,85 @@
+"""A board on the real MicroPython whose credentials come from the stand-in's cloud."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from pointctl.boards import flash, micropython
+from pointctl.demo import lines
+from pointctl.demo.process import Process
+from pointctl.demo.stage import HEAP_BYTES
+from pointctl.demo.timeline import Timeline
+from tests.e2e.aliyun_registry import Product
+from tests.e2e.aliyun_wire import HOST
+
+# A board whose every second is a tenth of one, so that nobody waits for its waits.
+PROGRAM = """
+from point import compat
+ticks, sleep = compat.ticks_ms, compat.sleep_ms
+compat.ticks_ms = lambda: ticks() * 10
+compat.sleep_ms = lambda ms: sleep(ms // 10)
+import boot, main
+"""
+
+
+class Power(Process):
+    """A boot, as a context."""
+
+    def kill(self) -> None:
+        """Pull the plug: SIGKILL."""
+        self._process.kill()
+        self._process.wait()
+
+
+class Board:
+    """One board: a flash folder and an IMEI. `more` are settings, None removes one."""
+
+    def __init__(
+        self,
+        folder: Path,
+        timeline: Timeline,
+        product: Product,
+        imei: str,
+        ca: bytes,
+        port: int,
+        program: Path | None = None,
+        **more: Any,
+    ) -> None:
+        self.flash = folder
+        self._imei = imei
+        self._timeline = timeline
+        self._runtime = micropython.find()
+        settings = {
+            "source": "aliyun",
+            "productKey": product.key,
+            "productSecret": product.secret,
+            "register": "mqtt",
+            "ca": "ca.der",
+            "spreadS": 0,
+            "mqtt": {"host": HOST, "port": port},
+        } | more
+        libraries = self._runtime.libraries
+        flash.assemble(folder, "unix", settings, ca, libraries=libraries)
+        if program:
+            shutil.copy(program, folder / "main.py")
+
+    def power_on(self) -> Power:
+        """A boot; to leave it is to pull the plug."""
+        self._timeline.add("board", "power on", self._imei)
+        return Power(
+            "board",
+            [self._runtime.command, "-X", f"heapsize={HEAP_BYTES}", "-c", PROGRAM],
+            self._timeline,
+            lines.board,
+            cwd=self.flash,
+            environment={
+                "POINTACCESS_IMEI": self._imei,
+                "MICROPYPATH": ":.frozen:lib",
+            },
+        )
+
+    def erase(self) -> None:
+        """As if the flash had been formatted, but for what deployment wrote."""
+        for name in ("credentials.*", "pending.*"):
+            for file in self.flash.glob(name):
+                file.unlink()
