@@ -1,4 +1,4 @@
-"""Boards at a real RabbitMQ that asks the real server, set up as docs/brokers.md says."""
+"""Boards at RabbitMQ, which asks the real server, set up as docs/brokers.md says."""
 
 import os
 import re
