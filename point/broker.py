@@ -60,8 +60,7 @@ class BrokerSocket:
         """`count` bytes, or None if umqtt only looks and nothing has come."""
         if count > _MAX_READ:
             raise PointError(TOO_LARGE, "the broker's packet")
-        if self._stream.waits:
-            self._within()
+        # Its time runs from what was sent, or looked for: a peer that drips gains none.
         data = self._stream.read(count)
         if data is not None:
             if len(data) < count:

@@ -357,9 +357,17 @@ class Failures(Case):
 
     def test_drip_within_one_deadline(self):
         """A length that never ends, a byte a second, is cut off at withinS."""
+        self.assertEqual(self.drips(withinS=5), 5)
+
+    def test_drip_in_a_session(self):
+        """It is cut off there too: each look has its 30 s, not each byte."""
+        self.assertEqual(self.drips(), 31)
+
+    def drips(self, **more):
+        """How many bytes a client takes of such a length."""
         now = [0]
         self.patch.set(stream, "ticks_ms", lambda: now[0])
-        client = self.client(withinS=5)
+        client = self.client(**more)
         client.connect()
         drips = []
 
@@ -370,7 +378,7 @@ class Failures(Case):
 
         self.sock.recv = dripping
         self.failed("TIMEOUT", client.check)
-        self.assertEqual(len(drips), 5)
+        return len(drips)
 
     def test_failed_connection(self):
         """What connecting raises comes through, and there is nothing to close."""
