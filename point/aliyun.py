@@ -61,8 +61,10 @@ def token_login(device, connect):
     """(client_id, user, password) of a device whose deviceSecret holds a deviceToken.
 
     Its clientId is the one that the cloud gave with the token (regnwl); nothing is
-    signed. Raises PointError(OPTION) without one.
+    signed. Raises PointError(OPTION) without one, or where the token would go in clear.
     """
+    if not connect.get("ssl", 1):
+        raise PointError(OPTION, "a deviceToken goes over TLS only")
     client_id = _client_id(connect.get("clientId"), "authType=connwl,securemode=-2")
     user = device["deviceName"] + "&" + device["productKey"]
     return client_id, user, device["deviceSecret"]

@@ -165,6 +165,12 @@ class TokenLogin(unittest.TestCase):
                 aliyun.token_login(DEVICE, connect)
             self.assertEqual(raised.exception.name, "OPTION")
 
+    def test_not_in_clear(self):
+        """The token is the password itself."""
+        with self.assertRaises(PointError) as raised:
+            aliyun.token_login(DEVICE, {"clientId": "given01", "ssl": 0})
+        self.assertEqual(raised.exception.name, "OPTION")
+
 
 class Host(unittest.TestCase):
     def test_region(self):
