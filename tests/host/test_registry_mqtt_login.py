@@ -103,6 +103,8 @@ def test_what_is_nearly_right_is_refused(registry, auth):
         (client_id, "", password),
         (client_id, "\ud800&" + auth, password),
         (client_id, "x" * 1000, password),
+        (client_id, "\0&" + auth, password),
+        ("\0" + client_id, user, password),
         ("", "", ""),
     ):
         assert let_in(registry, *wrong) is None, wrong
@@ -260,6 +262,24 @@ def test_the_first_login_confirms_and_a_refused_one_does_not(registry, auth):
     assert mqtt_login.find(registry, who[1]) is None
     what = [entry["what"] for entry in search.history(registry, imei(2), auth)]
     assert what.count("confirmed") == 1
+
+
+@pytest.mark.parametrize("auth", SCHEMES)
+def test_a_rotation_ends_when_the_new_secret_is_seen(registry, auth):
+    """Until then both are good, in any order; afterwards the old one is not."""
+    old = connect(registry, auth, 4)
+    assert let_in(registry, *old) == imei(4)
+    lifecycle.rotate(registry, imei(4), auth, "op")
+    new = connect(registry, auth, 4)
+    assert new[2] != old[2]
+    wrong = (new[0], new[1], new[2] + "0")
+    assert let_in(registry, *wrong) is None
+    assert let_in(registry, *old) == imei(4)
+    for _ in range(2):
+        assert let_in(registry, *new) == imei(4)
+    assert let_in(registry, *old) is None
+    what = [entry["what"] for entry in search.history(registry, imei(4), auth)]
+    assert what.count("rotated") == 1
 
 
 def test_who_is_unknown_costs_the_same_work(registry, monkeypatch):

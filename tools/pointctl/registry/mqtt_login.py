@@ -119,7 +119,7 @@ def fixed_password(config: products.DeviceConfig) -> str:
 
 def _find(database: Database, username: str) -> _Found:
     device_name, _, product_key = username.partition("|")[0].partition("&")
-    if not username.isascii():  # no name of ours; databases choke on half a character
+    if not _is_text(username):
         return _Found()
     valid = Credential.device_id == Device.id, Credential.standing.is_not(None)
     with database.reading() as session:
@@ -147,9 +147,8 @@ def _passwords(client_id: str, username: str, secret: str) -> dict[str, str | No
     found: dict[str, str | None] = dict.fromkeys(mqttauth.SCHEMES)
     name, _, rest = username.partition("&")
     key = rest.partition("|")[0]
-    for text in (client_id, username):
-        if len(text) > _TEXT_MAX or not text.isascii():
-            return found
+    if not (_is_text(client_id) and _is_text(username)):
+        return found
     did = made_client_id(key, name)
     if username == did:
         found["plain"] = secret
@@ -189,6 +188,11 @@ def _aliyun(
         signed["timestamp"] = members["timestamp"]
     signature: str = aliyun.sign(method, secret, signed)
     return signature
+
+
+def _is_text(text: str) -> bool:
+    """Whether it could be ours; databases choke on a zero and on half a character."""
+    return len(text) <= _TEXT_MAX and text.isascii() and text.isprintable()
 
 
 def _octets(text: str) -> bytes:
