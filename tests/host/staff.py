@@ -50,7 +50,7 @@ class Staff:
     def browser(self, role: Role) -> tuple[TestClient, str]:
         """It is logged in; and the word that its forms must hold."""
         client = self.stranger()
-        cookie = sessions.log_in(self.database, role.value, PASSWORD)
+        cookie = sessions.log_in(self.database, role.value, PASSWORD, "192.0.2.1")
         client.cookies.set(COOKIE, cookie)
         browser = sessions.find(self.database, cookie)
         assert browser is not None

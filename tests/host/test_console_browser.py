@@ -1,7 +1,6 @@
 """The console as people see it, in a real browser, from a real server over TLS."""
 
 import re
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -396,6 +395,4 @@ def test_a_session_that_ended_asks_again(visit, fleet):
     visit.page.context.clear_cookies()
     visit.page.get_by_role("heading", name="Log in").wait_for(timeout=20_000)
     visit.complaints.clear()  # Chromium names the 401
-    deadline = time.monotonic() + 5
     assert "to=" in visit.page.url
-    assert time.monotonic() < deadline

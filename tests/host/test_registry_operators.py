@@ -19,6 +19,7 @@ from pointctl.registry.models import (
 from pointctl.registry.operators import Actor
 
 PASSWORD = "correct horse battery"
+HERE = "192.0.2.1"
 
 
 @pytest.fixture(autouse=True)
@@ -109,7 +110,7 @@ def test_changes_are_audited(database):
 
 def test_logging_in_and_out(people):
     """A cookie is good until it is given back."""
-    cookie = sessions.log_in(people, "operator", PASSWORD)
+    cookie = sessions.log_in(people, "operator", PASSWORD, HERE)
     found = sessions.find(people, cookie)
     assert found.actor == Actor("operator", Role.OPERATOR)
     assert len(found.csrf) == 43
@@ -127,7 +128,31 @@ def test_who_is_not_let_in(people, name, password):
     """One answer for all."""
     operators.add(people, "token-only", Role.VIEWER, None, "test")
     with pytest.raises(sessions.WrongPassword, match="the name or the password"):
-        sessions.log_in(people, name, password)
+        sessions.log_in(people, name, password, HERE)
+
+
+def test_guessing_is_slow(people):
+    """From one address soon, for one name from many addresses later; not for others."""
+    for _ in range(10):
+        with pytest.raises(sessions.WrongPassword):
+            sessions.log_in(people, "nobody", "guess", HERE)
+    with pytest.raises(sessions.TooManyTries, match=r"wait \d s") as slow:
+        sessions.log_in(people, "viewer", PASSWORD, HERE)
+    assert 0 < slow.value.wait_s <= 6
+    assert sessions.log_in(people, "viewer", PASSWORD, "192.0.2.2")
+    for number in range(30):
+        with pytest.raises(sessions.WrongPassword):
+            sessions.log_in(people, "viewer", "guess", f"198.51.100.{number}")
+    with pytest.raises(sessions.TooManyTries):
+        sessions.log_in(people, "viewer", PASSWORD, "192.0.2.2")
+    assert sessions.log_in(people, "admin", PASSWORD, "192.0.2.2")
+
+
+@pytest.mark.parametrize("name", ["", "Ann", "a\0b", "a" * 400, "ä"])
+def test_what_is_no_name_is_not_looked_for(people, name):
+    """A database may not take it at all."""
+    with pytest.raises(sessions.WrongPassword):
+        sessions.log_in(people, name, PASSWORD, HERE)
 
 
 @pytest.mark.parametrize(
@@ -139,18 +164,22 @@ def test_who_is_not_let_in(people, name, password):
 )
 def test_sessions_end(people, values):
     """Left alone, or after a day's work; the next log-in clears them away."""
-    cookie = sessions.log_in(people, "viewer", PASSWORD)
+    cookie = sessions.log_in(people, "viewer", PASSWORD, HERE)
     change(people, OperatorSession, **values)
     assert sessions.find(people, cookie) is None
-    sessions.log_in(people, "viewer", PASSWORD)
+    sessions.log_in(people, "viewer", PASSWORD, HERE)
     with people.reading() as session:
         assert len(session.scalars(select(OperatorSession)).all()) == 1
 
 
 def test_a_session_in_use_goes_on(people):
-    """That it is in use is noted once a minute."""
-    cookie = sessions.log_in(people, "viewer", PASSWORD)
-    change(people, OperatorSession, seen_at=datetime.now(UTC) - timedelta(hours=1))
+    """That it is in use is noted once a minute; a page that asks by itself is not."""
+    cookie = sessions.log_in(people, "viewer", PASSWORD, HERE)
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    change(people, OperatorSession, seen_at=an_hour_ago)
+    assert sessions.find(people, cookie, in_use=False)
+    with people.reading() as session:
+        assert session.scalars(select(OperatorSession.seen_at)).all() == [an_hour_ago]
     assert sessions.find(people, cookie)
     with people.reading() as session:
         (noted,) = session.scalars(select(OperatorSession.seen_at))
@@ -168,8 +197,8 @@ def test_a_session_in_use_goes_on(people):
 )
 def test_a_change_of_an_operator_ends_its_sessions(people, act):
     """And nobody else's."""
-    cookie = sessions.log_in(people, "operator", PASSWORD)
-    others = sessions.log_in(people, "viewer", PASSWORD)
+    cookie = sessions.log_in(people, "operator", PASSWORD, HERE)
+    others = sessions.log_in(people, "viewer", PASSWORD, HERE)
     act(people)
     assert sessions.find(people, cookie) is None
     assert sessions.find(people, others) is not None
@@ -179,9 +208,9 @@ def test_a_disabled_operator_is_let_in_again(people):
     """With the password it had."""
     operators.change(people, "viewer", "test", disabled=True)
     with pytest.raises(sessions.WrongPassword):
-        sessions.log_in(people, "viewer", PASSWORD)
+        sessions.log_in(people, "viewer", PASSWORD, HERE)
     operators.change(people, "viewer", "test", disabled=False)
-    assert sessions.log_in(people, "viewer", PASSWORD)
+    assert sessions.log_in(people, "viewer", PASSWORD, HERE)
 
 
 def test_tokens(people):
@@ -219,7 +248,7 @@ def test_tokens_expire(people):
 
 def test_nothing_that_lets_in_is_kept(people, data):
     """Neither in the database's file nor in what is printed of its objects."""
-    cookie = sessions.log_in(people, "viewer", PASSWORD)
+    cookie = sessions.log_in(people, "viewer", PASSWORD, HERE)
     token = tokens.add(people, "viewer", "ci", Role.VIEWER, 1, "test")
     browser = sessions.find(people, cookie)
     assert browser.csrf not in repr(browser)

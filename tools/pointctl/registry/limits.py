@@ -51,6 +51,12 @@ def of_product(product_key: str, per_second: int) -> Limit:
     return Limit(f"product {product_key}", 1 / per_second, per_second)
 
 
+def of_login(address: str, name: str) -> list[Limit]:
+    """Wrong passwords: 10 a minute of an address, 30 a minute for a name."""
+    by_address = Limit(f"login from {_network(address)}", 6.0, 10)
+    return [by_address, Limit(f"login as {name}", 2.0, 30)]
+
+
 def charge(database: Database, limits: Iterable[Limit]) -> int | None:
     """Count a failure against each; seconds to wait where one of them is used up.
 
@@ -71,7 +77,12 @@ def charge(database: Database, limits: Iterable[Limit]) -> int | None:
 
 def used_up(connection: Connection, address: str) -> int | None:
     """Seconds to wait where an address has failed too often."""
-    return _wait_s(connection, [of_address(address)], time.time())
+    return wait_s(connection, [of_address(address)])
+
+
+def wait_s(connection: Connection, limits: list[Limit]) -> int | None:
+    """Seconds to wait where one of them is used up."""
+    return _wait_s(connection, limits, time.time())
 
 
 def _wait_s(connection: Connection, limits: list[Limit], now: float) -> int | None:

@@ -38,6 +38,11 @@ class Actor:
     role: Role
 
 
+def may_be_called(name: str) -> bool:
+    """Whether it is a name at all."""
+    return _NAME.fullmatch(name) is not None
+
+
 def digest(secret: str) -> str:
     """What the registry keeps of a cookie or a token: enough to know it again.
 
@@ -54,7 +59,7 @@ def add(
     Raises PointctlError for a name or a password that will not do, Refused where the
     name is taken, by one who is disabled too.
     """
-    if not _NAME.fullmatch(name):
+    if not may_be_called(name):
         raise PointctlError("a name is up to 32 of a-z 0-9 . _ -")
     hashed = None if password is None else _hashed(name, password)
     with database.writing() as session:

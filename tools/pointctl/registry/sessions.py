@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import ColumnElement, delete, or_, select, update
 
 from pointctl.errors import PointctlError
-from pointctl.registry import audit, operators
+from pointctl.registry import audit, limits, operators
 from pointctl.registry.database import Database
 from pointctl.registry.models import Operator, OperatorSession
 from pointctl.registry.operators import Actor
@@ -21,6 +21,14 @@ class WrongPassword(PointctlError):
     """The name or the password is wrong, or the operator is disabled."""
 
 
+class TooManyTries(PointctlError):
+    """Too many wrong passwords, from one address or for one name."""
+
+    def __init__(self, wait_s: int) -> None:
+        super().__init__(f"too many wrong passwords; wait {wait_s} s")
+        self.wait_s = wait_s
+
+
 @dataclass(frozen=True)
 class Browser:
     """A browser that is logged in, and the word that its forms must hold."""
@@ -29,11 +37,17 @@ class Browser:
     csrf: str = field(repr=False)
 
 
-def log_in(database: Database, name: str, password: str) -> str:
-    """The cookie of a new session. Raises WrongPassword."""
+def log_in(database: Database, name: str, password: str, address: str) -> str:
+    """The cookie of a new session. Raises WrongPassword, TooManyTries."""
+    name = name if operators.may_be_called(name) else ""
+    tries = limits.of_login(address, name)
     with database.reading() as session:
+        wait_s = limits.wait_s(session.connection(), tries)
         operator = session.scalar(select(Operator).where(Operator.name == name))
+    if wait_s is not None:
+        raise TooManyTries(wait_s)
     if not operators.password_holds(operator, password) or operator is None:
+        limits.charge(database, tries)
         raise WrongPassword("the name or the password is wrong")
     cookie, now = secrets.token_urlsafe(32), datetime.now(UTC)
     with database.writing() as session:
@@ -52,8 +66,11 @@ def log_in(database: Database, name: str, password: str) -> str:
     return cookie
 
 
-def find(database: Database, cookie: str) -> Browser | None:
-    """Whose cookie it is; None if it is nobody's, or was left alone for too long."""
+def find(database: Database, cookie: str, *, in_use: bool = True) -> Browser | None:
+    """Whose cookie it is; None if it is nobody's, or was left alone for too long.
+
+    A page that asks by itself is not `in_use`: it keeps no session from its end.
+    """
     cookie_hash, now = operators.digest(cookie), datetime.now(UTC)
     query = (
         select(OperatorSession, Operator.name, Operator.role)
@@ -65,7 +82,7 @@ def find(database: Database, cookie: str) -> Browser | None:
         found = session.execute(query).one_or_none()
     if found is None:
         return None
-    if found.OperatorSession.seen_at < now - _NOTED_EVERY:
+    if in_use and found.OperatorSession.seen_at < now - _NOTED_EVERY:
         noting = update(OperatorSession).where(
             OperatorSession.cookie_hash == cookie_hash
         )

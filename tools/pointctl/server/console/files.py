@@ -15,6 +15,7 @@ _HTMX = Path(str(resources.files("js_lib_htmx"))) / "static/htmx/htmx.min.js"
 _FILES = {
     "console.css": (_HERE / "console.css", "text/css"),
     "icon.svg": (_HERE / "icon.svg", "image/svg+xml"),
+    "console.js": (_HERE / "console.js", "text/javascript"),
     "htmx.js": (_HTMX, "text/javascript"),
 }
 

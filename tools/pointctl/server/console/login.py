@@ -37,10 +37,16 @@ def log_in(
 ) -> Response:
     check_own_page(request)
     try:
-        cookie = sessions.log_in(database, name, password)
+        address = request.client.host if request.client else ""
+        cookie = sessions.log_in(database, name, password, address)
     except sessions.WrongPassword as error:
         values = {"to": _own(to), "name": name, "anybody": True, "error": str(error)}
         return page(request, "login.html", 401, **values)
+    except sessions.TooManyTries as error:
+        values = {"to": _own(to), "name": name, "anybody": True, "error": str(error)}
+        refused = page(request, "login.html", 429, **values)
+        refused.headers["Retry-After"] = str(error.wait_s)
+        return refused
     response = RedirectResponse(_own(to), 303)
     response.set_cookie(
         COOKIE, cookie, secure=True, httponly=True, samesite="strict", path="/"

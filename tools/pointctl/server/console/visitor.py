@@ -33,7 +33,10 @@ def _database(request: Request) -> Database:
 async def visitor(request: Request) -> Browser:
     """Who is logged in, and may do this. Raises NotLoggedIn, or a 403."""
     cookie = request.cookies.get(COOKIE, "")
-    browser = await run_in_threadpool(sessions.find, _database(request), cookie)
+    by_itself = request.headers.get("HX-Trigger") == "live"
+    browser = await run_in_threadpool(
+        sessions.find, _database(request), cookie, in_use=not by_itself
+    )
     if browser is None:
         raise NotLoggedIn
     check_covered(request, browser.actor)
