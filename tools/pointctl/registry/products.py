@@ -4,7 +4,7 @@ import os
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
@@ -14,13 +14,14 @@ from point.errors import PointError
 from pointctl.errors import PointctlError, Refused
 from pointctl.registry import audit, encryption, vault
 from pointctl.registry.database import Database
-from pointctl.registry.models import Policy, Product, Source
+from pointctl.registry.models import Policy, Product, Source, moment
 from pointctl.registry.topics import made_client_id
 from pointctl.registry.vault import Vault
 
 DeviceConfig = dict[str, dict[str, Any]]  # {"device": {…}, "connect": {…}}
 
 ALIYUN = ("aliyun", "aliyun-token")
+_NEEDS_SECRET = "the policy product-secret needs a product secret"
 _GIVEN_CLIENT_ID = ("aliyun-token", "gizwits", "gizwits-classic")
 
 
@@ -50,7 +51,7 @@ def add(
     a setting that a board would refuse, Refused where the product key is taken.
     """
     if policy is Policy.PRODUCT_SECRET and not with_secret:
-        raise PointctlError("the policy product-secret needs a product secret")
+        raise PointctlError(_NEEDS_SECRET)
     key = product_key or "pk" + secrets.token_hex(4)
     if mqtt_host is None and auth in ALIYUN:
         mqtt_host = aliyun.host(key, region, instance_id)
@@ -69,6 +70,8 @@ def add(
         region=region,
         instance_id=instance_id,
         source=source,
+        pool_warn_below=100,
+        max_failures_per_s=200,
         created_at=datetime.now(UTC),
     )
     _check(product)
@@ -86,6 +89,58 @@ def add(
     return product
 
 
+class Settings(TypedDict, total=False):
+    """What can be changed of a product; what is absent stays as it is."""
+
+    name: str
+    policy: Policy
+    mqtt_host: str
+    mqtt_port: int | None
+    mqtt_ssl: bool | None
+    mqtt_qos: int
+    clean_session: bool
+    keep_alive: int | None
+    auth: str | None
+    sign_method: str | None
+    region: str | None
+    instance_id: str | None
+    source: Source
+    pool_warn_below: int
+    max_failures_per_s: int
+
+
+def change(
+    database: Database, product_key: str, who: str, **settings: Unpack[Settings]
+) -> Product:
+    """Give a product other settings; boards are told of them at their next claim.
+
+    Raises PointctlError for one that a board would refuse, or for no such product.
+    """
+    with database.writing() as session:
+        check_exists(session, product_key)
+        product = session.get_one(Product, product_key)
+        changed = {n: v for n, v in settings.items() if getattr(product, n) != v}
+        for name, value in changed.items():
+            setattr(product, name, value)
+        _check(product)
+        if product.policy is Policy.PRODUCT_SECRET and not product.encrypted_secret:
+            raise PointctlError(_NEEDS_SECRET)
+        if changed:
+            note = ", ".join(f"{name}={_said(changed[name])}" for name in changed)
+            audit.record_other(
+                session.connection(),
+                f"product {product_key}",
+                "product changed",
+                who,
+                note[:200],
+            )
+    return product
+
+
+def _said(value: Any) -> str:
+    return "-" if value is None else str(value)
+
+
 def secret(keys: Vault, product: Product | Row[*tuple[Any, ...]]) -> str | None:
     """The product's secret. Raises VaultError."""
     stored = product.encrypted_secret
@@ -98,6 +153,12 @@ def _check(product: Product) -> None:
         raise PointctlError("a product's name is 1 to 100 printable characters")
     if product.auth is not None and product.auth not in mqttauth.SCHEMES:
         raise PointctlError(f"auth is one of: {', '.join(mqttauth.SCHEMES)}")
+    if not 0 <= product.pool_warn_below < 2**31:
+        raise PointctlError("warn below a number of credentials; 0 is never")
+    if not 0 < product.max_failures_per_s <= 10_000:
+        raise PointctlError("1 to 10000 failures a second are allowed")
+    if product.open_batch is not None:
+        check_signs(product)
     if product.sign_method and product.auth != "aliyun":
         raise PointctlError("a sign method is for boards that log in by aliyun")
     if (product.region or product.instance_id) and product.auth not in ALIYUN:
@@ -228,5 +289,9 @@ def summary(product: Product) -> dict[str, Any]:
         "sign_method": product.sign_method,
         "region": product.region,
         "instance_id": product.instance_id,
-        "created_at": product.created_at.isoformat(timespec="seconds"),
+        "source": product.source.value,
+        "pool_warn_below": product.pool_warn_below,
+        "open_batch": product.open_batch,
+        "max_failures_per_s": product.max_failures_per_s,
+        "created_at": moment(product.created_at),
     }
