@@ -20,7 +20,7 @@ from pointctl.registry import credentials, devices, mqtt_login, products
 from pointctl.registry.access import Answer, BrokerAccounts, Issuer
 from pointctl.registry.database import Database
 from pointctl.registry.keys import ClaimKeys
-from pointctl.registry.models import Device, Product, RateLimit
+from pointctl.registry.models import Product, RateLimit
 from pointctl.registry.products import DeviceConfig
 
 PRODUCT = "pk-test"
@@ -81,7 +81,7 @@ def issue(database: Database, serial: int) -> DeviceConfig:
     return config
 
 
-def log_in(database: Database, username: str, password: str) -> Device | None:
+def log_in(database: Database, username: str, password: str) -> mqtt_login.Known | None:
     """The device that a broker lets in under any client id."""
     return mqtt_login.judge(database, "any", username, password).device
 

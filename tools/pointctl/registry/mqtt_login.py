@@ -6,9 +6,9 @@ import re
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import and_, exists, select, update
-from sqlalchemy.orm import joinedload
+from sqlalchemy import Row, and_, bindparam, exists, select, update
 
 from point import aliyun, gizwits, mqttauth
 from pointctl.registry import audit, claims, credentials, products, vault
@@ -18,6 +18,7 @@ from pointctl.registry.models import (
     ClaimState,
     Credential,
     Device,
+    Product,
     Standing,
     State,
 )
@@ -27,24 +28,48 @@ _TEXT_MAX = 256  # as point.credentials: nothing longer is anybody's
 _DEFAULT_METHOD = "hmacmd5"  # Alibaba's, for a client id that names none
 _OUT = (State.REVOKED, State.RETIRED)
 _NONCE = re.compile(r"[^|]+\|signmethod=sha256,signnonce=([0-9A-Za-z]{1,64})")
-_CLAIMING = exists().where(Claim.device_id == Device.id, Claim.state == ClaimState.OPEN)
+# Columns rather than objects, and built once: brokers ask at each connection and topic,
+# and what objects cost would tell a device that is there from one that is not.
+_LOOKUP = (
+    select(
+        Device.id,
+        Device.imei,
+        Device.product_key,
+        Device.device_name,
+        Device.state,
+        Device.confirmed_at,
+        Product.auth,
+        exists()
+        .where(Claim.device_id == Device.id, Claim.state == ClaimState.OPEN)
+        .label("claiming"),
+        Credential.id.label("credential_id"),
+        Credential.standing,
+        Credential.encrypted_secret,
+    )
+    .join_from(Device, Product)
+    .join(
+        Credential,
+        and_(Credential.device_id == Device.id, Credential.standing.is_not(None)),
+    )
+    .where(
+        Device.device_name == bindparam("device_name"),
+        Device.product_key == bindparam("product_key"),
+    )
+)
+_STILL_NEXT = select(Credential.id).where(
+    Credential.id == bindparam("id_"), Credential.standing == Standing.NEXT
+)
+
+# A row of _LOOKUP: the device, its product's scheme, and one of its credentials.
+Known = Row[*tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
 class Login:
     """What a CONNECT comes to: the device that is let in, or why nobody is."""
 
-    device: Device | None
+    device: Known | None = field(repr=False)
     reason: str | None = None  # for the log only
-
-
-@dataclass(frozen=True)
-class _Found:
-    """The device of a user name, with its product, and what it may log in with."""
-
-    device: Device | None = None
-    claiming: bool = False  # whether a claim of it is open
-    secrets: dict[Standing, str] = field(default_factory=dict, repr=False)
 
 
 def judge(
@@ -62,18 +87,19 @@ def judge(
     one ends its claim, and with a rotation's new secret the old one's life. A device
     that is not there costs the same work as one that is, whatever its scheme.
     """
-    found = _find(database, username)
-    scheme = (found.device.product.auth if found.device else None) or "plain"
+    rows = _find(database, username)
+    device = next(iter(rows.values()), None)
+    scheme = (device.auth if device else None) or "plain"
     given = password.lower() if scheme == "aliyun" else password  # hex of any case
     proven = None
     for standing in Standing:
-        secret = found.secrets.get(standing) or secrets.token_hex(16)
+        row = rows.get(standing)
+        secret = _secret(database, row) if row else secrets.token_hex(16)
         expected = _passwords(client_id, username, secret)[scheme]
         same = hmac.compare_digest(_octets(expected or ""), _octets(given))
-        if same and expected and standing in found.secrets:
-            proven = standing
-    device = found.device
-    if device is None or not found.secrets:
+        if same and expected and row:
+            proven = row
+    if device is None:
         return Login(None, "unknown")
     if proven is None:
         return Login(None, "password")
@@ -81,25 +107,24 @@ def judge(
         return Login(None, device.state.value)
     if own_client_id and not owns_client_id(device, client_id):
         return Login(None, "client id")
-    if found.claiming or device.confirmed_at is None or proven is Standing.NEXT:
-        _confirm(database, device.id, proven)
+    rotated = proven.standing is Standing.NEXT
+    if rotated or device.claiming or device.confirmed_at is None:
+        _confirm(database, proven)
     return Login(device)
 
 
-def find(database: Database, username: str) -> Device | None:
+def find(database: Database, username: str) -> Known | None:
     """The device that has logged in under this user name, unless it is out now."""
-    found = _find(database, username)
-    if found.device is None or not found.secrets or found.device.state in _OUT:
-        return None
-    return found.device
+    device = next(iter(_find(database, username).values()), None)
+    return None if device is None or device.state in _OUT else device
 
 
-def topics(device: Device) -> Topics:
+def topics(device: Known) -> Topics:
     """The topics of a device that judge() or find() returned."""
-    return own_topics(device.product.auth, device.product_key, device.device_name)
+    return own_topics(device.auth, device.product_key, device.device_name)
 
 
-def owns_client_id(device: Device, client_id: str) -> bool:
+def owns_client_id(device: Known, client_id: str) -> bool:
     """Whether a client id names this device, as boards and Alibaba's SDKs make it."""
     key, name = device.product_key, device.device_name
     bare = client_id.partition("|")[0]
@@ -117,26 +142,19 @@ def fixed_password(config: products.DeviceConfig) -> str:
     return password
 
 
-def _find(database: Database, username: str) -> _Found:
-    device_name, _, product_key = username.partition("|")[0].partition("&")
+def _find(database: Database, username: str) -> dict[Standing, Known]:
+    """The valid credentials of the device that this user name names; {} for none."""
     if not _is_text(username):
-        return _Found()
-    valid = Credential.device_id == Device.id, Credential.standing.is_not(None)
+        return {}
+    device_name, _, product_key = username.partition("|")[0].partition("&")
+    names = {"device_name": device_name, "product_key": product_key}
     with database.reading() as session:
-        rows = session.execute(
-            select(Device, _CLAIMING, Credential)
-            .join(Credential, and_(*valid), isouter=True)
-            .where(Device.device_name == device_name, Device.product_key == product_key)
-            .options(joinedload(Device.product))
-        ).all()
-    if not rows:
-        return _Found()
-    own = [row.Credential for row in rows if row.Credential]
-    device, claiming, _ = rows[0]
-    bound = vault.of_device(device.id)
-    open_ = database.vault.decrypt
-    secrets = {c.standing: open_(c.encrypted_secret, bound) for c in own}
-    return _Found(device, claiming, secrets)
+        rows = session.connection().execute(_LOOKUP, names).all()
+    return {row.standing: row for row in rows}
+
+
+def _secret(database: Database, row: Known) -> str:
+    return database.vault.decrypt(row.encrypted_secret, vault.of_device(row.id))
 
 
 def _passwords(client_id: str, username: str, secret: str) -> dict[str, str | None]:
@@ -200,15 +218,16 @@ def _octets(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _confirm(database: Database, device_id: int, proven: Standing) -> None:
+def _confirm(database: Database, proven: Known) -> None:
     with database.writing() as session:
         connection = session.connection()
-        claims.close(connection, device_id, ClaimState.CONFIRMED)
-        first = Device.id == device_id, Device.confirmed_at.is_(None)
+        claims.close(connection, proven.id, ClaimState.CONFIRMED)
+        first = Device.id == proven.id, Device.confirmed_at.is_(None)
         values = {"confirmed_at": datetime.now(UTC)}
         if connection.execute(update(Device).where(*first).values(values)).rowcount:
-            audit.record(connection, device_id, "confirmed", audit.SERVER)
-        issued = Device.id == device_id, Device.state == State.ISSUED
+            audit.record(connection, proven.id, "confirmed", audit.SERVER)
+        issued = Device.id == proven.id, Device.state == State.ISSUED
         connection.execute(update(Device).where(*issued).values(state=State.CONFIRMED))
-        if proven is Standing.NEXT:
-            credentials.promote(connection, device_id)
+        # Another connection may have been faster, or another rotation begun.
+        if connection.execute(_STILL_NEXT, {"id_": proven.credential_id}).first():
+            credentials.promote(connection, proven.id)

@@ -10,7 +10,7 @@ listens no further, and by default it then allows.
 import hmac
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl
@@ -26,7 +26,8 @@ from point import protocol
 from point.imei import masked
 from pointctl.registry import mqtt_login
 from pointctl.registry.database import Database
-from pointctl.registry.models import Device
+from pointctl.registry.mqtt_login import Known
+from pointctl.server import metrics
 from pointctl.server.body import whole_body
 
 _log = structlog.get_logger()
@@ -68,7 +69,7 @@ class _Decision:
     """What is answered, and what the log says of it."""
 
     allowed: bool
-    device: Device | None = None
+    device: Known | None = field(default=None, repr=False)
     reason: str | None = None
 
 
@@ -156,7 +157,8 @@ async def _decided(
         decision = _Decision(False, reason="malformed")
     except Exception as error:
         _log.error("mqtt hook failed", exc_info=error)
-        return False
+        decision = _Decision(False, reason="failed")
+    metrics.decided(event, decision.allowed)
     if event == "connect" or not decision.allowed:  # there are many topics
         device = decision.device
         _log.info(
@@ -194,7 +196,7 @@ def _connect(
     return _Decision(login.device is not None, login.device, login.reason)
 
 
-def _topic(device: Device | None, publishes: bool, topic: str) -> _Decision:
+def _topic(device: Known | None, publishes: bool, topic: str) -> _Decision:
     if device is None:
         return _Decision(False, reason="unknown")
     topics = mqtt_login.topics(device)
@@ -226,7 +228,7 @@ def _rabbitmq_user(database: Database, data: bytes) -> _Decision:
     return _connect(database, client_id, username, password)
 
 
-def _rabbitmq_device(database: Database, form: dict[str, str]) -> Device | None:
+def _rabbitmq_device(database: Database, form: dict[str, str]) -> Known | None:
     username = form.get("username", "")
     return None if "." in username else mqtt_login.find(database, username)
 
