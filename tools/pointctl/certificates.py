@@ -181,6 +181,26 @@ def renew(
     return files
 
 
+def read(path: Path) -> x509.Certificate | None:
+    """The first certificate in a PEM file; None where there is none."""
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def end(path: Path) -> datetime | None:
+    """When the certificate in a PEM file ends; None where there is none."""
+    found = read(path)
+    return found.not_valid_after_utc if found else None
+
+
+def days_left(path: Path) -> int | None:
+    """Whole days until it ends, negative once it has; None where there is none."""
+    until = end(path)
+    return (until - datetime.now(UTC)).days if until else None
+
+
 def _write_server(files: CaFiles, server: Identity) -> None:
     with private_file(files.server_key) as file:
         file.write(server.key_pem())

@@ -51,6 +51,12 @@ def states(database: Database) -> dict[State, int]:
     return {state: found.get(state, 0) for state in State}
 
 
+def enrolled(database: Database) -> int:
+    """How many devices were ever issued a credential."""
+    with database.reading() as session:
+        return session.scalar(select(func.count(Device.enrolled_at))) or 0
+
+
 def enrolments(database: Database, span: Span) -> Sequence[Step]:
     """A span's steps, oldest first."""
     step, number = _STEPS[span]

@@ -13,7 +13,7 @@ from point.errors import PointError
 from point.imei import masked
 from pointctl.registry.access import Answer, Issuer
 from pointctl.registry.refusals import Counted
-from pointctl.server import wire
+from pointctl.server import metrics, wire
 from pointctl.server.body import whole_body
 
 _log = structlog.get_logger()
@@ -58,6 +58,8 @@ def router(issuer: Issuer, refused: Counted) -> APIRouter:
             reply = _Reply(
                 failed.code, _encoded(failed, None), reason=type(error).__name__
             )
+        seconds = perf_counter() - started
+        metrics.answered(reply.code, seconds)
         if reply.code != protocol.SUCCESS:
             refused.add(reply.product_key, reply.code)
         _log.info(
@@ -66,7 +68,7 @@ def router(issuer: Issuer, refused: Counted) -> APIRouter:
             code=reply.code,
             reason=reply.reason,
             skew_s=reply.skew_s,
-            ms=round((perf_counter() - started) * 1000, 1),
+            ms=round(seconds * 1000, 1),
         )
         return _response(reply)
 

@@ -1,16 +1,19 @@
 """The HTTP face of the registry: one router for each of those who talk to it."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
-from sqlalchemy import literal, select
 
 from point import __version__
 from pointctl.registry.access import BrokerAccounts, Issuer
 from pointctl.registry.database import Database
 from pointctl.registry.keys import ClaimKeys
 from pointctl.registry.refusals import Counted
-from pointctl.server import access, api, hooks, problems, refused
+from pointctl.server import access, api, health, hooks, problems, refused, tls
 from pointctl.server.console import create_console
+from pointctl.server.headers import SafeHeaders
 from pointctl.server.roles import Registry, check_declared
 
 
@@ -19,16 +22,27 @@ def create_app(
     keys: ClaimKeys,
     broker_accounts: BrokerAccounts | None = None,
     mqtt_hook_token: str | None = None,
+    certificate: tls.Certificate | None = None,
 ) -> FastAPI:
-    """The ASGI application over one registry; the hooks are for a broker's token."""
+    """The ASGI application over one registry; the hooks are for a broker's token.
+
+    The certificate that it is served with is loaded again when its files change.
+    """
     registry = Registry(database, broker_accounts)
     counted = Counted(database)
+
+    @asynccontextmanager
+    async def running(_app: FastAPI) -> AsyncIterator[None]:
+        async with refused.written(counted), tls.watched(certificate):
+            yield
+
     app = FastAPI(
         title="PointAccess",
         version=__version__,
         redoc_url=None,
-        lifespan=lambda _app: refused.written(counted),
+        lifespan=running,
     )
+    app.add_middleware(SafeHeaders)
     app.state.registry = registry
     issuer = Issuer(database, keys, broker_accounts)
     app.include_router(access.router(issuer, counted))
@@ -45,10 +59,6 @@ def create_app(
     if mqtt_hook_token is not None:
         app.include_router(hooks.router(database, mqtt_hook_token))
 
-    @app.get("/healthz", summary="Tell whether the registry can be read")
-    def healthz() -> dict[str, str]:
-        with database.reading() as session:
-            session.execute(select(literal(1)))
-        return {"status": "ok"}
-
+    served = certificate.path if certificate else None
+    app.include_router(health.router(database, served))
     return app

@@ -1,5 +1,6 @@
 """pointctl serve and pointctl ca …"""
 
+import ipaddress
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -90,7 +91,7 @@ def ca_renew(
         print_json({path.name: str(path) for path in (files.server, files.server_key)})
         return
     print(f"wrote {files.server.name} and {files.server_key.name} to {files.folder}")
-    print("next: restart the server")
+    print("next: nothing; a server that runs takes it within seconds")
 
 
 def serve(
@@ -114,6 +115,21 @@ def serve(
     workers: Annotated[
         int, typer.Option(min=1, max=64, help="Processes; several need PostgreSQL.")
     ] = 1,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Serve /metrics for Prometheus on 127.0.0.1, plain; 0: a free port.",
+        ),
+    ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Believe its X-Forwarded-For; an address or network; repeatable.",
+        ),
+    ] = None,
     data: Data = DATA,
 ) -> None:
     """Serve boards over HTTPS until stopped; JSON log lines on stdout."""
@@ -137,12 +153,21 @@ def serve(
         key=key or files.server_key,
         mosquitto=(mosquitto, mosquitto_login, mosquitto_ca),
         mqtt_hook_token=_hook_token(mqtt_hook_token_file),
+        metrics_port=metrics_port,
+        trusted_proxies=tuple(_network(name) for name in trusted_proxy or ()),
     )
     _prepare(settings)
     if workers > 1:
         run_workers(settings, workers)
     with listen(settings) as listener:
         run(settings, listener)
+
+
+def _network(name: str) -> str:
+    try:
+        return str(ipaddress.ip_network(name))
+    except ValueError:
+        raise typer.BadParameter(f"{name} is no address and no network") from None
 
 
 def _hook_token(file: Path | None) -> str | None:

@@ -2,7 +2,6 @@
 
 import signal
 import socket
-import ssl
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,11 +14,12 @@ import uvicorn
 
 from pointctl import logs
 from pointctl.broker.options import mosquitto_accounts
-from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
 from pointctl.registry import keys
 from pointctl.registry.commands import opened
+from pointctl.server import metrics
 from pointctl.server.app import create_app
+from pointctl.server.tls import Certificate
 
 GRACE_S = 2  # for requests that are under way, and for boards to hang up
 
@@ -35,6 +35,8 @@ class Settings:
     key: Path
     mosquitto: tuple[str | None, Path | None, Path | None] = (None, None, None)
     mqtt_hook_token: str | None = field(default=None, repr=False)
+    metrics_port: int | None = None
+    trusted_proxies: tuple[str, ...] = ()  # whom they name is who asks
 
 
 def listen(settings: Settings, *, share: bool = False) -> socket.socket:
@@ -57,21 +59,25 @@ def serve(
     Then it accepts no more, and what is under way is finished within seconds. Raises
     PointctlError for a certificate, a database or a broker that cannot be used.
     """
-    context = tls(settings)
+    certificate = Certificate(settings.certificate, settings.key)
     with (
         mosquitto_accounts(*settings.mosquitto) as accounts,
         opened(settings.data) as database,
     ):
         claim_keys = keys.open_keys(DataFolder(settings.data))
         logs.configure()
+        if settings.metrics_port is not None:
+            metrics.start(database, certificate.path, settings.metrics_port)
+        token = settings.mqtt_hook_token
         config = uvicorn.Config(
-            create_app(database, claim_keys, accounts, settings.mqtt_hook_token),
-            ssl_context_factory=lambda _config, _default: context,
+            create_app(database, claim_keys, accounts, token, certificate),
+            ssl_context_factory=lambda _config, _default: certificate.context,
             log_config=None,
             log_level="warning",
             access_log=False,
             server_header=False,
-            proxy_headers=False,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=list(settings.trusted_proxies),
             timeout_graceful_shutdown=GRACE_S,
         )
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -104,22 +110,3 @@ class _Server(uvicorn.Server):
 
 def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
     sys.exit(0)
-
-
-def tls(settings: Settings) -> ssl.SSLContext:
-    """The context of a server. Raises PointctlError for what is no certificate."""
-    certificate, key = settings.certificate, settings.key
-    for path in (certificate, key):
-        if not path.is_file():
-            raise PointctlError(f"{path} is missing; run pointctl ca init")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # Boards resume no sessions, and these were two records on each new connection.
-    context.num_tickets = 0
-    try:
-        context.load_cert_chain(certificate, key)
-    except ssl.SSLError as error:
-        raise PointctlError(
-            f"{certificate} and {key} are no certificate with its key: {error.reason}"
-        ) from error
-    return context

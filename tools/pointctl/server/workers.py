@@ -10,8 +10,11 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from types import FrameType
@@ -21,7 +24,10 @@ import structlog
 
 from pointctl import logs
 from pointctl.errors import PointctlError
-from pointctl.server.serve import GRACE_S, Settings, listen, say_ready, serve, tls
+from pointctl.registry.commands import opened
+from pointctl.server import metrics
+from pointctl.server.serve import GRACE_S, Settings, listen, say_ready, serve
+from pointctl.server.tls import Certificate
 
 _START_S = 60  # until a process has to be ready
 _END_S = GRACE_S + 3  # until a process that was told to end is killed
@@ -76,10 +82,30 @@ def run(settings: Settings, count: int) -> NoReturn:
 
     Raises PointctlError where they cannot start, OSError for the address.
     """
-    tls(settings)
+    Certificate(settings.certificate, settings.key)  # or raise, before any starts
     logs.configure()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
+    with _counting(settings):
+        _run(dataclasses.replace(settings, metrics_port=None), count)
+
+
+@contextmanager
+def _counting(settings: Settings) -> Iterator[None]:
+    """Serve the metrics of all processes, which count into files of one folder."""
+    if settings.metrics_port is None:
+        yield
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="pointctl-metrics-") as folder,
+        opened(settings.data) as database,
+    ):
+        os.environ[metrics.SHARED] = folder  # the processes inherit it
+        metrics.start(database, settings.certificate, settings.metrics_port)
+        yield
+
+
+def _run(settings: Settings, count: int) -> NoReturn:
     workers: list[_Worker] = []
     try:
         for _ in range(count):

@@ -1,0 +1,65 @@
+"""GET /healthz and /readyz: for those who watch the server and send it requests."""
+
+from pathlib import Path
+from typing import Literal
+
+import structlog
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+from sqlalchemy import literal, select
+
+from pointctl import certificates
+from pointctl.errors import PointctlError
+from pointctl.registry import schema
+from pointctl.registry.database import Database
+
+_log = structlog.get_logger()
+
+
+class Readiness(BaseModel):
+    """Whether requests should be sent here, and what is known about it."""
+
+    status: Literal["ready", "not ready"]
+    database: Literal["ok", "unreachable", "wrong revision"]
+    certificate_days: int | None = Field(
+        description="until the certificate ends; boards refuse one that is over"
+    )
+
+
+def router(database: Database, certificate: Path | None) -> APIRouter:
+    """The endpoints; `certificate` is the file that is served, if there is one."""
+    made = APIRouter(tags=["health"])
+
+    @made.get("/healthz", summary="Tell whether the registry can be read")
+    def healthz() -> dict[str, str]:
+        with database.reading() as session:
+            session.execute(select(literal(1)))
+        return {"status": "ok"}
+
+    @made.get(
+        "/readyz",
+        summary="Tell whether boards can be answered",
+        responses={503: {"model": Readiness, "description": "Not now"}},
+    )
+    def readyz(response: Response) -> Readiness:
+        found = _database(database)
+        days = certificates.days_left(certificate) if certificate else None
+        ready = found == "ok" and (days is None or days >= 0)
+        response.status_code = 200 if ready else 503
+        return Readiness(
+            status="ready" if ready else "not ready",
+            database=found,
+            certificate_days=days,
+        )
+
+    return made
+
+
+def _database(database: Database) -> Literal["ok", "unreachable", "wrong revision"]:
+    try:
+        with database.reading() as session:
+            revision = schema.revision(session.connection())
+    except PointctlError as error:
+        _log.warning("not ready", exc_info=error)
+        return "unreachable"
+    return "ok" if revision == schema.head() else "wrong revision"
