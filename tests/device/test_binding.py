@@ -58,6 +58,7 @@ class Token(Bound):
         """16 random bytes as upper-case hex, reported when there is a connection."""
         self.wait(200)
         self.assertIsNone(self.binding.token)
+        self.assertEqual(self.log, [])
         self.connect()
         ((topic, found),) = self.sent()
         self.assertEqual((topic, found["method"]), (MATCH, "thing.awss.enrollee.match"))
