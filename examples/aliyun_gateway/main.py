@@ -39,7 +39,7 @@ def run(device):
     random = compat.binascii.hexlify(board.random(16)).decode()
     sub_devices = read_setup(board.DIR, "sub-devices.json")
     session = Session(access, received, say)
-    session.subscribe("/%suser/get" % session.topic)
+    session.subscribe(session.topic + "get")
     alink = Alink(session, device, board.random, say)
     binding = Binding(alink, access, lambda operation: say("notified", operation))
     gateway = Gateway(alink, permitted)
