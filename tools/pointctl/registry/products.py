@@ -25,6 +25,10 @@ _NEEDS_SECRET = "the policy product-secret needs a product secret"
 _GIVEN_CLIENT_ID = ("aliyun-token", "gizwits", "gizwits-classic")
 
 
+class UnknownProduct(PointctlError):
+    """No product has this key."""
+
+
 def add(
     database: Database,
     name: str,
@@ -189,9 +193,9 @@ def check_signs(product: Product) -> None:
 
 
 def check_exists(session: Session, product_key: str) -> None:
-    """Raise PointctlError if there is no such product."""
+    """Raise UnknownProduct if there is no such product."""
     if session.get(Product, product_key) is None:
-        raise PointctlError(f"no product {product_key}; see pointctl products list")
+        raise UnknownProduct(f"no product {product_key}; see pointctl products list")
 
 
 def any_needs_master(database: Database) -> bool:

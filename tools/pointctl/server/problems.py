@@ -16,6 +16,7 @@ from pointctl.registry.database import DatabaseError
 from pointctl.registry.devices import UnknownDevice
 from pointctl.registry.lifecycle import Changed
 from pointctl.registry.operators import UnknownOperator
+from pointctl.registry.products import UnknownProduct
 from pointctl.registry.tokens import UnknownToken
 
 _log = structlog.get_logger()
@@ -24,6 +25,7 @@ _log = structlog.get_logger()
 _STATUS: tuple[tuple[type[PointctlError], int], ...] = (
     (UnknownDevice, 404),
     (UnknownOperator, 404),
+    (UnknownProduct, 404),
     (UnknownToken, 404),
     (UnknownBatch, 404),
     (DatabaseError, 503),
@@ -64,7 +66,16 @@ class Problem(BaseModel):
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of the app with a problem."""
+    """Answer every error of the app with a problem, and describe it in OpenAPI."""
+    describe = app.openapi
+
+    def with_problem() -> dict[str, Any]:
+        page = describe()
+        schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        page["components"]["schemas"].update(schema.pop("$defs"), Problem=schema)
+        return page
+
+    app.openapi = with_problem  # type: ignore[method-assign]
     app.exception_handler(PointctlError)(_ours)
     app.exception_handler(HTTPException)(_http)
     app.exception_handler(RequestValidationError)(_invalid)

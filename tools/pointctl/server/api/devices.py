@@ -73,7 +73,7 @@ def add(
     response: Response,
 ) -> models.DeviceShown:
     row = devices.checked_row(1, new.imei, new.device_name)
-    result = devices.register(database, product_key, [row])
+    result = devices.register(database, product_key, [row], who=actor.name)
     if result.bad:
         raise PointctlError(result.bad[0].reason)
     if not result.added:

@@ -229,6 +229,10 @@ class ProductRow(BaseModel):
             "sign_method": None,
             "region": None,
             "instance_id": None,
+            "source": "mint",
+            "pool_warn_below": 100,
+            "open_batch": None,
+            "max_failures_per_s": 200,
             "created_at": "2026-11-02T08:30:00+00:00",
         }
     )
@@ -247,6 +251,12 @@ class ProductRow(BaseModel):
     sign_method: str | None
     region: str | None = Field(description="of Alibaba")
     instance_id: str | None = Field(description="of Alibaba")
+    source: Source = Field(description="where its credentials come from")
+    pool_warn_below: int = Field(description="credentials left in the pool")
+    open_batch: str | None = Field(
+        description="the batch that boards nobody knows are registered into"
+    )
+    max_failures_per_s: int = Field(description="then its boards are slowed down")
     created_at: datetime
 
 
@@ -284,6 +294,28 @@ class NewProduct(BaseModel):
     region: _Text | None = None
     instance_id: _Text | None = None
     with_secret: bool = Field(True, description="make a product secret")
+
+
+class ProductChange(BaseModel):
+    """What is to be different of a product; null leaves it to the boards."""
+
+    model_config = given({"mqtt_port": 8884})
+
+    name: str = Field("", min_length=1, max_length=100, pattern=PRINTABLE)
+    policy: Annotated[Policy, Field(strict=False)] = Policy.DEVICE_KEY
+    source: Annotated[Source, Field(strict=False)] = Source.MINT
+    mqtt_host: str = Field("", min_length=1, max_length=253, pattern=PRINTABLE)
+    mqtt_port: int | None = Field(None, ge=1, le=65535)
+    mqtt_ssl: bool | None = None
+    mqtt_qos: int = Field(0, ge=0, le=1)
+    clean_session: bool = False
+    keep_alive: int | None = Field(None, ge=0, le=65535, description="seconds")
+    auth: _Text | None = None
+    sign_method: _Text | None = None
+    region: _Text | None = None
+    instance_id: _Text | None = None
+    pool_warn_below: int = Field(0, ge=0, le=2**31 - 1)
+    max_failures_per_s: int = Field(1, ge=1, le=2**31 - 1)
 
 
 _DEVICE: dict[str, Any] = {

@@ -39,6 +39,23 @@ def add(new: models.NewProduct, actor: Caller, database: Db) -> models.ProductRo
     return models.ProductRow.model_validate(products.summary(made))
 
 
+@router.patch(
+    "/{product_key}",
+    summary="Change a product: boards are told at their next claim",
+    openapi_extra=needs(Role.ADMIN),
+    responses=responses(403, 404, 422),
+)
+def change(
+    product_key: models.ProductKey,
+    change: models.ProductChange,
+    actor: Caller,
+    database: Db,
+) -> models.ProductRow:
+    settings = change.model_dump(exclude_unset=True)
+    made = products.change(database, product_key, actor.name, **settings)
+    return models.ProductRow.model_validate(products.summary(made))
+
+
 @router.get(
     "/{product_key}/batches",
     summary="List the batches of a product, newest first",
