@@ -61,6 +61,8 @@ def test_problems(admin):
     reply = admin.delete("/api/v1/devices")
     problem(reply, 405)
     assert reply.headers["allow"] == "GET"
+    reply = admin.delete("/api/v1/operators")
+    assert reply.headers["allow"] == "GET, POST"
     unknown = f"/api/v1/products/{PRODUCT}/devices/{imei(99)}"
     assert "not registered" in problem(admin.get(unknown), 404)["detail"]
     body = {"name": "eve", "password": "too short!!", "more": 1}

@@ -46,7 +46,7 @@ def create_app(
     app.state.registry = registry
     issuer = Issuer(database, keys, broker_accounts)
     app.include_router(access.router(issuer, counted))
-    problems.install(app)
+    problems.install(app, api.ROUTERS)
     check_declared(api.ROUTERS)
     for router in api.ROUTERS:
         app.include_router(router)

@@ -1,23 +1,24 @@
 """Errors as problem details (RFC 9457), for the API and what nobody serves."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from pointctl.errors import PartlyFailed, PointctlError, Refused
-from pointctl.registry.batches import UnknownBatch
 from pointctl.registry.database import DatabaseError
 from pointctl.registry.devices import UnknownDevice
 from pointctl.registry.lifecycle import Changed
 from pointctl.registry.operators import UnknownOperator
-from pointctl.registry.products import UnknownProduct
+from pointctl.registry.products import UnknownBatch, UnknownProduct
 from pointctl.registry.tokens import UnknownToken
+from pointctl.server.roles import routes
 
 _log = structlog.get_logger()
 
@@ -65,8 +66,9 @@ class Problem(BaseModel):
     errors: list[Mistake] | None = Field(None, description="with 422 only")
 
 
-def install(app: FastAPI) -> None:
+def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
     """Answer every error of the app with a problem, and describe it in OpenAPI."""
+    app.state.problem_routers = routers
     describe = app.openapi
 
     def with_problem() -> dict[str, Any]:
@@ -124,16 +126,23 @@ async def _ours(_request: Request, error: Exception) -> Response:
     return problem(status, str(error))
 
 
-async def _http(_request: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    detail = error.detail
-    if detail == HTTPStatus(error.status_code).phrase:
-        return problem(error.status_code, None, _headers(error))
-    return problem(error.status_code, detail, _headers(error))
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(_allowed(request)) or headers["Allow"]
+    known = error.detail == HTTPStatus(error.status_code).phrase
+    return problem(error.status_code, None if known else error.detail, headers)
 
 
-def _headers(error: HTTPException) -> dict[str, str] | None:
-    return dict(error.headers) if error.headers else None
+def _allowed(request: Request) -> list[str]:
+    """All methods of a path; the framework tells those of its first route only."""
+    path = request.url.path
+    found: set[str] = set()
+    for route in routes(request.app.state.problem_routers):
+        if route.path_regex.match(path):
+            found |= route.methods or set()
+    return sorted(found)
 
 
 async def _invalid(_request: Request, error: Exception) -> Response:

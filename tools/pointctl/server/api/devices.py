@@ -19,7 +19,7 @@ router = APIRouter(
     prefix="/api/v1",
     tags=["devices"],
     dependencies=[Depends(caller)],
-    responses=responses(401, 403, 422),
+    responses=responses(400, 401, 403, 422),
 )
 _ONE = "/products/{product_key}/devices/{imei}"
 _IfMatch = Annotated[

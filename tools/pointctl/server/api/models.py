@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Path, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from point.mqttauth import SCHEMES
@@ -488,8 +488,16 @@ class BatchRow(BaseModel):
 
 
 _Quota = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
+def _text(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("a moment is text")  # for pydantic; what was sent is not told
+    return value
+
+
 # Strict, but a moment comes as text, as everything in JSON does.
-_Moment = Annotated[AwareDatetime, Field(strict=False)]
+_Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_text)]
 
 
 class NewBatch(BaseModel):

@@ -16,7 +16,7 @@ router = APIRouter(
     prefix="/api/v1/operators",
     tags=["operators"],
     dependencies=[Depends(caller)],
-    responses=responses(401, 403),
+    responses=responses(400, 401, 403),
 )
 
 

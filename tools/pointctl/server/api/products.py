@@ -15,7 +15,7 @@ router = APIRouter(
     prefix="/api/v1/products",
     tags=["products"],
     dependencies=[Depends(caller)],
-    responses=responses(401),
+    responses=responses(400, 401),
 )
 
 
