@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from point import __version__
+from pointctl.boards import commands as boards
 from pointctl.demo import commands as demo
+from pointctl.doctor import commands as doctor
 from pointctl.options import DATABASE
 from pointctl.registry import commands as registry
 from pointctl.registry import key_commands as keys
@@ -70,8 +72,10 @@ registry.devices_app.add_typer(lifecycle.app)
 app.add_typer(keys.app, name="keys")
 app.add_typer(upkeep.app, name="db")
 app.add_typer(operators.app, name="operators")
+app.add_typer(boards.app, name="boards")
 app.add_typer(server.ca_app, name="ca")
 app.add_typer(cipher.app, name="cipher")
 app.add_typer(mqtt.app, name="mqtt")
 app.command(epilog=server.SERVE_EXAMPLE)(server.serve)
+app.command(epilog=doctor.EXAMPLE)(doctor.doctor)
 app.command(epilog=demo.EXAMPLE)(demo.demo)
