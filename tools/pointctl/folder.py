@@ -48,8 +48,13 @@ class DataFolder:
 
 
 def private_folder(path: Path) -> None:
-    """Make a folder that only its owner may enter. One that exists is left as it is."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make a folder that only its owner may enter. One that exists is left as it is.
+
+    So are those above it that are missing: ca/ may come before the data folder.
+    """
+    if not path.parent.exists():
+        private_folder(path.parent)
+    path.mkdir(mode=0o700, exist_ok=True)
 
 
 @contextmanager

@@ -1,0 +1,254 @@
+"""pointctl doctor: a deployment that is well, and one fault after the other."""
+
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from serving import Finished
+
+from pointctl import certificates
+from pointctl.doctor import files
+from pointctl.doctor.findings import Level
+from pointctl.folder import DataFolder
+from pointctl.registry import keys, operators, products
+from pointctl.registry.database import open_database
+from pointctl.registry.models import AuditEntry, Policy, Role
+from pointctl.registry.vault import VARIABLE
+
+Pointctl = Callable[..., Finished]
+Levels = dict[str, set[str]]
+
+
+@pytest.fixture
+def well(data: DataFolder, monkeypatch: pytest.MonkeyPatch) -> DataFolder:
+    """A data folder in which nothing is weak."""
+    monkeypatch.setenv(VARIABLE, "5a" * 32)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    certificates.init(data.ca, ["provision.example.com"]).ca_key.unlink()
+    keys.create_master(data)
+    with open_database(data.registry) as database:
+        products.add(
+            database,
+            "Tracker",
+            policy=Policy.DEVICE_KEY,
+            product_key="pk",
+            mqtt_host="mqtt.test",
+            mqtt_ssl=True,
+        )
+        operators.add(database, "ann", Role.ADMIN, "a long pass phrase", "op")
+    (data.path / "copy").write_text("copy")
+    (data.path / "copy").chmod(0o600)
+    return data
+
+
+def examined(pointctl: Pointctl, data: DataFolder, *options: str | Path) -> Finished:
+    return pointctl("doctor", "--backup", data.path / "copy", *options)
+
+
+def levels(pointctl: Pointctl, data: DataFolder, *options: str | Path) -> Levels:
+    """The levels that each check came to."""
+    found: Levels = {}
+    for finding in examined(pointctl, data, "--json", *options).json:
+        assert finding["level"] == "ok" or finding["remedy"]
+        found.setdefault(finding["check"], set()).add(finding["level"])
+    return found
+
+
+def test_a_deployment_that_is_well(well: DataFolder, pointctl: Pointctl) -> None:
+    """Exit code 0, and it says what was looked at."""
+    done = examined(pointctl, well)
+    assert done.code == 0, done
+    assert "weak" not in done.out
+    assert {"certificate", "disk", "clock", "operators"} <= set(levels(pointctl, well))
+
+
+def test_nothing_there(data: DataFolder, pointctl: Pointctl) -> None:
+    """An empty folder is not looked over in silence, and nothing is made in it."""
+    done = pointctl("doctor")
+    assert done.code == 1
+    assert "registry.sqlite is not there" in done.out
+    assert not data.path.exists()
+
+
+def test_exit_code_for_what_is_only_weak(well: DataFolder, pointctl: Pointctl) -> None:
+    """4, as elsewhere for what was partly done."""
+    done = pointctl("doctor")
+    assert done.code == 4
+    assert "backup: unknown" in done.out
+    assert "1 weak" in done.err
+
+
+@pytest.mark.parametrize(
+    "name", ["claim-master", "registry.sqlite", "ca/server.key", "token"]
+)
+def test_files_that_others_may_read(
+    well: DataFolder, pointctl: Pointctl, name: str
+) -> None:
+    """Each of those with secrets; the hook's token, too."""
+    token = well.path / "token"
+    token.write_text("t" * 40)
+    token.chmod(0o600)
+    options = ("--mqtt-hook-token-file", token)
+    assert levels(pointctl, well, *options)["hook token"] == {"ok"}
+    (well.path / name).chmod(0o640)
+    assert "wrong" in levels(pointctl, well, *options)["file modes"]
+    assert examined(pointctl, well, *options).code == 1
+
+
+def test_the_folder_and_the_authority(well: DataFolder, pointctl: Pointctl) -> None:
+    """What gives an attacker more than needed."""
+    well.path.chmod(0o755)
+    certificates.init(well.ca, ["a.example.com"], force=True)
+    found = levels(pointctl, well)
+    assert found["file modes"] == {"weak"}
+    assert found["authority"] == {"weak"}
+
+
+@pytest.mark.parametrize(
+    ("days", "names", "check", "level"),
+    [
+        (10, ["a.example.com"], "certificate", "weak"),
+        (400, ["localhost", "127.0.0.1"], "certificate names", "weak"),
+    ],
+)
+def test_certificates(
+    well: DataFolder,
+    pointctl: Pointctl,
+    days: int,
+    names: list[str],
+    check: str,
+    level: str,
+) -> None:
+    """Those that end soon, and those that no board can verify."""
+    certificates.init(well.ca, names, days, force=True)
+    assert levels(pointctl, well)[check] == {level}
+
+
+def test_certificates_that_cannot_be_served(
+    well: DataFolder, pointctl: Pointctl
+) -> None:
+    """A key of another one; then none at all."""
+    server_key = well.ca / "server.key"
+    old = server_key.read_bytes()
+    certificates.init(well.ca, ["a.example.com"], force=True)
+    server_key.write_bytes(old)
+    assert levels(pointctl, well)["certificate"] == {"wrong"}
+    server_key.unlink()
+    assert levels(pointctl, well)["certificate"] == {"wrong"}
+
+
+def test_what_the_registry_holds(well: DataFolder, pointctl: Pointctl) -> None:
+    """Open products, credentials in the clear, nobody who could manage operators."""
+    with open_database(well.registry) as database:
+        products.add(
+            database,
+            "Old",
+            policy=Policy.OPEN,
+            product_key="open",
+            mqtt_host="mqtt.test",
+            mqtt_ssl=False,
+        )
+        operators.add(database, "bob", Role.ADMIN, "a long pass phrase", "op")
+        operators.change(database, "bob", "op", role=Role.VIEWER)
+    assert levels(pointctl, well)["operators"] == {"ok"}
+    with open_database(well.registry) as database, database.writing() as session:
+        session.connection().exec_driver_sql("UPDATE operators SET role = 'viewer'")
+    found = levels(pointctl, well)
+    assert found["product open"] == {"weak"}
+    assert found["operators"] == {"weak"}
+    out = examined(pointctl, well).out
+    assert "policy open" in out
+    assert "MQTT without TLS" in out
+
+
+def test_keys(
+    well: DataFolder, pointctl: Pointctl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside what they protect; lost; the claim master lost."""
+    monkeypatch.delenv(VARIABLE)
+    assert levels(pointctl, well)["database key"] == {"wrong"}
+    well.database_key.write_text("5a" * 32)
+    well.database_key.chmod(0o600)
+    assert levels(pointctl, well)["database key"] == {"weak"}
+    well.claim_master.unlink()
+    assert levels(pointctl, well)["claim master"] == {"wrong"}
+
+
+def test_an_old_revision(well: DataFolder, pointctl: Pointctl) -> None:
+    """It is not brought up to date by looking at it."""
+    with open_database(well.registry) as database, database.writing() as session:
+        statement = "UPDATE alembic_version SET version_num = '0001'"
+        session.connection().exec_driver_sql(statement)
+    for _ in range(2):
+        assert levels(pointctl, well)["database"] == {"wrong"}
+
+
+def test_the_clock(well: DataFolder, pointctl: Pointctl) -> None:
+    """What was done cannot be in the future."""
+    later = datetime.now(UTC) + timedelta(hours=1)
+    with open_database(well.registry) as database, database.writing() as session:
+        session.add(AuditEntry(at=later, who="op", what="x", subject="y"))
+    assert levels(pointctl, well)["clock"] == {"wrong"}
+
+
+def test_backups(well: DataFolder, pointctl: Pointctl) -> None:
+    """Old, and gone."""
+    copy = well.path / "copy"
+    os.utime(copy, (0, time.time() - 10 * 86400))
+    assert levels(pointctl, well)["backup"] == {"weak"}
+    copy.unlink()
+    assert levels(pointctl, well)["backup"] == {"wrong"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "level"),
+    [("nfs4", Level.WRONG), ("cifs", Level.WRONG), ("ext4", Level.OK)],
+)
+def test_disks(tmp_path: Path, kind: str, level: Level) -> None:
+    """The last mount above the file counts."""
+    mounts = tmp_path / "mounts"
+    folder = str(tmp_path).replace(" ", "\\040")
+    mounts.write_text(f"a / tmpfs rw 0 0\nserver:/b {folder} {kind} rw 0 0\n")
+    (found,) = files.disk(tmp_path / "registry.sqlite", mounts)
+    assert found.level is level
+    (found,) = files.disk(tmp_path / "registry.sqlite", tmp_path / "none")
+    assert found.level is Level.WEAK
+
+
+def test_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server needs none of its rights."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert [found.level for found in files.user()] == [Level.WEAK]
+
+
+def test_on_postgresql(
+    well: DataFolder,
+    pointctl: Pointctl,
+    postgres: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No disk to judge; the URL's password is not shown."""
+    url = postgres.new_database()
+    with open_database(url, well):
+        pass
+    monkeypatch.setenv("POINTCTL_DATABASE", url)
+    found = levels(pointctl, well)
+    assert found["database"] == {"ok"}
+    assert "disk" not in found
+    assert postgres.password not in examined(pointctl, well).out
+
+
+def test_a_database_elsewhere_that_is_not_verified() -> None:
+    """Said outright in its URL."""
+    from sqlalchemy import make_url
+
+    from pointctl.doctor import held
+
+    url = "postgresql://u@db.example.com/x"
+    assert not list(held._connection(make_url(url)))
+    (found,) = held._connection(make_url(f"{url}?sslmode=require"))
+    assert found.level is Level.WEAK

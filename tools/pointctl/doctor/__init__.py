@@ -1,0 +1,1 @@
+"""pointctl doctor: what is weak or wrong in a deployment, found by looking only."""

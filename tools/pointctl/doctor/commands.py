@@ -1,0 +1,89 @@
+"""pointctl doctor"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pointctl.certificates import CaFiles
+from pointctl.doctor import files, held
+from pointctl.doctor.findings import Finding, Level, ok, wrong
+from pointctl.errors import PartlyFailed, PointctlError
+from pointctl.folder import DataFolder
+from pointctl.options import DATA, Data, Json, chosen_database, print_json
+from pointctl.registry.database import existing_database
+from pointctl.server import hook_token
+
+EXAMPLE = "Example: pointctl doctor --backup /backup/registry.backup"
+
+
+def doctor(
+    certificate: Annotated[
+        Path | None, typer.Option(help="As of serve; else the one of ca init.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
+    mqtt_hook_token_file: Annotated[
+        Path | None, typer.Option(help="As of serve.")
+    ] = None,
+    backup: Annotated[
+        Path | None, typer.Option(help="The newest copy of the registry.")
+    ] = None,
+    data: Data = DATA,
+    as_json: Json = False,
+) -> None:
+    """Say what is weak in a deployment; exits with 1 if it is wrong, 4 if only weak."""
+    if (certificate is None) != (key is None):
+        raise typer.BadParameter("--certificate and --key go together")
+    folder = DataFolder(data)
+    own = CaFiles(folder.ca)
+    found = [
+        *files.user(),
+        *files.modes(folder, *(path for path in (key, mqtt_hook_token_file) if path)),
+        *files.certificate(certificate or own.server, key or own.server_key),
+        *_hook(mqtt_hook_token_file),
+        *_registry(data),
+        *files.backup(backup),
+    ]
+    if as_json:
+        print_json([vars(finding) for finding in found])
+    else:
+        print(*map(_lines, found), sep="\n")
+    _judge(found)
+
+
+def _lines(finding: Finding) -> str:
+    line = f"{finding.level:5}  {finding.check}: {finding.found}"
+    return f"{line}\n       next: {finding.remedy}" if finding.remedy else line
+
+
+def _judge(found: list[Finding]) -> None:
+    levels = [finding.level for finding in found]
+    if count := levels.count(Level.WRONG):
+        raise PointctlError(f"{count} wrong, {levels.count(Level.WEAK)} weak")
+    if count := levels.count(Level.WEAK):
+        raise PartlyFailed(f"{count} weak")
+
+
+def _hook(file: Path | None) -> Iterator[Finding]:
+    if file is None:
+        return
+    try:
+        hook_token.read_token(file)
+    except (PointctlError, OSError) as error:
+        yield wrong("hook token", str(error), "remove it, and restart the server")
+    else:
+        yield ok("hook token", str(file))
+
+
+def _registry(data: Path) -> Iterator[Finding]:
+    folder = DataFolder(data)
+    try:
+        database = existing_database(chosen_database(data), folder)
+    except PointctlError as error:
+        yield wrong("database", str(error), "name it with --data or --database")
+        return
+    with database:
+        if database.url.get_backend_name() == "sqlite":
+            yield from files.disk(Path(database.url.database or ""))
+        yield from held.registry(database, folder)
