@@ -2,10 +2,14 @@
 
 import hmac
 import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, NoReturn, Protocol
 
+import structlog
 from sqlalchemy import bindparam, update
 
 from point import protocol, seal
@@ -22,8 +26,10 @@ from pointctl.registry import (
 from pointctl.registry.credentials import Given
 from pointctl.registry.database import Database
 from pointctl.registry.keys import ClaimKeys
-from pointctl.registry.models import Device, Policy, PoolAlarm, Standing, State
+from pointctl.registry.models import Device, Policy, PoolAlarm, Standing, State, table
 from pointctl.registry.sources import NothingLeft
+
+_log = structlog.get_logger()
 
 _OUT = (State.REVOKED, State.RETIRED)
 _ANNOUNCED = (
@@ -65,6 +71,9 @@ class Answer:
     reason: str | None = None  # for the log only
 
 
+Alone = Callable[[], Answer]
+
+
 class Issuer:
     """Issues credentials from one registry. Threads may share it."""
 
@@ -88,32 +97,89 @@ class Issuer:
         DatabaseError, or what the broker raised: then the next request gets the same
         credential and tells the broker again.
         """
-        imei, product_key = request["imei"], request["productKey"]
-        with self._database.reading() as session:
-            board = devices.look_up(session.connection(), imei, product_key)
-        if board is not None and board.policy is Policy.OPEN and not request["ack"]:
-            return self._open(board, request, address)
+        (step,) = self.answer_all([(request, address)])
+        return step if isinstance(step, Answer) else step()
+
+    def answer_all(
+        self, asked: Sequence[tuple[dict[str, Any], str | None]]
+    ) -> list[Answer | Alone]:
+        """The same for several requests, with one transaction for all of them.
+
+        What takes longer, or concerns no other request, is still to be called, and
+        then raises as answer(). Raises DatabaseError.
+        """
+        names = [(request["imei"], request["productKey"]) for request, _ in asked]
+        with self._database.looking() as connection:
+            boards = devices.look_up_all(connection, names)
+        steps: list[Answer | Alone] = []
+        proven: dict[int, _Proven] = {}
+        for board, (request, address) in zip(boards, asked, strict=True):
+            try:
+                step = self._admit(board, request, address)
+            except Exception as error:  # of this one: the others have their answers
+                step = partial(_raised, error)
+            if isinstance(step, _Proven):
+                proven[len(steps)] = step
+                step = partial(self._judged_alone, step)
+            steps.append(step)
+        try:
+            for place, answer in self._judged(proven).items():
+                steps[place] = answer
+        except Exception:
+            # Nothing was committed. Whoever is not the cause is served alone.
+            _log.warning("a transaction failed", requests=len(proven), exc_info=True)
+        return steps
+
+    def _admit(
+        self, board: devices.Board | None, request: dict[str, Any], address: str | None
+    ) -> "_Proven | Answer | Alone":
+        """Who has proved what makes the request worth a transaction; or what else."""
+        if board and board.product.policy is Policy.OPEN and not request["ack"]:
+            return partial(self._open, board, request, address)
         key = self._genuine(board, request)
         if key is None:
             refused = Answer(protocol.BAD_SIGNATURE, reason=_why(board))
-            return self._limited(board, request, address, refused)
-        if board is None or (board.device_id is None and not board.open_batch):
+            return partial(self._limited, board, request, address, refused)
+        if board and board.device_id is not None:
+            return _Proven(board, request, key)
+        if board and board.product.open_batch:
+            return partial(self._taken_in, board, request, key)
+        return Answer(protocol.UNKNOWN_IMEI)
+
+    def _judged(self, proven: "Mapping[int, _Proven]") -> dict[int, Answer | Alone]:
+        """What they come to, in one transaction. If it raises, nothing was done."""
+        if not proven:
+            return {}
+        verdicts: dict[int, claims.Verdict] = {}
+        with self._database.sharing() as connection:
+            ids = sorted({each.board.device_id or 0 for each in proven.values()})
+            self._database.lock(connection, table(Device), ids)
+            for turn in _turns(proven):
+                asked = [(each.board, each.request) for each in turn.values()]
+                judged = claims.judge_all(connection, self._vault, asked)
+                verdicts.update(zip(turn, judged, strict=True))
+        answers: dict[int, Answer | Alone] = {}
+        for place, verdict in verdicts.items():
+            board, key = proven[place].board, proven[place].key
+            try:
+                answers[place] = self._told(board, verdict, key)
+            except Exception as error:  # of this one
+                answers[place] = partial(_raised, error)
+        return answers
+
+    def _judged_alone(self, proven: "_Proven") -> Answer:
+        step = self._judged({0: proven})[0]
+        return step if isinstance(step, Answer) else step()
+
+    def _taken_in(
+        self, board: devices.Board, request: dict[str, Any], key: bytes
+    ) -> Answer:
+        """A board that nobody has registered, where the product takes in such."""
+        with self._database.writing() as session:
+            found = batches.take_in(session.connection(), board, request["imei"])
+        if found is None:
             return Answer(protocol.UNKNOWN_IMEI)
-        try:
-            with self._database.writing() as session:
-                connection = session.connection()
-                if board.device_id is None:
-                    board = batches.take_in(connection, board, imei)
-                if board is None:
-                    return Answer(protocol.UNKNOWN_IMEI)
-                if request["ack"]:
-                    request_id = request["requestId"]
-                    claims.acknowledge(connection, board.device_id, request_id)
-                    return Answer(protocol.SUCCESS)
-                verdict = claims.judge(connection, self._vault, board, request)
-        except NothingLeft as error:
-            return self._empty(product_key, error)
-        return self._told(board, verdict, key)
+        return self._judged_alone(_Proven(found, request, key))
 
     def _genuine(
         self, board: devices.Board | None, request: dict[str, Any]
@@ -128,8 +194,8 @@ class Issuer:
         if request["ack"]:
             kind, time, given = "ack", 0, request["ack"]
         key = self._keys.derive(product_key, request["imei"])
-        if board is not None and board.policy is Policy.PRODUCT_SECRET:
-            key = (products.secret(self._vault, board) or "").encode()
+        if board is not None and board.product.policy is Policy.PRODUCT_SECRET:
+            key = (products.secret(self._vault, board.product) or "").encode()
         names = request["imei"], product_key, request_id or ""
         same = hmac.compare_digest(
             seal.sign(key, kind, *names, time), given or _NO_SIGNATURE
@@ -144,7 +210,7 @@ class Issuer:
         refused: Answer,
     ) -> Answer:
         """A refusal to whoever proved nothing, or the word to slow down."""
-        per_second = board.max_failures_per_s if board else limits.PER_PRODUCT
+        per_second = board.product.max_failures_per_s if board else limits.PER_PRODUCT
         charged = [
             limits.of_imei(request["imei"]),
             limits.of_product(request["productKey"] or "", per_second),
@@ -163,8 +229,7 @@ class Issuer:
         if board.device_id is None:
             refused = Answer(protocol.UNKNOWN_IMEI)
             return self._limited(board, request, address, refused)
-        with self._database.reading() as session:
-            connection = session.connection()
+        with self._database.looking() as connection:
             if address and (wait_s := limits.used_up(connection, address)):
                 return Answer(protocol.SLOW_DOWN, retry_after_s=wait_s)
             verdict = claims.again(connection, self._vault, board)
@@ -173,59 +238,93 @@ class Issuer:
                 with self._database.writing() as session:
                     verdict = claims.first(session.connection(), self._vault, board)
             except NothingLeft as error:
-                return self._empty(board.product_key, error)
-        return self._told(board, verdict, None)
+                return self._empty(board, str(error))
+        step = self._told(board, verdict, None)
+        return step if isinstance(step, Answer) else step()
 
     def _told(
         self, board: devices.Board, verdict: claims.Verdict, seal_key: bytes | None
-    ) -> Answer:
+    ) -> Answer | Alone:
         given = verdict.given
+        if verdict.code == protocol.POOL_EMPTY:
+            return partial(self._empty, board, verdict.reason)
         if given is None:
             return Answer(
                 verdict.code,
                 retry_after_s=verdict.retry_after_s,
                 reason=verdict.reason,
             )
-        of_product = given.product_secret or products.secret(self._vault, board)
+        product = board.product
+        of_product = given.product_secret or products.secret(self._vault, product)
         config = products.device_config(
-            board, given.device_name, given.device_secret, of_product
+            product, given.device_name, given.device_secret, of_product
         )
-        if self._broker_accounts is not None and not verdict.announced:
-            self._announce(self._broker_accounts, board, given, config)
-        return Answer(protocol.SUCCESS, config, seal_key)
+        answer = Answer(protocol.SUCCESS, config, seal_key)
+        if self._broker_accounts is None or verdict.announced:
+            return answer
+        return partial(self._announced, self._broker_accounts, board, given, answer)
 
-    def _empty(self, product_key: str, error: NothingLeft) -> Answer:
+    def _empty(self, board: devices.Board, reason: str | None) -> Answer:
         """The claim was undone; what is wrong is for an operator to know."""
+        product_key = board.product.product_key
         with self._database.writing() as session:
             pool.raise_alarm(session.connection(), product_key, PoolAlarm.EMPTY)
-        return Answer(
-            protocol.POOL_EMPTY, retry_after_s=_POOL_RETRY_S, reason=str(error)
-        )
+        return Answer(protocol.POOL_EMPTY, retry_after_s=_POOL_RETRY_S, reason=reason)
 
-    def _announce(
+    def _announced(
         self,
         broker_accounts: BrokerAccounts,
         board: devices.Board,
         given: Given,
-        config: products.DeviceConfig,
-    ) -> None:
-        password = mqtt_login.fixed_password(config)
+        answer: Answer,
+    ) -> Answer:
+        """The answer, once the broker knows the device."""
+        assert answer.config is not None
+        assert board.device_id is not None
+        product = board.product
+        password = mqtt_login.fixed_password(answer.config)
         with self._one_announcer:
-            with self._database.reading() as session:
-                connection = session.connection()
+            with self._database.looking() as connection:
                 if claims.is_announced(connection, board.device_id):
-                    return  # another request did it while this one waited
-            names = board.product_key, given.device_name
-            broker_accounts.allow(*names, password, board.auth)
+                    return answer  # another request did it while this one waited
+            names = product.product_key, given.device_name
+            broker_accounts.allow(*names, password, product.auth)
             values = {"id_": board.device_id, "now": datetime.now(UTC)}
-            with self._database.writing() as session:
-                connection = session.connection()
+            with self._database.sharing() as connection:
+                self._database.lock(connection, table(Device), [board.device_id])
                 told = connection.execute(_ANNOUNCED, values).rowcount
                 if given.standing is Standing.NEXT:
                     # Such a broker knows one password: the old one is worth nothing.
                     credentials.promote(connection, board.device_id)
             if not told:  # it was revoked meanwhile
                 broker_accounts.refuse(*names)
+        return answer
+
+
+@dataclass(frozen=True)
+class _Proven:
+    """A request of a registered device that was signed with its key."""
+
+    board: devices.Board
+    request: dict[str, Any]
+    key: bytes = field(repr=False)
+
+
+def _turns(proven: Mapping[int, _Proven]) -> list[dict[int, _Proven]]:
+    """In as few turns as can be, each device once a turn, in the order asked."""
+    turns: list[dict[int, _Proven]] = []
+    met: Counter[int | None] = Counter()
+    for place, each in proven.items():
+        turn = met[each.board.device_id]
+        met[each.board.device_id] += 1
+        if turn == len(turns):
+            turns.append({})
+        turns[turn][place] = each
+    return turns
+
+
+def _raised(error: Exception) -> NoReturn:
+    raise error
 
 
 def _why(board: devices.Board | None) -> str:

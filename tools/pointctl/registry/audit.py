@@ -7,11 +7,11 @@ from sqlalchemy import Connection, insert, select
 from sqlalchemy.orm import Session
 
 from pointctl.registry.database import Database
-from pointctl.registry.models import AuditEntry, Device, moment
+from pointctl.registry.models import AuditEntry, Device, moment, table
 
 SERVER = "server"
 
-_ADD = insert(AuditEntry)
+ADD = insert(table(AuditEntry))
 
 
 def record(
@@ -22,8 +22,15 @@ def record(
     note: str | None = None,
 ) -> None:
     """Add a device's entry, in the transaction that does what it tells of."""
+    connection.execute(ADD, entry(device_id, what, who, note))
+
+
+def entry(
+    device_id: int, what: str, who: str, note: str | None = None
+) -> dict[str, Any]:
+    """The values for ADD of a device's entry."""
     values = {"device_id": device_id, "what": what, "who": who[:64], "note": note}
-    connection.execute(_ADD, {**values, "at": datetime.now(UTC)})
+    return {**values, "at": datetime.now(UTC)}
 
 
 def record_once(connection: Connection, device_id: int, what: str, who: str) -> None:
@@ -39,7 +46,7 @@ def record_other(
 ) -> None:
     """The same for what is no device; `subject` is a kind and a name: "batch A7"."""
     values = {"subject": subject[:100], "what": what, "who": who[:64], "note": note}
-    connection.execute(_ADD, {**values, "at": datetime.now(UTC)})
+    connection.execute(ADD, {**values, "at": datetime.now(UTC)})
 
 
 def listed(

@@ -198,24 +198,24 @@ def take_in(
     request was faster, that is as well.
     """
     now = datetime.now(UTC)
-    batch = connection.execute(
-        _OPEN, {"product_key": board.product_key, "name": board.open_batch, "now": now}
-    ).one_or_none()
+    product = board.product
+    named = {"product_key": product.product_key, "name": product.open_batch}
+    batch = connection.execute(_OPEN, {**named, "now": now}).one_or_none()
     if batch is None:
         return None
-    device = {"product_key": board.product_key, "imei": imei, "device_name": imei}
+    device = {"product_key": product.product_key, "imei": imei, "device_name": imei}
     device.update(state=State.REGISTERED, batch_id=batch.id)
     device.update(created_at=now, created_by=audit.SERVER)
     is_new = False
     with suppress(IntegrityError), connection.begin_nested():
         connection.execute(insert(Device), device)
         is_new = True
-    found = devices.look_up(connection, imei, board.product_key)
+    found = devices.look_up(connection, imei, product.product_key)
     if found is None or found.device_id is None:
         return None
     if is_new:
         audit.record(
-            connection, found.device_id, "taken in", audit.SERVER, board.open_batch
+            connection, found.device_id, "taken in", audit.SERVER, product.open_batch
         )
     return found
 

@@ -23,18 +23,39 @@ with the device, and comes here only if its signature holds. The rules, in order
 
 import hmac
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, and_, bindparam, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    Update,
+    bindparam,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from point import protocol, seal
 from pointctl.registry import audit, batches, credentials, devices, pool
 from pointctl.registry.credentials import Given
-from pointctl.registry.models import Claim, ClaimState, Device, Policy, Source, State
+from pointctl.registry.models import (
+    Claim,
+    ClaimState,
+    Device,
+    Policy,
+    Source,
+    State,
+    table,
+)
+from pointctl.registry.sources import NothingLeft
 from pointctl.registry.vault import Vault
+from pointctl.registry.writes import Writes
 
 _log = structlog.get_logger()
 
@@ -50,9 +71,9 @@ REFUSED_STATES = {
     State.LOCKED: protocol.WAITING,
 }
 
-# Built once and run below the ORM. The device's row is locked by name for databases
-# that let several write at once.
-_LOCK_AND_READ = (
+# Built once, and below the ORM.
+_DEVICES, _CLAIMS = table(Device), table(Claim).c
+_READ = (
     select(
         *credentials.COLUMNS,
         Device.state,
@@ -63,36 +84,42 @@ _LOCK_AND_READ = (
         Device.busy_until,
         Device.doubts,
         Device.doubted_at,
-        Claim.id.label("claim_id"),
-        Claim.state.label("claim_state"),
-        Claim.first_seen,
     )
     .select_from(credentials.OF_DEVICE)
-    .join(
-        Claim,
-        and_(Claim.device_id == Device.id, Claim.request_id == bindparam("request_id")),
-        isouter=True,
-    )
-    .where(Device.id == bindparam("id_"))
-    .with_for_update(of=Device)
+    .where(Device.id.in_(bindparam("ids", expanding=True)))
 )
-_READ = (
-    select(*credentials.COLUMNS, Device.state, Device.announced_at)
-    .select_from(credentials.OF_DEVICE)
-    .where(Device.id == bindparam("id_"))
+_READ_CLAIMS = select(
+    _CLAIMS.id,
+    _CLAIMS.device_id,
+    _CLAIMS.request_id,
+    _CLAIMS.state,
+    _CLAIMS.first_seen,
+).where(
+    _CLAIMS.device_id.in_(bindparam("ids", expanding=True)),
+    or_(
+        _CLAIMS.state == ClaimState.OPEN,
+        _CLAIMS.request_id.in_(bindparam("request_ids", expanding=True)),
+    ),
 )
-_ADD_CLAIM = insert(Claim)
+_ADD = insert(table(Claim))
 _ANSWER_AGAIN = (
-    update(Claim)
-    .where(Claim.id == bindparam("id_"))
-    .values(answered=Claim.answered + 1, last_seen=bindparam("now"))
+    update(table(Claim))
+    .where(_CLAIMS.id == bindparam("id_"))
+    .values(answered=_CLAIMS.answered + 1, last_seen=bindparam("now"))
+)
+_SUPERSEDE = (
+    update(table(Claim))
+    .where(_CLAIMS.id == bindparam("id_"))
+    .values(state=ClaimState.SUPERSEDED, last_seen=bindparam("now"))
 )
 _CLOSE = (
-    update(Claim)
-    .where(Claim.device_id == bindparam("id_"), Claim.state == ClaimState.OPEN)
+    update(table(Claim))
+    .where(_CLAIMS.device_id == bindparam("id_"), _CLAIMS.state == ClaimState.OPEN)
     .values(state=bindparam("closed"), last_seen=bindparam("now"))
 )
-_ACKNOWLEDGE = _CLOSE.where(Claim.request_id == bindparam("request_id_"))
+_ACKNOWLEDGE = _CLOSE.where(_CLAIMS.request_id == bindparam("request_id_"))
+
+_Row = Row[*tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
@@ -106,34 +133,60 @@ class Verdict:
     reason: str | None = None  # for the log
 
 
-def judge(
-    connection: Connection, keys: Vault, board: devices.Board, request: dict[str, Any]
-) -> Verdict:
-    """Decide about a request whose signature holds, and write down what was decided.
+@dataclass
+class _Case:
+    """A claim, what the registry knows of its device, and what is to be written."""
 
-    `board` is devices.look_up()'s row. Call it in a writing transaction. Raises
-    NothingLeft: then that transaction has to be undone.
+    product: _Row
+    row: _Row  # of _READ
+    request: dict[str, Any]
+    own: _Row | None = None  # the claim of this id, of _READ_CLAIMS
+    open_ids: Sequence[int] = ()  # of its open claims: one, or none
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    changes: dict[str, Any] = field(default_factory=dict)  # of the device
+    writes: Writes = field(default_factory=Writes)
+
+    def note(self, what: str) -> None:
+        """Add an entry to the device's audit."""
+        self.writes.add(audit.ADD, audit.entry(self.row.id, what, audit.SERVER))
+
+    def all_writes(self) -> Writes:
+        """What is to be written, with the changes of the device."""
+        if self.changes:
+            names = frozenset(self.changes)
+            values = {f"new_{name}": value for name, value in self.changes.items()}
+            self.writes.add(_change(names), {"id_": self.row.id, **values})
+        return self.writes
+
+
+def judge_all(
+    connection: Connection,
+    keys: Vault,
+    asked: Sequence[tuple[devices.Board, dict[str, Any]]],
+) -> list[Verdict]:
+    """Decide about what boards ask and sign, and write down what was decided.
+
+    Claims and acknowledgements, each of another device; the transaction has these
+    devices to itself.
     """
-    now = datetime.now(UTC)
-    row = _locked(connection, board, request["requestId"])
-    if row.state in REFUSED_STATES:
-        return Verdict(REFUSED_STATES[row.state], reason=row.state.value)
-    ahead = row.busy_until - now if row.busy_until else timedelta()
-    wait = ahead - (_AT_ONCE - 1) * _EACH
-    if wait > timedelta():
-        seconds = math.ceil(wait.total_seconds())
-        return Verdict(protocol.SLOW_DOWN, retry_after_s=seconds)
-    changes: dict[str, Any] = {"busy_until": now + max(ahead, timedelta()) + _EACH}
-    verdict = _decide(connection, keys, board, row, request, now, changes)
-    connection.execute(
-        update(Device).where(Device.id == board.device_id).values(changes)
-    )
-    return verdict
+    writes = Writes()
+    verdicts: dict[int | None, Verdict] = {}
+    for board, request in asked:
+        if request["ack"]:
+            _acknowledge(writes, board, request)
+            verdicts[board.device_id] = Verdict(protocol.SUCCESS)
+    cases = _cases(connection, [each for each in asked if not each[1]["ack"]])
+    # Those of a batch one after the other: no two transactions lock crosswise.
+    for case in sorted(cases, key=lambda case: (case.row.batch_id or 0, case.row.id)):
+        verdicts[case.row.id] = _judge(connection, keys, case)
+        writes.include(case.all_writes())
+    writes.make(connection)
+    return [verdicts[board.device_id] for board, _ in asked]
 
 
 def again(connection: Connection, keys: Vault, board: devices.Board) -> Verdict | None:
     """What an open product's device is given, if it was before; None if not yet."""
-    row = connection.execute(_READ, {"id_": board.device_id}).one()
+    row = _read(connection, board.device_id)
     if row.state in REFUSED_STATES:
         return Verdict(REFUSED_STATES[row.state], reason=row.state.value)
     given = credentials.handed_out(keys, row)
@@ -143,114 +196,140 @@ def again(connection: Connection, keys: Vault, board: devices.Board) -> Verdict 
 def first(connection: Connection, keys: Vault, board: devices.Board) -> Verdict:
     """What an open product's device is given, made now unless somebody was faster.
 
-    Call it in a writing transaction. Raises NothingLeft, as judge().
+    Call it in a writing transaction. Raises NothingLeft: then it has to be undone.
     """
-    row = _locked(connection, board, "")
-    if row.state in REFUSED_STATES:
-        return Verdict(REFUSED_STATES[row.state], reason=row.state.value)
-    given = credentials.handed_out(keys, row)
-    if given is not None:
-        return Verdict(protocol.SUCCESS, given, _announced(row))
-    changes: dict[str, Any] = {}
-    given = _issue(connection, keys, board, row, datetime.now(UTC), changes)
+    found = again(connection, keys, board)
+    if found is not None:
+        return found
+    case = _Case(board.product, _read(connection, board.device_id), {})
+    given = _issue(connection, keys, case)
     if given is None:
         return Verdict(protocol.WAITING, reason="batch closed")
-    connection.execute(
-        update(Device).where(Device.id == board.device_id).values(changes)
-    )
+    case.all_writes().make(connection)
     return Verdict(protocol.SUCCESS, given)
 
 
 def is_announced(connection: Connection, device_id: int) -> bool:
     """Whether the broker has been told of what the device is given."""
-    return _announced(connection.execute(_READ, {"id_": device_id}).one())
+    return _announced(_read(connection, device_id))
 
 
-def _locked(
-    connection: Connection, board: devices.Board, request_id: str
-) -> Row[*tuple[Any, ...]]:
-    values = {"id_": board.device_id, "request_id": request_id}
-    return connection.execute(_LOCK_AND_READ, values).one()
-
-
-def _announced(row: Row[*tuple[Any, ...]]) -> bool:
-    return row.announced_at is not None and row.next_secret is None
-
-
-def _issue(
-    connection: Connection,
-    keys: Vault,
-    board: devices.Board,
-    row: Row[*tuple[Any, ...]],
-    now: datetime,
-    changes: dict[str, Any],
-) -> Given | None:
-    """The device's first credential; None where its batch is closed.
-
-    `changes` gets what that changes of the device.
-    """
-    if row.enrolled_at is None:
-        if row.batch_id and not batches.count_one_more(connection, row.batch_id, now):
-            audit.record_once(connection, row.id, "batch closed", audit.SERVER)
-            return None
-        changes["enrolled_at"] = now
-    given = credentials.issue(connection, keys, board.source, row, now)
-    changes.update(state=State.ISSUED, issued_at=now, device_name=given.device_name)
-    audit.record(connection, row.id, "issued", audit.SERVER)
-    if board.source is Source.POOL:
-        pool.watch(connection, board)
-    return given
-
-
-def acknowledge(connection: Connection, device_id: int, request_id: str) -> None:
-    """The board has the credential: its request id is spent. Again changes nothing."""
-    values = {"id_": device_id, "request_id_": request_id}
-    values["closed"] = ClaimState.ACKNOWLEDGED
-    connection.execute(_ACKNOWLEDGE, {**values, "now": datetime.now(UTC)})
-
-
-def close(connection: Connection, device_id: int, closed: ClaimState) -> bool:
-    """End the device's open claim as `closed`; whether there was one."""
+def close(connection: Connection, device_id: int, closed: ClaimState) -> None:
+    """End the device's open claim as `closed`, if it has one."""
     values = {"id_": device_id, "closed": closed, "now": datetime.now(UTC)}
-    return connection.execute(_CLOSE, values).rowcount > 0
+    connection.execute(_CLOSE, values)
 
 
-def _decide(
-    connection: Connection,
-    keys: Vault,
-    board: devices.Board,
-    row: Row[*tuple[Any, ...]],
-    request: dict[str, Any],
-    now: datetime,
-    changes: dict[str, Any],
-) -> Verdict:
-    """Rules 3 to 5; what they change of the device is added to `changes`."""
+def _acknowledge(writes: Writes, board: devices.Board, request: dict[str, Any]) -> None:
+    """The board has the credential: its request id is spent. Again changes nothing."""
+    values = {"id_": board.device_id, "request_id_": request["requestId"]}
+    values.update(closed=ClaimState.ACKNOWLEDGED, now=datetime.now(UTC))
+    writes.add(_ACKNOWLEDGE, values)
+
+
+def _read(connection: Connection, device_id: int | None) -> _Row:
+    return connection.execute(_READ, {"ids": [device_id]}).one()
+
+
+def _cases(
+    connection: Connection, asked: Sequence[tuple[devices.Board, dict[str, Any]]]
+) -> list[_Case]:
+    if not asked:
+        return []
+    ids = devices.padded([board.device_id for board, _ in asked])
+    request_ids = devices.padded([request["requestId"] for _, request in asked])
+    rows = {row.id: row for row in connection.execute(_READ, {"ids": ids})}
+    own: dict[tuple[int | None, str], _Row] = {}
+    open_ids: dict[int | None, list[int]] = {}
+    values = {"ids": ids, "request_ids": request_ids}
+    for claim in connection.execute(_READ_CLAIMS, values):
+        own[claim.device_id, claim.request_id] = claim
+        if claim.state is ClaimState.OPEN:
+            open_ids.setdefault(claim.device_id, []).append(claim.id)
+    return [
+        _Case(
+            board.product,
+            row=rows[board.device_id],
+            request=request,
+            own=own.get((board.device_id, request["requestId"])),
+            open_ids=open_ids.get(board.device_id, ()),
+        )
+        for board, request in asked
+    ]
+
+
+def _judge(connection: Connection, keys: Vault, case: _Case) -> Verdict:
+    """Rules 1 and 2, and the others where they are kept."""
+    row, now = case.row, case.now
+    if row.state in REFUSED_STATES:
+        return Verdict(REFUSED_STATES[row.state], reason=row.state.value)
+    ahead = row.busy_until - now if row.busy_until else timedelta()
+    wait = ahead - (_AT_ONCE - 1) * _EACH
+    if wait > timedelta():
+        seconds = math.ceil(wait.total_seconds())
+        return Verdict(protocol.SLOW_DOWN, retry_after_s=seconds)
+    case.changes["busy_until"] = now + max(ahead, timedelta()) + _EACH
+    if case.product.source is Source.MINT:
+        return _decide(connection, keys, case)
+    try:
+        with connection.begin_nested():
+            return _decide(connection, keys, case)
+    except NothingLeft as error:
+        case.changes, case.writes = {}, Writes()
+        return Verdict(protocol.POOL_EMPTY, reason=str(error))
+
+
+def _decide(connection: Connection, keys: Vault, case: _Case) -> Verdict:
+    """Rules 3 to 5."""
+    row, own, now, request = case.row, case.own, case.now, case.request
     given = credentials.handed_out(keys, row)
-    if row.claim_id is not None:
-        if row.claim_state is not ClaimState.OPEN or row.first_seen < now - WINDOW:
+    if own is not None:
+        if own.state is not ClaimState.OPEN or own.first_seen < now - WINDOW:
             return Verdict(protocol.REPLAYED)
-        connection.execute(_ANSWER_AGAIN, {"id_": row.claim_id, "now": now})
+        case.writes.add(_ANSWER_AGAIN, {"id_": own.id, "now": now})
         return Verdict(protocol.SUCCESS, given, _announced(row))
-    by_secret = board.policy is Policy.PRODUCT_SECRET
+    by_secret = case.product.policy is Policy.PRODUCT_SECRET
     if by_secret and given and not _proven(credentials.secrets(keys, row), request):
         reopened = row.reopened_at and row.reopened_at > now - WINDOW
         if not reopened:
-            _doubt(connection, board, row, now, changes, "second identity")
+            _doubt(case, "second identity")
             return Verdict(protocol.ALREADY_ISSUED, reason="no proof")
-        changes["reopened_at"] = None
-    replaced = close(connection, row.id, ClaimState.SUPERSEDED)
-    if replaced and not by_secret:
-        _doubt(connection, board, row, now, changes, "claim superseded")
-        if changes.get("state") is State.QUARANTINED:
+        case.changes["reopened_at"] = None
+    for claim_id in case.open_ids:
+        case.writes.add(_SUPERSEDE, {"id_": claim_id, "now": now})
+    if case.open_ids and not by_secret:
+        _doubt(case, "claim superseded")
+        if case.changes.get("state") is State.QUARANTINED:
             return Verdict(protocol.WAITING, reason="in quarantine from now on")
     if given is None:
-        given = _issue(connection, keys, board, row, now, changes)
+        given = _issue(connection, keys, case)
         if given is None:
             return Verdict(protocol.WAITING, reason="batch closed")
     claim = {"device_id": row.id, "request_id": request["requestId"]}
     claim.update(state=ClaimState.OPEN, answered=1, first_seen=now, last_seen=now)
-    connection.execute(_ADD_CLAIM, claim)
+    case.writes.add(_ADD, claim)
     return Verdict(protocol.SUCCESS, given, _announced(row))
+
+
+def _issue(connection: Connection, keys: Vault, case: _Case) -> Given | None:
+    """The device's first credential; None where its batch is closed."""
+    row, now, source = case.row, case.now, case.product.source
+    if row.enrolled_at is None:
+        if row.batch_id and not batches.count_one_more(connection, row.batch_id, now):
+            audit.record_once(connection, row.id, "batch closed", audit.SERVER)
+            return None
+        case.changes["enrolled_at"] = now
+    given = credentials.issue(connection, keys, source, row, now, case.writes)
+    name = given.device_name
+    case.changes.update(state=State.ISSUED, issued_at=now, device_name=name)
+    case.note("issued")
+    if source is Source.POOL:
+        pool.watch(connection, case.product)
+    return given
+
+
+def _announced(row: _Row) -> bool:
+    return row.announced_at is not None and row.next_secret is None
 
 
 def _proven(secrets: list[str], request: dict[str, Any]) -> bool:
@@ -263,22 +342,21 @@ def _proven(secrets: list[str], request: dict[str, Any]) -> bool:
     return found
 
 
-def _doubt(
-    connection: Connection,
-    board: devices.Board,
-    row: Row[*tuple[Any, ...]],
-    now: datetime,
-    changes: dict[str, Any],
-    what: str,
-) -> None:
-    audit.record(connection, board.device_id, what, audit.SERVER)
+def _doubt(case: _Case, what: str) -> None:
+    row, now, changes = case.row, case.now, case.changes
+    case.note(what)
     if row.doubted_at is None or row.doubted_at < now - _DOUBT_WINDOW:
         changes.update(doubts=1, doubted_at=now)
     else:
         changes["doubts"] = row.doubts + 1
-    if changes["doubts"] >= _DOUBTS[board.policy]:
+    if changes["doubts"] >= _DOUBTS[case.product.policy]:
         changes["state"] = State.QUARANTINED
-        audit.record(connection, board.device_id, "quarantined", audit.SERVER)
-        _log.warning(
-            "quarantined", product_key=board.product_key, device=board.device_id
-        )
+        case.note("quarantined")
+        _log.warning("quarantined", product_key=row.product_key, device=row.id)
+
+
+@cache
+def _change(names: frozenset[str]) -> Update:
+    """The update of these columns of a device, from new_… values."""
+    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+    return update(_DEVICES).where(_DEVICES.c.id == bindparam("id_")).values(values)

@@ -13,10 +13,11 @@ from sqlalchemy import Connection, Row, and_, bindparam, insert, select, update
 from sqlalchemy.orm import aliased, outerjoin
 
 from pointctl.registry import audit, encryption, vault
-from pointctl.registry.models import Credential, Device, Source, Standing
+from pointctl.registry.models import Credential, Device, Source, Standing, table
 from pointctl.registry.pool import Pool
 from pointctl.registry.sources import CredentialSource, Mint
 from pointctl.registry.vault import PRODUCT, Vault
+from pointctl.registry.writes import Writes
 
 SOURCES: dict[Source, CredentialSource] = {Source.MINT: Mint(), Source.POOL: Pool()}
 
@@ -44,7 +45,7 @@ OF_DEVICE = outerjoin(
     and_(_NEXT.device_id == Device.id, _NEXT.standing == Standing.NEXT),
 )
 _READ = select(*COLUMNS).select_from(OF_DEVICE).where(Device.id == bindparam("id_"))
-_ADD = insert(Credential)
+_ADD = insert(table(Credential))
 _WIPED = {"standing": None, "encrypted_secret": None, "encrypted_product_secret": None}
 _RETIRE = (
     update(Credential)
@@ -105,15 +106,16 @@ def issue(
     source: Source,
     row: Row[*tuple[Any, ...]],
     now: datetime,
+    writes: Writes,
 ) -> Given:
     """Give a device without a credential one of its product's source.
 
-    Raises NothingLeft.
+    What remains to be written is added to `writes`. Raises NothingLeft.
     """
     taken = SOURCES[source].take(connection, keys, row, now)
     name = taken.device_name or row.device_name
     given = Given(name, taken.device_secret, taken.product_secret)
-    _add(connection, keys, row.id, source, given, row.key_id, now)
+    writes.add(_ADD, _values(keys, row.id, source, given, row.key_id, now))
     return given
 
 
@@ -129,7 +131,8 @@ def add_next(
     row = read(connection, device.id)
     taken = SOURCES[source].take(connection, keys, row, now)
     given = Given(device.device_name, taken.device_secret, standing=Standing.NEXT)
-    _add(connection, keys, device.id, source, given, row.key_id, now)
+    values = _values(keys, device.id, source, given, row.key_id, now)
+    connection.execute(_ADD, values)
 
 
 def promote(connection: Connection, device_id: int) -> bool:
@@ -156,17 +159,16 @@ def _drop_next(connection: Connection, device_id: int, now: datetime) -> None:
     connection.execute(change, {"id_": device_id, "now": now})
 
 
-def _add(
-    connection: Connection,
+def _values(
     keys: Vault,
     device_id: int,
     source: Source,
     given: Given,
     key_id: str,
     now: datetime,
-) -> None:
+) -> dict[str, Any]:
     of_product = given.product_secret
-    values = {
+    return {
         "device_id": device_id,
         "standing": given.standing,
         "source": source,
@@ -177,4 +179,3 @@ def _add(
         and keys.encrypt(of_product, key_id, vault.of_device(device_id, PRODUCT)),
         "created_at": now,
     }
-    connection.execute(_ADD, values)

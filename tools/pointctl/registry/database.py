@@ -1,13 +1,13 @@
 """The registry's database: SQLite or PostgreSQL, and only this module asks which."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from sqlalchemy import URL, Connection, Engine, make_url
+from sqlalchemy import URL, Connection, Engine, Table, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlalchemy.orm import Session
@@ -28,6 +28,9 @@ class _Kind(Protocol):
     """What the modules of the two databases have in common."""
 
     def make_engine(self, url: URL) -> Engine: ...
+    def lock(
+        self, connection: Connection, table: Table, ids: Sequence[int]
+    ) -> None: ...
     def faults(self, connection: Connection) -> list[str]: ...
     def back_up(self, url: URL, path: Path) -> None: ...
     def overwrite_what_was_deleted(self, engine: Engine) -> None: ...
@@ -100,10 +103,14 @@ class Database:
         # grows: under load it multiplied the slowest replies by seven.
         lock: AbstractContextManager[object] = threading.Lock()
         self._one_writer = lock if on_sqlite else nullcontext()
-        # Each read of PostgreSQL would see another moment, were it not told to.
-        moment = {} if on_sqlite else {"isolation_level": "REPEATABLE READ"}
         options = self._engine.execution_options
-        self._reading = options(pointctl="reading", **moment)
+        if on_sqlite:
+            self._looking = options(pointctl="looking")
+            self._reading = options(pointctl="reading")
+        else:
+            # Elsewhere each statement of a transaction sees another moment.
+            self._looking = options(isolation_level="AUTOCOMMIT")
+            self._reading = options(isolation_level="REPEATABLE READ")
         self._writing = options(pointctl="writing")
         self._sharing = options(pointctl="sharing")
 
@@ -160,6 +167,12 @@ class Database:
             yield session
 
     @contextmanager
+    def looking(self) -> Iterator[Connection]:
+        """For single queries, each of its own moment. Raises DatabaseError."""
+        with self._translated(), self._looking.connect() as connection:
+            yield connection
+
+    @contextmanager
     def writing(self) -> Iterator[Session]:
         """One transaction, alone from its first read on; committed when the block ends.
 
@@ -177,11 +190,18 @@ class Database:
     def sharing(self) -> Iterator[Connection]:
         """One transaction that may run beside others like it, but beside no writing().
 
-        It locks the rows that it decides by, always in the order of their ids, before
-        it reads them. On SQLite it is alone all the same. Raises DatabaseError.
+        It has to lock() what it decides by. On SQLite it is alone all the same. Raises
+        DatabaseError.
         """
         with self._translated(), self._one_writer, self._sharing.begin() as connection:
             yield connection
+
+    def lock(self, connection: Connection, table: Table, ids: Sequence[int]) -> None:
+        """Have rows to itself until the end of a sharing(); read them afterwards.
+
+        All that it needs of a table at once, or two of them could wait for each other.
+        """
+        self._kind.lock(connection, table, ids)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import Connection, and_, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 from sqlalchemy.orm import Session, joinedload
 
 from point import credentials
@@ -22,30 +22,22 @@ from pointctl.registry.models import Device, Policy, Product, State, moment
 
 _CHUNK = 500  # rows a query; some builds of SQLite take no more than 999 values
 
-# What a board's request needs of the registry, in one read. Built once, and columns
-# rather than objects: every request of every board runs it, and it takes a third.
-_LOOKUP = select(
-    *(column for column in Product.__table__.c if column.name != "created_at"),
-    Device.id.label("device_id"),
-    Device.device_name,
-    Device.state,
+# What boards' requests need of the registry, in two reads. Built once, and columns
+# rather than objects: every request of every board runs them.
+_DEVICES = select(Device.id, Device.imei, Device.product_key).where(
+    Device.imei.in_(bindparam("imeis", expanding=True))
 )
-_IN_PRODUCT = _LOOKUP.join_from(
-    Product,
-    Device,
-    and_(
-        Device.product_key == Product.product_key,
-        Device.imei == bindparam("imei"),
-    ),
-    isouter=True,
-).where(Product.product_key == bindparam("product_key"))
-_IN_OPEN_PRODUCTS = _LOOKUP.join_from(Device, Product).where(
-    Device.imei == bindparam("imei"), Product.policy == Policy.OPEN
-)
+_PRODUCTS = select(
+    *(column for column in Product.__table__.c if column.name != "created_at")
+).where(Product.product_key.in_(bindparam("keys", expanding=True)))
 
 
-# A row of _LOOKUP: the product's columns, and the device's, which may all be None.
-Board = sqlalchemy.Row[*tuple[Any, ...]]
+@dataclass(frozen=True)
+class Board:
+    """What a board's request is judged by: its product's columns, and its device."""
+
+    product: sqlalchemy.Row[*tuple[Any, ...]]
+    device_id: int | None  # None: not registered
 
 
 class UnknownDevice(PointctlError):
@@ -176,15 +168,44 @@ def _register_chunk(
 
 
 def look_up(connection: Connection, imei: str, product_key: str | None) -> Board | None:
-    """What a board's request is judged by.
+    """What one board's request is judged by, as look_up_all()."""
+    return look_up_all(connection, [(imei, product_key)])[0]
 
-    A product without this device has None for the device's columns. Without a product
-    key the IMEI must be registered under one open product. None if there is nothing.
+
+def look_up_all(
+    connection: Connection, boards: Sequence[tuple[str, str | None]]
+) -> list[Board | None]:
+    """What the requests of boards are judged by, from their IMEIs and product keys.
+
+    Without a product key the IMEI must be registered under one open product. None if
+    there is nothing. Whatever there is, it is two reads.
     """
-    values = {"imei": imei, "product_key": product_key}
-    query = _IN_OPEN_PRODUCTS if product_key is None else _IN_PRODUCT
-    found = connection.execute(query, values).all()
-    return found[0] if len(found) == 1 else None
+    imeis_given = padded([imei for imei, _ in boards])
+    by_imei: dict[str, dict[str, int]] = {}
+    for row in connection.execute(_DEVICES, {"imeis": imeis_given}):
+        by_imei.setdefault(row.imei, {})[row.product_key] = row.id
+    keys = {key for _, key in boards if key is not None}
+    keys.update(*(by_imei.get(imei, {}) for imei, key in boards if key is None))
+    rows = connection.execute(_PRODUCTS, {"keys": padded(sorted(keys) or [""])})
+    by_key = {row.product_key: row for row in rows}
+    return [_board(by_key, by_imei.get(imei, {}), key) for imei, key in boards]
+
+
+def _board(
+    by_key: dict[str, sqlalchemy.Row[*tuple[Any, ...]]],
+    ids: dict[str, int],
+    product_key: str | None,
+) -> Board | None:
+    if product_key is None:
+        keys = [key for key in ids if by_key[key].policy is Policy.OPEN]
+        product_key = keys[0] if len(keys) == 1 else None
+    product = by_key.get(product_key or "")
+    return Board(product, ids.get(product.product_key)) if product else None
+
+
+def padded(values: list[Any]) -> list[Any]:
+    """The last value repeated, up to a power of two: databases prepare few queries."""
+    return values + values[-1:] * ((1 << (len(values) - 1).bit_length()) - len(values))
 
 
 def find(session: Session, imei: str, product_key: str | None = None) -> Device:

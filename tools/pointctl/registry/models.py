@@ -12,6 +12,7 @@ from sqlalchemy import (
     Index,
     MetaData,
     String,
+    Table,
     TypeDecorator,
     UniqueConstraint,
     and_,
@@ -141,6 +142,13 @@ class Base(DeclarativeBase):
         Source: _words(Source),
         Standing: _words(Standing),
     }
+
+
+def table(model: type[Base]) -> Table:
+    """The table of a model, for statements below the ORM: they take a third less."""
+    found = model.__table__
+    assert isinstance(found, Table)
+    return found
 
 
 class Product(Base):

@@ -8,10 +8,20 @@ the fleet waiting.
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    Table,
+    create_engine,
+    event,
+    inspect,
+    select,
+)
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 
@@ -51,6 +61,16 @@ def make_engine(url: URL) -> Engine:
     event.listen(engine, "begin", _begin)
     event.listen(engine, "handle_error", _leave_out_values)
     return engine
+
+
+def lock(connection: Connection, table: Table, ids: Sequence[int]) -> None:
+    """Lock rows until the end of the transaction, in the order of their ids.
+
+    By a statement of its own: one that waits for a lock still sees the other tables as
+    they were before it.
+    """
+    rows = select(table.c.id).where(table.c.id.in_(ids)).order_by(table.c.id)
+    connection.execute(rows.with_for_update(key_share=True)).all()
 
 
 def faults(connection: Connection) -> list[str]:

@@ -5,11 +5,12 @@ WAL, so that readers never wait; one writer at a time in all of the machine.
 
 import os
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
 
 from pointctl.errors import PointctlError
 from pointctl.folder import private_folder
@@ -17,6 +18,7 @@ from pointctl.folder import private_folder
 _BUSY_S = 10  # how long to wait for another process that is writing
 
 _BEGIN = {
+    "looking": "",  # each statement sees its own moment
     "reading": "BEGIN",
     # A deferred transaction that starts to write later may fail at once as busy.
     "writing": "BEGIN IMMEDIATE",
@@ -50,8 +52,13 @@ def _configure(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    mode = connection.get_execution_options().get("pointctl", "reading")
-    connection.exec_driver_sql(_BEGIN[mode])
+    statement = _BEGIN[connection.get_execution_options().get("pointctl", "reading")]
+    if statement:
+        connection.exec_driver_sql(statement)
+
+
+def lock(connection: Connection, table: Table, ids: Sequence[int]) -> None:
+    """Nothing: who writes is alone."""
 
 
 def faults(connection: Connection) -> list[str]:

@@ -1,8 +1,11 @@
 """POST /v1/access: what a board asks, and what it is answered."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter, time
+from typing import Any
 
 import structlog
 from fastapi import APIRouter, Request, Response
@@ -11,14 +14,16 @@ from fastapi.concurrency import run_in_threadpool
 from point import protocol, protocol_server
 from point.errors import PointError
 from point.imei import masked
-from pointctl.registry.access import Answer, Issuer
+from pointctl.registry.access import Alone, Answer, Issuer
 from pointctl.registry.refusals import Counted
 from pointctl.server import metrics, wire
 from pointctl.server.body import whole_body
+from pointctl.server.gathered import Gathered
 
 _log = structlog.get_logger()
 
-
+_THREADS = 2  # one prepares what it will write while the other commits
+_AT_ONCE = 64  # requests in one transaction at most
 _RETRY_AFTER_S = 30  # when it was our fault; boards add a random share
 
 
@@ -38,6 +43,7 @@ class _Reply:
 def router(issuer: Issuer, refused: Counted) -> APIRouter:
     """The endpoint of boards; what is refused is counted."""
     made = APIRouter()
+    replies = Gathered(partial(_replies, issuer), _THREADS, _AT_ONCE)
 
     @made.post(
         "/v1/access",
@@ -51,7 +57,8 @@ def router(issuer: Issuer, refused: Counted) -> APIRouter:
         body = await whole_body(request)
         try:
             address = request.client.host if request.client else None
-            reply = await run_in_threadpool(_reply, issuer, body, address)
+            step = await replies((body, address))
+            reply = step if isinstance(step, _Reply) else await run_in_threadpool(step)
         except Exception as error:  # whatever it is, the board can read the reply
             _log.error("access failed", exc_info=error)
             failed = Answer(protocol.INTERNAL, retry_after_s=_RETRY_AFTER_S)
@@ -75,13 +82,42 @@ def router(issuer: Issuer, refused: Counted) -> APIRouter:
     return made
 
 
-def _reply(issuer: Issuer, body: bytes, address: str | None) -> _Reply:
+def _replies(
+    issuer: Issuer, asked: list[tuple[bytes, str | None]]
+) -> list[_Reply | Callable[[], _Reply]]:
+    """The replies to bodies from addresses; those that take longer are to be called."""
+    found = [(_decoded(body), address) for body, address in asked]
+    requests = [
+        (request, address)
+        for request, address in found
+        if not isinstance(request, _Reply)
+    ]
+    steps = iter(issuer.answer_all(requests))
+    return [
+        request if isinstance(request, _Reply) else _next(request, next(steps))
+        for request, _ in found
+    ]
+
+
+def _decoded(body: bytes) -> dict[str, Any] | _Reply:
+    """The request, or the reply to what is none."""
     try:
-        request = protocol_server.decode_request(body)
+        request: dict[str, Any] = protocol_server.decode_request(body)
     except PointError as error:
         refused = Answer(protocol.BAD_REQUEST)
         return _Reply(refused.code, _encoded(refused, None), reason=error.detail)
-    answer = issuer.answer(request, address)
+    return request
+
+
+def _next(
+    request: dict[str, Any], step: Answer | Alone
+) -> _Reply | Callable[[], _Reply]:
+    if isinstance(step, Answer):
+        return _reply(request, step)
+    return lambda: _reply(request, step())
+
+
+def _reply(request: dict[str, Any], answer: Answer) -> _Reply:
     return _Reply(
         answer.code,
         _encoded(answer, request["requestId"]),
