@@ -71,23 +71,24 @@ def _add(registry: Registry, device: Device, params: Any) -> Any:
         method = each["signmethod"] if "signmethod" in each else each["signMethod"]
         if not same(signature(method, found.secret, members), each["sign"]):
             raise Refusal(AUTH_ERROR, f"the signature of {found.name}")
-        added.append(found.name)
+        added.append((found.product.key, found.name))
     device.sub_devices += [each for each in added if each not in device.sub_devices]
     return _topology(registry, device, {})
 
 
 def _delete(registry: Registry, device: Device, params: Any) -> Any:
     for each in params:
-        if each["deviceName"] not in device.sub_devices:
-            raise Refusal(NO_DEVICE, f"no sub-device {each['deviceName']!r}")
-        device.sub_devices.remove(each["deviceName"])
+        pair = each["productKey"], each["deviceName"]
+        if pair not in device.sub_devices:
+            raise Refusal(NO_DEVICE, f"no sub-device {pair}")
+        device.sub_devices.remove(pair)
     return {}
 
 
 def _topology(registry: Registry, device: Device, params: Any) -> Any:
     _must_be_empty(params)
-    key = device.product.key
-    return [{"productKey": key, "deviceName": each} for each in device.sub_devices]
+    pairs = device.sub_devices
+    return [{"productKey": key, "deviceName": name} for key, name in pairs]
 
 
 def _cipher(registry: Registry, device: Device, params: Any) -> Any:

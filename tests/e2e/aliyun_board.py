@@ -9,17 +9,20 @@ from pointctl.demo import lines
 from pointctl.demo.process import Process
 from pointctl.demo.stage import HEAP_BYTES
 from pointctl.demo.timeline import Timeline
+from tests import runtimes
 from tests.e2e.aliyun_registry import Product
 from tests.e2e.aliyun_wire import HOST
 
-# A board whose every second is a tenth of one, so that nobody waits for its waits.
+# A board whose clock is so many times as fast: nobody waits for its waits.
 PROGRAM = """
 from point import compat
 ticks, sleep = compat.ticks_ms, compat.sleep_ms
-compat.ticks_ms = lambda: ticks() * 10
-compat.sleep_ms = lambda ms: sleep(ms // 10)
+compat.ticks_ms = lambda: ticks() * {0}
+compat.sleep_ms = lambda ms: sleep(ms // {0})
 import boot, main
 """
+SPEED = 10
+EXAMPLES = runtimes.ROOT / "examples"
 
 
 class Power(Process):
@@ -42,7 +45,7 @@ class Board:
         imei: str,
         ca: bytes,
         port: int,
-        program: Path | None = None,
+        example: str | None = None,
         **more: Any,
     ) -> None:
         self.flash = folder
@@ -60,15 +63,16 @@ class Board:
         } | more
         libraries = self._runtime.libraries
         flash.assemble(folder, "unix", settings, ca, libraries=libraries)
-        if program:
-            shutil.copy(program, folder / "main.py")
+        if example:
+            shutil.copy(EXAMPLES / example / "main.py", folder)
 
-    def power_on(self) -> Power:
+    def power_on(self, speed: int = SPEED) -> Power:
         """A boot; to leave it is to pull the plug."""
+        heap = f"heapsize={HEAP_BYTES}"
         self._timeline.add("board", "power on", self._imei)
         return Power(
             "board",
-            [self._runtime.command, "-X", f"heapsize={HEAP_BYTES}", "-c", PROGRAM],
+            [self._runtime.command, "-X", heap, "-c", PROGRAM.format(speed)],
             self._timeline,
             lines.board,
             cwd=self.flash,

@@ -41,7 +41,11 @@ class Cloud:
 
     def tell(self, device: Device, name: str, message: bytes) -> None:
         """Send any bytes on the device's topic that ends in `name`."""
-        self.server.call(self._send, device, name, message)
+        self.server.call(self._send, device, device.prefix + name, message)
+
+    def push(self, device: Device, message: bytes) -> None:
+        """Send the device's application something."""
+        self.server.call(self._send, device, device.custom + "get", message)
 
     def ask(self, device: Device, name: str, params: Any) -> tuple[int, Any]:
         """Ask the device, return (code, data) of its reply."""
@@ -100,7 +104,7 @@ class Cloud:
             self._complain(f"{name}: {error} in {message!r}")
             return
         if name.endswith("_reply"):
-            self._say("is answered", f"{name} {members['code']}")
+            self._say(f"is answered {name}", str(members["code"]))
             if waiting := self._asked.pop(members["id"], None):
                 waiting.set_result(members)
             else:
@@ -186,16 +190,17 @@ class Cloud:
         lost = self.lost[name] > 0
         self.lost[name] -= lost
         if not lost:
-            self._send(device, name + "_reply", json.dumps(reply).encode())
-        self._say("hears", f"{name} {'lost' if lost else reply['code']}")
+            topic = f"{device.prefix}{name}_reply"
+            self._send(device, topic, json.dumps(reply).encode())
+        code = "lost" if lost else reply["code"]
+        self._say(f"hears {name}", f"{code}, {members['params']}")
 
-    def _send(self, device: Device, name: str, message: bytes) -> None:
+    def _send(self, device: Device, topic: str, message: bytes) -> None:
         client = device.online
         assert client, f"{device.name} is not online"
-        topic = device.prefix + name
         # With _ss=1 in its client id a device has the cloud subscribe for it.
         if not client.wants(topic) and "_ss=1" not in client.id:
-            self._complain(f"{device.name} has not subscribed to {name}")
+            self._complain(f"{device.name} has not subscribed to {topic}")
         client.publish(topic, message)
 
     def _complain(self, what: str) -> None:
@@ -214,4 +219,4 @@ def running(
         yield cloud
     finally:
         cloud.server.stop()
-    assert not cloud.complaints
+    assert not cloud.complaints, "\n".join(cloud.complaints)

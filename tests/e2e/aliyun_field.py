@@ -33,10 +33,10 @@ class Field:
         self.product = cloud.registry.product("a1B2c3D4e5F")
         self.device = cloud.registry.device(self.product, IMEI)
 
-    def board(self, program: Path | None = None, **more: Any) -> Board:
+    def board(self, example: str | None = None, **more: Any) -> Board:
         """The board, with `more` in its settings.json."""
         port = self.cloud.server.port
-        where = self.timeline, self.product, IMEI, self.ca, port, program
+        where = self.timeline, self.product, IMEI, self.ca, port, example
         return Board(self.folder / "flash", *where, **more)
 
     def wait(self, power: Power, who: str, event: str) -> Event:

@@ -54,7 +54,7 @@ class Device:
     heard: list[tuple[str, Any]] = field(default_factory=list)  # (topic's end, params)
     tokens: list[str] = field(default_factory=list)  # reported to be bound by
     resets: int = 0
-    sub_devices: list[str] = field(default_factory=list)
+    sub_devices: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def secret(self) -> str:
@@ -66,10 +66,14 @@ class Device:
         """What Alink topics begin with."""
         return f"/sys/{self.product.key}/{self.name}/"
 
+    @property
+    def custom(self) -> str:
+        """What the application's topics begin with."""
+        return f"/{self.product.key}/{self.name}/user/"
+
     def owns(self, topic: str) -> bool:
         """Whether it may publish and subscribe to `topic`."""
-        custom = f"/{self.product.key}/{self.name}/user/"
-        return topic.startswith((self.prefix, custom))
+        return topic.startswith((self.prefix, self.custom))
 
 
 class Registry:

@@ -94,7 +94,7 @@ def test_the_sdk_registers_connects_and_adds(
         sdk.send([[product.key, sub.name, sub.secret]])
         assert sdk.heard("gateway_add_subdev_topo_reply")[1] == 200
     assert gateway.active
-    assert gateway.sub_devices == [sub.name]
+    assert gateway.sub_devices == [(product.key, sub.name)]
 
 
 def test_the_sdk_registers_for_a_token(cloud: Cloud, authority: trustme.CA) -> None:
