@@ -137,7 +137,7 @@ def test_the_page_documents_both_versions(client):
     assert "swagger" in client.get("/docs").text.lower()
     page = client.get("/openapi.json").json()
     operation = page["paths"]["/v1/access"]["post"]
-    statuses = {"200", "400", "401", "403", "409", "429", "500"}
+    statuses = {"200", "400", "401", "403", "409", "429", "500", "503"}
     assert set(operation["responses"]) == statuses
     schema = operation["requestBody"]["content"]["application/json"]["schema"]
     titles = [each["title"] for each in schema["anyOf"]]

@@ -171,6 +171,7 @@ REFUSALS = {
     protocol.WAITING: "The device is in quarantine, for an operator to look at",
     protocol.ALREADY_ISSUED: "The product's secret alone proves too little now",
     protocol.SLOW_DOWN: "Too many requests; wait retryAfter seconds",
+    protocol.POOL_EMPTY: "No imported credential is left; ask again later",
     protocol.INTERNAL: "The server failed; ask again later",
 }
 

@@ -63,7 +63,10 @@ def listed(
     description="One that is registered already stays as it is: 200 instead of 201.",
     status_code=201,
     openapi_extra=needs(Role.OPERATOR),
-    responses={200: {"description": "It was registered", "model": models.DeviceShown}},
+    responses={
+        200: {"description": "It was registered", "model": models.DeviceShown},
+        **responses(404),
+    },
 )
 def add(
     product_key: models.ProductKey,

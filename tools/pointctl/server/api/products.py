@@ -73,7 +73,7 @@ def list_batches(product_key: models.ProductKey, database: Db) -> list[models.Ba
     tags=["batches"],
     status_code=201,
     openapi_extra=needs(Role.OPERATOR),
-    responses=responses(403, 409, 422),
+    responses=responses(403, 404, 409, 422),
 )
 def add_batch(
     product_key: models.ProductKey,
