@@ -91,7 +91,7 @@ def _database_key(database: Database, folder: DataFolder) -> Iterator[Finding]:
         yield weak(
             "database key",
             "beside the database: a copy of the folder has both",
-            f"keep it elsewhere and give it in {VARIABLE}, as from the unit's EnvironmentFile",
+            f"give it in {VARIABLE}, as from an EnvironmentFile of systemd's",
         )
     else:
         yield ok("database key", f"{found['key']}, apart from the database")
