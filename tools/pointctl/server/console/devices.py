@@ -1,6 +1,6 @@
 """The list of devices, the quarantine queue, and one device with what can be done."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
 
@@ -25,7 +25,7 @@ def listed(
     database: Db,
     q: _Word = "",
     product: _Word = "",
-    state: State | str = "",
+    state: State | Literal[""] = "",
     batch: _Word = "",
     tag: _Word = "",
     after: _Word = "",
@@ -33,7 +33,7 @@ def listed(
     filters = search.Filters(
         text=q.strip() or None,
         product_key=product or None,
-        state=State(state) if state else None,
+        state=state or None,
         batch=batch.strip() or None,
         tag=tag.strip() or None,
     )
