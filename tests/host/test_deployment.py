@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import ssl
 import subprocess
@@ -13,11 +14,13 @@ from typing import Any
 
 import httpx2
 import pytest
+import typer
 from serving import PRODUCT, Server, imei
 
 from pointctl import certificates
 from pointctl.broker.process import free_port
 from pointctl.certificates import CaFiles
+from pointctl.cli import app
 from pointctl.folder import DataFolder
 from pointctl.registry.database import Database
 from tests.runtimes import ROOT, require
@@ -59,18 +62,30 @@ def test_the_units_are_understood(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_the_units_run_commands_that_there_are() -> None:
-    """With options that there are."""
+def commands() -> list[str]:
+    """What the units and the page tell to run, without the program's name."""
+    found = []
     for unit in DEPLOY.glob("*.service"):
-        (line,) = re.findall(r"^ExecStart=\S+ (.*)$", unit.read_text(), re.MULTILINE)
-        words = line.split()
-        names = [word for word in words if word.startswith("--")]
-        command = words[: words.index(names[0])]
-        done = subprocess.run(
-            [POINTCTL, *command, "--help"], capture_output=True, text=True, check=True
-        )
-        for name in names:
-            assert name in done.stdout
+        found += re.findall(r"^ExecStart=\S+ (.*)$", unit.read_text(), re.MULTILINE)
+    page = (ROOT / "docs/deployment.md").read_text()
+    for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL):
+        found += re.findall(r"(?:^|&& )pointctl ([a-z][^#&\n]*)", block, re.MULTILINE)
+    found += re.findall(r"`pointctl ([a-z][^`]*)`", page)
+    return found
+
+
+def test_what_is_told_to_run_is_there() -> None:
+    """Commands and options, and nothing besides."""
+    found = [shlex.split(command) for command in commands()]
+    assert len(found) >= 12
+    for words in found:
+        command: Any = typer.main.get_command(app)
+        rest = list(words)
+        while rest and rest[0] in getattr(command, "commands", {}):
+            command = command.commands[rest.pop(0)]
+        assert command.name != "pointctl", words
+        options = {name for each in command.params for name in each.opts}
+        assert {word for word in rest if word.startswith("--")} <= options, words
 
 
 _FORBID = """
