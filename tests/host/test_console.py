@@ -5,7 +5,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from serving import PRODUCT, imei, issue, product_secret
+from serving import ON_BOTH, PRODUCT, imei, issue, product_secret
 from sqlalchemy import select
 from staff import PASSWORD, Staff, hash_quickly, hire
 
@@ -191,6 +191,7 @@ def test_what_was_typed_stays_text(admin, staff, database):
     assert "&lt;script&gt;alert" in text
 
 
+@ON_BOTH
 def test_errors_are_pages(admin):
     """With a way back."""
     for path, status in (
@@ -224,6 +225,7 @@ def test_the_scale_of_the_chart(counts, top):
     assert len(chart.labels) == 4
 
 
+@ON_BOTH
 @pytest.mark.parametrize("span", Span)
 def test_enrolments_are_in_their_step(database, span):
     """The last step is now; what is older than the span is in none."""
@@ -232,6 +234,7 @@ def test_enrolments_are_in_their_step(database, span):
     assert counts == [0] * (len(counts) - 1) + [1]
 
 
+@ON_BOTH
 def test_refusals_are_counted(database):
     """By hour, known product and code; several processes add to the same rows."""
     one, other = refusals.Counted(database), refusals.Counted(database)
@@ -261,6 +264,7 @@ def test_refusals_take_no_more_memory_than_this(database):
     ]
 
 
+@ON_BOTH
 def test_old_refusals_go(database):
     """After ninety days."""
     with database.writing() as session:

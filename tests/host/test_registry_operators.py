@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import argon2
 import pytest
+from serving import ON_BOTH
 from sqlalchemy import select, update
 
 from pointctl.errors import PointctlError, Refused
@@ -79,6 +80,7 @@ def test_a_name_is_taken_for_ever(people):
         operators.add(people, "viewer", Role.VIEWER, PASSWORD, "test")
 
 
+@ON_BOTH
 def test_somebody_stays_admin(people):
     """Neither a role nor a disabling leaves nobody who can undo it."""
     with pytest.raises(Refused, match="stay admin"):
@@ -90,6 +92,7 @@ def test_somebody_stays_admin(people):
     operators.change(people, "admin", "test", disabled=True)
 
 
+@ON_BOTH
 def test_changes_are_audited(database):
     """With who did it; a refused one leaves nothing."""
     operators.add(database, "ann", Role.ADMIN, PASSWORD, "root")
@@ -108,6 +111,7 @@ def test_changes_are_audited(database):
     ]
 
 
+@ON_BOTH
 def test_logging_in_and_out(people):
     """A cookie is good until it is given back."""
     cookie = sessions.log_in(people, "operator", PASSWORD, HERE)
@@ -131,6 +135,7 @@ def test_who_is_not_let_in(people, name, password):
         sessions.log_in(people, name, password, HERE)
 
 
+@ON_BOTH
 def test_guessing_is_slow(people):
     """From one address soon, for one name from many addresses later; not for others."""
     for _ in range(10):
@@ -148,6 +153,7 @@ def test_guessing_is_slow(people):
     assert sessions.log_in(people, "admin", PASSWORD, "192.0.2.2")
 
 
+@ON_BOTH
 @pytest.mark.parametrize("name", ["", "Ann", "a\0b", "a" * 400, "ä"])
 def test_what_is_no_name_is_not_looked_for(people, name):
     """A database may not take it at all."""
@@ -155,6 +161,7 @@ def test_what_is_no_name_is_not_looked_for(people, name):
         sessions.log_in(people, name, PASSWORD, HERE)
 
 
+@ON_BOTH
 @pytest.mark.parametrize(
     "values",
     [
@@ -172,6 +179,7 @@ def test_sessions_end(people, values):
         assert len(session.scalars(select(OperatorSession)).all()) == 1
 
 
+@ON_BOTH
 def test_a_session_in_use_goes_on(people):
     """That it is in use is noted once a minute; a page that asks by itself is not."""
     cookie = sessions.log_in(people, "viewer", PASSWORD, HERE)
@@ -213,6 +221,7 @@ def test_a_disabled_operator_is_let_in_again(people):
     assert sessions.log_in(people, "viewer", PASSWORD, HERE)
 
 
+@ON_BOTH
 def test_tokens(people):
     """It names its operator and itself, until it is revoked."""
     token = tokens.add(people, "operator", "ci", Role.VIEWER, 1, "test")
@@ -228,6 +237,7 @@ def test_tokens(people):
         tokens.revoke(people, "operator", "other", "test")
 
 
+@ON_BOTH
 def test_a_token_does_not_outdo_its_operator(people):
     """Neither when it is made nor when the operator is given less."""
     with pytest.raises(Refused, match="is only operator"):

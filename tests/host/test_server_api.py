@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from serving import PRODUCT, imei, issue
+from serving import ON_BOTH, PRODUCT, imei, issue
 from staff import Staff, hash_quickly, hire
 
 from pointctl.registry import products, search
@@ -84,6 +84,7 @@ def test_numbers_are_numbers(admin, sent):
     problem(admin.post(url, content=content, headers=headers), 422)
 
 
+@ON_BOTH
 def test_pages(admin, database):
     """Each device once, in the order of registration; the header says the same."""
     seen, url = [], "/api/v1/devices?limit=4"
@@ -98,6 +99,7 @@ def test_pages(admin, database):
     problem(admin.get("/api/v1/devices?limit=0"), 422)
 
 
+@ON_BOTH
 def test_finding(admin, database):
     """By how the IMEI begins, by product and by state, and by several at once."""
     issue(database, 3)
@@ -131,6 +133,7 @@ def test_registering(admin, database):
     assert "taken" in problem(admin.post(url, json=taken), 422)["detail"]
 
 
+@ON_BOTH
 def test_a_change_is_tied_to_what_was_seen(admin, database):
     """By the ETag, if it is given: whoever comes second looks again."""
     seen = admin.get(ONE).headers["etag"]
@@ -148,6 +151,7 @@ def test_a_change_is_tied_to_what_was_seen(admin, database):
     assert revoked["note"] == "stolen"
 
 
+@ON_BOTH
 def test_the_whole_life(admin, database):
     """Every action, in an order that works."""
     issue(database, 1)
@@ -191,6 +195,7 @@ def test_revealing_needs_a_reason(admin, database):
     }
 
 
+@ON_BOTH
 def test_batches(admin):
     """Limits are given and taken away."""
     url = f"/api/v1/products/{PRODUCT}/batches"
@@ -208,6 +213,7 @@ def test_batches(admin):
     problem(admin.post(url, json={**new, "expires_at": "2099-01-01T00:00:00"}), 422)
 
 
+@ON_BOTH
 def test_products(admin, database):
     """Added and listed; what boards would refuse is refused here."""
     new = {"name": "Meter", "product_key": "pkm", "mqtt_host": "m.test"}
@@ -250,6 +256,7 @@ def test_operators(admin, staff):
     problem(admin.delete(f"{url}/viewer/tokens/none"), 404)
 
 
+@ON_BOTH
 def test_the_overview(admin, database):
     """States, enrolments in their hour, refusals."""
     issue(database, 1)
@@ -262,6 +269,7 @@ def test_the_overview(admin, database):
     assert len(month["enrolments"]) == 30
 
 
+@ON_BOTH
 def test_the_audit(admin):
     """Newest first, by who and by what, page by page."""
     admin.post(f"{ONE}/lock")
