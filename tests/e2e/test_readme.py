@@ -4,11 +4,13 @@ import ast
 import json
 import os
 import re
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from pointctl.boards import flash
@@ -27,7 +29,7 @@ def blocks(language: str) -> list[str]:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """The README's server, but on a free port: its address and its data folder."""
     data = tmp_path_factory.mktemp("readme")
-    registering, old_product = blocks("sh")[1:3]
+    registering, _, old_product = blocks("sh")[1:4]
     script = registering.replace("pointctl serve\n", old_product)
     script += "exec pointctl serve --port 0"
     for here, there in (
@@ -78,6 +80,45 @@ def test_one_call(runtime: str, served: tuple[str, Path], tmp_path: Path) -> Non
     device = ast.literal_eval(config)["device"]
     assert (device["productKey"], device["deviceName"]) == ("old", IMEI)
     assert re.fullmatch("[0-9a-f]{32}", device["deviceSecret"])
+
+
+def test_watching(served: tuple[str, Path]) -> None:
+    """An operator who asks the console sees the board that was simulated."""
+    url, data = served
+    script = blocks("sh")[2].replace("--role admin", "--role admin --password-file -")
+    script = script.replace("--product meter", f"--product meter --url {url}")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    run = subprocess.run(
+        ["bash", "-eu", "-c", script],
+        input="correct horse battery staple\n",
+        env={**os.environ, "POINTCTL_DATA": str(data), "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "credentials 00000 server" in run.stdout
+    context = ssl.create_default_context(cafile=data / "ca/ca.pem")
+    place = url.replace("/v1/access", "/console/")
+    with httpx2.Client(verify=context, follow_redirects=True, timeout=30) as browser:
+        form = {"name": "ann", "password": "correct horse battery staple"}
+        browser.post(f"{place}login", data=form)
+        shown = browser.get(f"{place}devices/meter/{IMEI}")
+    assert shown.status_code == 200
+    assert "issued" in shown.text
+
+
+@pytest.mark.parametrize("command", blocks("sh")[4].splitlines())
+def test_explaining(command: str) -> None:
+    """The commands that explain a key or a signature are there, with an example."""
+    run = subprocess.run(
+        [sys.executable, "-m", *command.split()],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert run.returncode == 0
+    assert "Example: pointctl" in run.stdout
 
 
 def test_main(served: tuple[str, Path], tmp_path: Path) -> None:
