@@ -115,7 +115,7 @@ def test_in_flash_before_the_connection_ends(cellular: Field) -> None:
 def test_killed_as_the_secret_comes(cellular: Field) -> None:
     """Whatever of the answer it still got, the board is not lost."""
     board = cellular.board()
-    for number in range(3):
+    for number in range(2):
         board.erase()
         cellular.device.active = False  # as a reset on the console does
         cellular.timeline.chapter(f"the plug is pulled, {number}")
