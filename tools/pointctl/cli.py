@@ -10,10 +10,13 @@ from pointctl.boards import commands as boards
 from pointctl.demo import commands as demo
 from pointctl.doctor import commands as doctor
 from pointctl.options import DATABASE
+from pointctl.registry import batch_commands as batches
 from pointctl.registry import commands as registry
+from pointctl.registry import device_commands as devices
 from pointctl.registry import key_commands as keys
 from pointctl.registry import lifecycle_commands as lifecycle
 from pointctl.registry import operator_commands as operators
+from pointctl.registry import pool_commands as pool
 from pointctl.registry import upkeep_commands as upkeep
 from pointctl.registry.database import has_password
 from pointctl.server import commands as server
@@ -67,8 +70,10 @@ def pointctl(
 
 
 app.add_typer(registry.products_app, name="products")
-app.add_typer(registry.devices_app, name="devices")
-registry.devices_app.add_typer(lifecycle.app)
+app.add_typer(devices.app, name="devices")
+devices.app.add_typer(lifecycle.app)
+app.add_typer(batches.app, name="batches")
+app.add_typer(pool.app, name="pool")
 app.add_typer(keys.app, name="keys")
 app.add_typer(upkeep.app, name="db")
 app.add_typer(operators.app, name="operators")

@@ -14,8 +14,7 @@ from rich.table import Table
 
 from pointctl.folder import DataFolder, default_folder
 
-stdout = Console()  # what was asked for
-stderr = Console(stderr=True)  # everything said about it
+stderr = Console(stderr=True)  # everything said about what was asked for
 
 # A command takes `data: Data = DATA`; the folder need not exist.
 Data = Annotated[
@@ -50,4 +49,5 @@ def print_table(rows: Iterable[dict[str, Any]], *columns: str) -> None:
     table = Table(*(column.replace("_", " ") for column in columns), box=None)
     for row in rows:
         table.add_row(*("" if row[c] is None else escape(str(row[c])) for c in columns))
-    stdout.print(table, soft_wrap=True)
+    # Nothing is cut to fit: IMEIs are there to be copied.
+    Console(width=10_000).print(table, soft_wrap=True)

@@ -6,12 +6,21 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.orm import Session
 
+from pointctl.errors import PointctlError
 from pointctl.registry.database import Database
 from pointctl.registry.models import AuditEntry, Device, moment, table
 
 SERVER = "server"
+_LONGEST_NOTE = 200
 
 ADD = insert(table(AuditEntry))
+
+
+def checked_reason(reason: str | None) -> str:
+    """Why somebody does what needs a reason. Raises PointctlError."""
+    if not reason or len(reason) > _LONGEST_NOTE or not reason.isprintable():
+        raise PointctlError(f"say why, in up to {_LONGEST_NOTE} printable characters")
+    return reason
 
 
 def record(

@@ -38,10 +38,6 @@ _OPEN = select(Batch.id).where(
 )
 
 
-class UnknownBatch(PointctlError):
-    """The product has no batch of this name."""
-
-
 class _Keep:
     """Stands for a value that stays what it is, where None would be another one."""
 
@@ -85,7 +81,8 @@ def add(
         raise PointctlError(error.detail) from error
     with database.writing() as session:
         products.check_exists(session, product_key)
-        if _find(session, product_key, name) is not None:
+        with suppress(products.UnknownBatch):
+            products.find_batch(session, product_key, name)
             raise Refused(f"the batch {name} of {product_key} exists")
         batch = Batch(product_key=product_key, name=name, enrolled=0)
         batch.quota, batch.expires_at = limits.quota, limits.expires_at
@@ -109,7 +106,7 @@ def change(
     Raises UnknownBatch, PointctlError. A quota below what has enrolled closes it.
     """
     with database.writing() as session:
-        batch = find(session, product_key, name)
+        batch = products.find_batch(session, product_key, name)
         limits = _Limits(
             batch.quota if isinstance(quota, _Keep) else quota,
             batch.expires_at if isinstance(expires_at, _Keep) else expires_at,
@@ -131,7 +128,7 @@ def open_to_unknown(
         products.check_exists(session, product_key)
         product = session.get_one(Product, product_key)
         if name is not None:
-            find(session, product_key, name)
+            products.find_batch(session, product_key, name)
             products.check_signs(product)
         product.open_batch = name
         what = "enrolment opened" if name else "enrolment closed"
@@ -150,7 +147,7 @@ def move(
         device = devices.find(session, imei, product_key)
         if device.enrolled_at is not None:
             raise Refused("the device has enrolled already; its batch stays")
-        batch = name and find(session, device.product_key, name)
+        batch = name and products.find_batch(session, device.product_key, name)
         device.batch_id = batch.id if batch else None
         what = "put into batch" if batch else "taken out of batch"
         audit.record(session.connection(), device.id, what, who, name)
@@ -173,14 +170,6 @@ def listed(
             {**summary(batch), "devices": number}
             for batch, number in session.execute(query)
         ]
-
-
-def find(session: Session, product_key: str, name: str) -> Batch:
-    """The batch of this name. Raises UnknownBatch."""
-    batch = _find(session, product_key, name)
-    if batch is None:
-        raise UnknownBatch(f"{product_key} has no batch {name}")
-    return batch
 
 
 def count_one_more(connection: Connection, batch_id: int, now: datetime) -> bool:
@@ -233,12 +222,6 @@ def summary(batch: Batch) -> dict[str, Any]:
         "open": not (full or ended),
         "created_at": moment(batch.created_at),
     }
-
-
-def _find(session: Session, product_key: str, name: str) -> Batch | None:
-    return session.scalar(
-        select(Batch).where(Batch.product_key == product_key, Batch.name == name)
-    )
 
 
 def _audit(session: Session, batch: Batch, what: str, who: str, note: str) -> None:

@@ -1,16 +1,16 @@
-"""pointctl products … and pointctl devices …"""
+"""pointctl products …"""
 
+import getpass
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import rich.progress
 import typer
 
 from point import aliyun
 from point.mqttauth import SCHEMES
-from pointctl.errors import PartlyFailed, PointctlError
-from pointctl.folder import DataFolder, private_file
+from pointctl.errors import PointctlError
+from pointctl.folder import DataFolder
 from pointctl.options import (
     DATA,
     Data,
@@ -18,21 +18,46 @@ from pointctl.options import (
     chosen_database,
     print_json,
     print_table,
-    stderr,
 )
-from pointctl.registry import csvfile, devices, keys, products
+from pointctl.registry import batches, keys, products
 from pointctl.registry.database import Database, open_database
-from pointctl.registry.models import Policy, State
+from pointctl.registry.models import Policy, Source
+from pointctl.registry.vault import KEEP_IT
 
 PRODUCT = typer.Option("--product", metavar="KEY", help="The product's key.")
 
 products_app = typer.Typer(no_args_is_help=True, help="The kinds of device.")
-devices_app = typer.Typer(no_args_is_help=True, help="The boards, by IMEI.")
+
+
+# Options that products add and products set have in common.
+_Port = Annotated[int | None, typer.Option("--mqtt-port", help="The broker's port.")]
+_Ssl = Annotated[
+    bool | None, typer.Option("--mqtt-ssl/--no-mqtt-ssl", help="TLS to the broker.")
+]
+_KeepAlive = Annotated[int | None, typer.Option("--keep-alive", help="In seconds.")]
+_Auth = Annotated[
+    str | None,
+    typer.Option("--auth", help=f"How boards log in: {', '.join(SCHEMES)}."),
+]
+_SignMethod = Annotated[
+    str | None,
+    typer.Option("--sign-method", help=f"With aliyun: {', '.join(aliyun.METHODS)}."),
+]
+_Region = Annotated[
+    str | None, typer.Option("--region", help=f"Alibaba's; else {aliyun.REGION}.")
+]
+_Instance = Annotated[
+    str | None,
+    typer.Option("--instance-id", help="Alibaba's, of an instance of your own."),
+]
 
 
 def opened(data: Path) -> Database:
     """The registry of a data folder, or the one that --database names."""
-    return open_database(chosen_database(data), DataFolder(data))
+    database = open_database(chosen_database(data), DataFolder(data))
+    if database.vault.made:
+        print(f"made {database.vault.made}: {KEEP_IT}", file=sys.stderr)
+    return database
 
 
 @products_app.command(
@@ -49,25 +74,20 @@ def products_add(
         Policy, typer.Option(help="What its boards have to prove; open is nothing.")
     ] = Policy.DEVICE_KEY,
     key: Annotated[str | None, typer.Option(help="Its key; else a new one.")] = None,
-    mqtt_port: Annotated[int | None, typer.Option(help="The broker's port.")] = None,
-    mqtt_ssl: Annotated[bool | None, typer.Option(help="TLS to the broker.")] = None,
+    mqtt_port: _Port = None,
+    mqtt_ssl: _Ssl = None,
     qos: Annotated[int, typer.Option(min=0, max=1, help="MQTT QoS.")] = 0,
     clean_session: Annotated[
         bool, typer.Option(help="The broker forgets a device that disconnects.")
     ] = False,
-    keep_alive: Annotated[int | None, typer.Option(help="In seconds.")] = None,
-    auth: Annotated[
-        str | None, typer.Option(help=f"How boards log in: {', '.join(SCHEMES)}.")
-    ] = None,
-    sign_method: Annotated[
-        str | None, typer.Option(help=f"With aliyun: {', '.join(aliyun.METHODS)}.")
-    ] = None,
-    region: Annotated[
-        str | None, typer.Option(help=f"Alibaba's; else {aliyun.REGION}.")
-    ] = None,
-    instance_id: Annotated[
-        str | None, typer.Option(help="Alibaba's, of an instance of your own.")
-    ] = None,
+    keep_alive: _KeepAlive = None,
+    auth: _Auth = None,
+    sign_method: _SignMethod = None,
+    region: _Region = None,
+    instance_id: _Instance = None,
+    source: Annotated[
+        Source, typer.Option(help="Credentials are made here, or imported to a pool.")
+    ] = Source.MINT,
     no_secret: Annotated[
         bool, typer.Option("--no-secret", help="Make no product secret.")
     ] = False,
@@ -93,11 +113,11 @@ def products_add(
             sign_method=sign_method,
             region=region,
             instance_id=instance_id,
+            source=source,
             with_secret=not no_secret,
+            who=getpass.getuser(),
         )
-    folder = DataFolder(data)
-    if policy is Policy.DEVICE_KEY and keys.create_master(folder):
-        print(f"made {folder.claim_master}: {keys.KEEP_IT}", file=sys.stderr)
+    _make_master(data, policy)
     try:
         products.check_fixed_password(auth, product.product_key)
     except PointctlError as error:
@@ -116,149 +136,97 @@ def products_list(data: Data = DATA, as_json: Json = False) -> None:
     if as_json:
         print_json(rows)
     else:
-        print_table(rows, "product_key", "name", "policy", "mqtt_host", "mqtt_port")
+        print_table(rows, "product_key", "name", "policy", "source", "mqtt_host")
 
 
-@devices_app.command(
-    "add", epilog="Example: pointctl devices add 866123456789018 --product pk3f9a2c71"
+@products_app.command(
+    "set", epilog="Example: pointctl products set pk3f9a2c71 --source pool"
 )
-def devices_add(
-    imei: Annotated[str, typer.Argument(help="15 digits.")],
-    product: Annotated[str, PRODUCT],
-    name: Annotated[
-        str | None, typer.Option(help="Device name; else the IMEI.")
+def products_set(
+    key: Annotated[str, typer.Argument(help="Its key.")],
+    name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
+    policy: Annotated[
+        Policy | None, typer.Option(help="What its boards have to prove.")
+    ] = None,
+    mqtt_host: Annotated[str | None, typer.Option(help="The broker's host.")] = None,
+    mqtt_port: _Port = None,
+    mqtt_ssl: _Ssl = None,
+    qos: Annotated[int | None, typer.Option(min=0, max=1, help="MQTT QoS.")] = None,
+    clean_session: Annotated[
+        bool | None, typer.Option(help="The broker forgets who disconnects.")
+    ] = None,
+    keep_alive: _KeepAlive = None,
+    auth: _Auth = None,
+    sign_method: _SignMethod = None,
+    region: _Region = None,
+    instance_id: _Instance = None,
+    source: Annotated[
+        Source | None, typer.Option(help="Where new credentials come from.")
+    ] = None,
+    pool_warn_below: Annotated[
+        int | None, typer.Option(help="Raise the alarm below so many credentials.")
+    ] = None,
+    max_failures: Annotated[
+        int | None, typer.Option(help="So many failed proofs a second; then 42901.")
     ] = None,
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
-    """Register one device. One that is registered already stays as it is."""
+    """Change what a product's boards are told at their next claim; '' is nothing."""
+    texts = {"auth": auth, "sign_method": sign_method, "region": region}
+    texts["instance_id"] = instance_id
+    given: dict[str, Any] = {
+        "name": name,
+        "policy": policy,
+        "mqtt_host": mqtt_host,
+        "mqtt_port": mqtt_port,
+        "mqtt_ssl": mqtt_ssl,
+        "mqtt_qos": qos,
+        "clean_session": clean_session,
+        "keep_alive": keep_alive,
+        "source": source,
+        "pool_warn_below": pool_warn_below,
+        "max_failures_per_s": max_failures,
+    }
+    settings = {name: value for name, value in given.items() if value is not None}
+    settings |= {name: text or None for name, text in texts.items() if text is not None}
     with opened(data) as database:
-        row = devices.checked_row(1, imei, name)
-        result = devices.register(database, product, [row])
-        if result.bad:
-            raise PointctlError(f"{imei}: {result.bad[0].reason}")
-        with database.reading() as session:
-            device = devices.summary(devices.find(session, imei, product))
+        product = products.change(database, key, getpass.getuser(), **settings)
+    _make_master(data, product.policy)
     if as_json:
-        print_json({**device, "added": bool(result.added)})
+        print_json(products.summary(product))
     else:
-        print(f"{'added' if result.added else 'unchanged:'} device {imei}")
+        print(f"changed product {key}")
 
 
-@devices_app.command(
-    "import",
-    epilog="Example: pointctl devices import boards.csv --product pk3f9a2c71",
+@products_app.command(
+    "enrolment", epilog="Example: pointctl products enrolment pk3f9a2c71 --into A7"
 )
-def devices_import(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            exists=True, dir_okay=False, help="CSV: imei or imei,device_name."
-        ),
-    ],
-    product: Annotated[str, PRODUCT],
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Import the good rows of a bad file.")
-    ] = False,
-    data: Data = DATA,
-    as_json: Json = False,
-) -> None:
-    """Register the devices of a CSV file: all of them, or none if a row is bad."""
-    with (
-        opened(data) as database,
-        rich.progress.open(
-            file,
-            "r",
-            encoding=csvfile.ENCODING,
-            description="importing",
-            console=stderr,
-            transient=True,
-            disable=not stderr.is_terminal,
-        ) as rows,
-    ):
-        result = devices.register(
-            database, product, csvfile.read(rows), skip_bad=skip_bad
-        )
-    if as_json:
-        bad = [{"line": row.line, "reason": row.reason} for row in result.bad]
-        counts = {"added": result.added, "unchanged": result.unchanged}
-        print_json({**counts, "bad": bad})
-    else:
-        for row in result.bad:
-            print(f"{file}:{row.line}: {row.reason}", file=sys.stderr)
-        print(f"added {result.added}, unchanged {result.unchanged}")
-    if result.bad and skip_bad:
-        raise PartlyFailed(f"{len(result.bad)} bad rows were skipped")
-    if result.bad:
-        raise PointctlError(
-            f"{len(result.bad)} bad rows, so nothing was added; correct them or use "
-            "--skip-bad"
-        )
-
-
-@devices_app.command(
-    "list", epilog="Example: pointctl devices list --state issued --limit 20"
-)
-def devices_list(
-    product: Annotated[str | None, PRODUCT] = None,
-    state: Annotated[State | None, typer.Option(help="Only those.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
-    data: Data = DATA,
-    as_json: Json = False,
-) -> None:
-    """List devices in the order in which they were registered."""
-    with opened(data) as database:
-        found = devices.listed(
-            database, product_key=product, state=state, limit=limit + 1
-        )
-    rows = [devices.summary(device) for device in found[:limit]]
-    if as_json:
-        print_json(rows)
-    else:
-        print_table(rows, "imei", "product_key", "device_name", "state", "issued_at")
-    if len(found) > limit:
-        print(f"these are the first {limit}; --limit shows more", file=sys.stderr)
-
-
-@devices_app.command("show", epilog="Example: pointctl devices show 866123456789018")
-def devices_show(
-    imei: Annotated[str, typer.Argument(help="15 digits.")],
-    product: Annotated[str | None, PRODUCT] = None,
-    data: Data = DATA,
-    as_json: Json = False,
-) -> None:
-    """Show one device, without its secret."""
-    with (
-        opened(data) as database,
-        database.reading() as session,
-    ):
-        device = devices.summary(devices.find(session, imei, product))
-    if as_json:
-        print_json(device)
-    else:
-        for name, value in device.items():
-            print(f"{name.replace('_', ' '):12} {value or '-'}")
-
-
-@devices_app.command(
-    "export", epilog="Example: pointctl devices export --out devices.csv"
-)
-def devices_export(
-    out: Annotated[
-        Path | None, typer.Option(help="File to write, readable by you only.")
+def products_enrolment(
+    key: Annotated[str, typer.Argument(help="Its key.")],
+    into: Annotated[
+        str | None, typer.Option(metavar="BATCH", help="Where unknown boards go.")
     ] = None,
-    secrets: Annotated[
-        bool, typer.Option("--secrets", help="With device secrets; needs --out.")
+    closed: Annotated[
+        bool, typer.Option("--closed", help="Only registered boards are served.")
     ] = False,
     data: Data = DATA,
+    as_json: Json = False,
 ) -> None:
-    """Write every device as CSV, to stdout or a file."""
-    if secrets and out is None:
-        raise typer.BadParameter("secrets are not printed; name a file with --out")
+    """Open a product to boards that nobody has registered, if they can sign."""
+    if (into is None) != closed:
+        raise typer.BadParameter("either --into BATCH or --closed")
     with opened(data) as database:
-        if out is None:
-            csvfile.write(database, sys.stdout)
-            return
-        with private_file(out) as file:
-            count = csvfile.write(database, file, secrets=secrets)
-    print(f"wrote {count} devices to {out}", file=sys.stderr)
+        batches.open_to_unknown(database, key, into, getpass.getuser())
+    if as_json:
+        print_json({"product_key": key, "open_batch": into})
+    elif into:
+        print(f"unknown boards of {key} go into batch {into}")
+    else:
+        print(f"unknown boards of {key} are refused")
+
+
+def _make_master(data: Path, policy: Policy) -> None:
+    folder = DataFolder(data)
+    if policy is Policy.DEVICE_KEY and keys.create_master(folder):
+        print(f"made {folder.claim_master}: {keys.KEEP_IT}", file=sys.stderr)

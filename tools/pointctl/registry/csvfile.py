@@ -1,80 +1,164 @@
-"""Devices as CSV files, in and out."""
+"""Devices and credentials as CSV files, in and out."""
 
 import csv
-from collections.abc import Iterator
-from typing import TextIO
+from collections.abc import Callable, Iterator
+from typing import Any, TextIO, TypeVar
 
 from sqlalchemy import select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import Session, joinedload
 
 from pointctl.errors import PointctlError
+from pointctl.registry import audit, pool, search
 from pointctl.registry.database import Database
-from pointctl.registry.devices import BadRow, Row, checked_row, summary
-from pointctl.registry.models import Device
+from pointctl.registry.devices import BadRow, Row, checked_row
+from pointctl.registry.models import Credential, Device, Standing
 from pointctl.registry.vault import of_device
 
 ENCODING = "utf-8-sig"  # spreadsheets begin a UTF-8 file with a mark; others need none
-_COLUMNS = ("imei", "product_key", "device_name", "state", "issued_at")
+_COLUMNS = ("imei", "product_key", "device_name", "state", "batch", "tags", "issued_at")
+_CHUNK = 1000
+
+_Cells = dict[str, str]  # by the names of the columns
+_Read = TypeVar("_Read")
 
 
 def read(file: TextIO) -> Iterator[Row | BadRow]:
-    """The rows of a CSV file with the header `imei` or `imei,device_name`.
+    """The rows of a CSV file with the columns imei, and device_name, and tags.
 
-    Open it with ENCODING. It is read line by line; blank lines are passed over. Raises
-    PointctlError for what is no such file at all.
+    Only the first has to be there; tags are set apart by blanks. What else an export
+    has is passed over. Open it with ENCODING. It is read line by line; blank lines are
+    passed over. Raises PointctlError for what is no such file at all.
     """
+
+    def row(number: int, cells: _Cells) -> Row | BadRow:
+        name, tags = cells.get("device_name") or None, cells.get("tags", "").split()
+        return checked_row(number, cells["imei"], name, tags)
+
+    return _read(file, ("imei",), _COLUMNS[1:], row)
+
+
+def read_pool(file: TextIO, product_key: str) -> Iterator[pool.Entry | BadRow]:
+    """The credentials of a CSV file: device_name, device_secret, and product_secret.
+
+    The last need not be there. The names may be written as Alibaba does, DeviceName;
+    a column product_key has to hold this product's in each row. Otherwise as read().
+    """
+
+    def row(number: int, cells: _Cells) -> pool.Entry | BadRow:
+        if cells.get("product_key", product_key) != product_key:
+            return BadRow(number, "of another product")
+        of_device = cells["device_name"], cells["device_secret"]
+        of_product = cells.get("product_secret") or None
+        return pool.checked_entry(number, *of_device, of_product)
+
+    needed = ("device_name", "device_secret")
+    return _read(file, needed, ("product_key", "product_secret"), row)
+
+
+def _read(
+    file: TextIO,
+    needed: tuple[str, ...],
+    allowed: tuple[str, ...],
+    row: Callable[[int, _Cells], _Read],
+) -> Iterator[_Read | BadRow]:
     try:
-        header = [name.lower() for name in _cells(file.readline())]
-        if header not in (["imei"], ["imei", "device_name"]):
-            raise PointctlError("line 1 must be the header imei or imei,device_name")
+        columns = _header(file.readline(), needed, allowed)
         for number, line in enumerate(file, 2):
-            row = _row(number, line, len(header))
-            if row is not None:
-                yield row
+            # A line is a row: no cell of ours holds a line break, and so a quote that
+            # is never closed spoils its own line only.
+            try:
+                cells = _cells(line)
+            except csv.Error as error:
+                yield BadRow(number, f"not CSV: {error}")
+                continue
+            if len(cells) > len(columns):
+                why = f"{len(cells)} cells under {len(columns)} columns"
+                yield BadRow(number, why)
+            elif any(cells):
+                cells += [""] * (len(columns) - len(cells))
+                yield row(number, dict(zip(columns, cells, strict=True)))
     except UnicodeDecodeError as error:
         raise PointctlError("the file is not UTF-8; save it as CSV UTF-8") from error
 
 
-def _row(number: int, line: str, columns: int) -> Row | BadRow | None:
-    # A line is a row: no cell of ours holds a line break, and so a quote that is never
-    # closed spoils its own line only.
-    try:
-        cells = _cells(line)
-    except csv.Error as error:
-        return BadRow(number, f"not CSV: {error}")
-    if not any(cells):
-        return None
-    if len(cells) > columns:
-        return BadRow(number, f"{len(cells)} cells under {columns} columns")
-    name = cells[1] if len(cells) == 2 else ""
-    return checked_row(number, cells[0], name or None)
+def _header(line: str, needed: tuple[str, ...], allowed: tuple[str, ...]) -> list[str]:
+    known = {name.replace("_", ""): name for name in needed + allowed}
+    given = [name.lower().replace("_", "").replace(" ", "") for name in _cells(line)]
+    columns = [known.get(name, "") for name in given]
+    if "" in columns or len(set(columns)) < len(columns) or not {*needed} <= {*columns}:
+        raise PointctlError(
+            f"line 1 must name the columns {', '.join(needed)}, each once; there may "
+            f"also be {', '.join(allowed)}"
+        )
+    return columns
 
 
 def _cells(line: str) -> list[str]:
     return [cell.strip() for cell in next(csv.reader([line], strict=True), [])]
 
 
-def write(database: Database, file: TextIO, *, secrets: bool = False) -> int:
-    """Write every device as CSV and return how many there were.
+def write(
+    database: Database, file: TextIO, filters: search.Filters | None = None
+) -> int:
+    """Write devices as CSV, in the order of registration, and return how many.
 
-    With `secrets` there is one more column, device_secret, empty before the first
-    access. Open the file with newline="".
+    Without `filters` it is every device. Open the file with newline="".
     """
+    return _write(database, file, filters, secrets=False)
+
+
+def write_secrets(
+    database: Database,
+    file: TextIO,
+    who: str,
+    reason: str,
+    filters: search.Filters | None = None,
+) -> int:
+    """The same with one more column, device_secret, empty before the first access.
+
+    The audit says who did it and why. Raises PointctlError without a reason.
+    """
+    with database.writing() as session:
+        audit.record_other(
+            session.connection(),
+            "registry",
+            "secrets exported",
+            who,
+            audit.checked_reason(reason),
+        )
+    return _write(database, file, filters, secrets=True)
+
+
+def _write(
+    database: Database, file: TextIO, filters: search.Filters | None, *, secrets: bool
+) -> int:
     columns = (*_COLUMNS, "device_secret") if secrets else _COLUMNS
-    query = select(Device).order_by(Device.id).execution_options(yield_per=1000)
+    query = search.filtered(filters or search.Filters()).order_by(Device.id)
     query = query.options(joinedload(Device.batch))
-    if secrets:
-        query = query.options(joinedload(Device.credential))
     writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     count = 0
     with database.reading() as session:
-        for device in session.scalars(query):
-            row = summary(device)
-            if secrets and device.credential is not None:
-                row["device_secret"] = database.vault.decrypt(
-                    device.credential.encrypted_secret or "", of_device(device.id)
-                )
-            writer.writerow(row)
-            count += 1
+        found = session.scalars(query.execution_options(yield_per=_CHUNK))
+        for devices in found.partitions():
+            rows = search.with_tags(session, devices)
+            if secrets:
+                _add_secrets(database, session, devices, rows)
+            for row in rows:
+                writer.writerow({**row, "tags": " ".join(row["tags"])})
+            count += len(rows)
+            session.expunge_all()  # a million of them would stay
     return count
+
+
+def _add_secrets(
+    database: Database, session: Session, devices: Any, rows: list[dict[str, Any]]
+) -> None:
+    query = select(Credential.device_id, Credential.encrypted_secret).where(
+        Credential.device_id.in_([device.id for device in devices]),
+        Credential.standing == Standing.CURRENT,
+    )
+    stored = dict(session.execute(query).all())
+    for device, row in zip(devices, rows, strict=True):
+        if text := stored.get(device.id):
+            row["device_secret"] = database.vault.decrypt(text, of_device(device.id))

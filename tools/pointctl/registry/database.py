@@ -204,6 +204,28 @@ class Database:
         self._kind.lock(connection, table, ids)
 
     @contextmanager
+    def staging(self) -> Iterator[Connection]:
+        """A connection of its own: temporary tables last as long as it does.
+
+        What it begins itself changes nothing but those. Raises DatabaseError.
+        """
+        with self._translated(), self._engine.connect() as connection:
+            connection.detach()
+            yield connection
+
+    @contextmanager
+    def importing(self, connection: Connection) -> Iterator[None]:
+        """One transaction of a staging connection that adds to the registry.
+
+        It may take long, so PostgreSQL lets all others write beside it; on SQLite it is
+        alone. Nothing but constraints keeps it from what others have just added.
+        """
+        with self._one_writer:
+            connection.execution_options(pointctl="importing")
+            with connection.begin():
+                yield
+
+    @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield

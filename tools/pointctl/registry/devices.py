@@ -2,25 +2,26 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from itertools import islice
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.orm import Session, joinedload
 
 from point import credentials
 from point import imei as imeis
 from point.errors import PointError
 from pointctl.errors import PointctlError
-from pointctl.registry import audit, products
+from pointctl.registry import audit, device_rows, products
 from pointctl.registry.database import Database
-from pointctl.registry.models import Device, Policy, Product, State, moment
+from pointctl.registry.device_rows import Row as Row
+from pointctl.registry.models import Device, Policy, Product, moment
+from pointctl.registry.staging import BadRow as BadRow
+from pointctl.registry.staging import Imported
 
-_CHUNK = 500  # rows a query; some builds of SQLite take no more than 999 values
+_LONGEST_TAG = 32
 
 # What boards' requests need of the registry, in two reads. Built once, and columns
 # rather than objects: every request of every board runs them.
@@ -44,41 +45,28 @@ class UnknownDevice(PointctlError):
     """No device answers to this IMEI and product."""
 
 
-@dataclass(frozen=True)
-class Row:
-    """A device to be registered. Without a name it is called by its IMEI."""
-
-    line: int
-    imei: str
-    device_name: str | None
-
-
-@dataclass(frozen=True)
-class BadRow:
-    """A row that cannot be registered, and why."""
-
-    line: int
-    reason: str
+def checked_tags(tags: Iterable[str]) -> list[str]:
+    """The tags, each a word like a device name, and once. Raises PointctlError."""
+    found = sorted(set(tags))
+    try:
+        for tag in found:
+            credentials.word("the tag", tag, _LONGEST_TAG)
+    except PointError as error:
+        raise PointctlError(error.detail) from error
+    return found
 
 
-@dataclass
-class Registered:
-    """What became of a batch of rows."""
-
-    added: int = 0
-    unchanged: int = 0
-    bad: list[BadRow] = field(default_factory=list)
-
-
-def checked_row(line: int, imei: str, device_name: str | None) -> Row | BadRow:
+def checked_row(
+    line: int, imei: str, device_name: str | None, tags: Iterable[str] = ()
+) -> Row | BadRow:
     """A row by the rules that boards keep: a right IMEI, a name fit for MQTT topics."""
     try:
         imeis.check(imei)
         if device_name is not None:
             credentials.word("the device name", device_name)
-    except PointError as error:
-        return BadRow(line, error.detail)
-    return Row(line, imei, device_name)
+        return Row(line, imei, device_name, tuple(checked_tags(tags)))
+    except (PointError, PointctlError) as error:
+        return BadRow(line, getattr(error, "detail", str(error)))
 
 
 def register(
@@ -86,85 +74,35 @@ def register(
     product_key: str,
     rows: Iterable[Row | BadRow],
     *,
+    batch: str | None = None,
+    tags: Iterable[str] = (),
     skip_bad: bool = False,
+    dry_run: bool = False,
     who: str = "pointctl",
-) -> Registered:
-    """Register devices in one transaction; those that are registered stay as they are.
+) -> Imported:
+    """Register devices, all or none; those that are registered stay as they are.
 
-    If any row is bad, nothing is registered unless `skip_bad`. Raises PointctlError
-    where there is no such product.
+    New ones are put into `batch` and given `tags`. If any row is bad, nothing is
+    registered unless `skip_bad`; what `added` says then, or with `dry_run`, is what
+    would have been. Raises PointctlError where there is no such product or batch.
     """
-    result = Registered()
-    rows = _first_of_each(rows)
-    with database.writing() as session:
+    tagged = checked_tags(tags)
+    with database.reading() as session:
         products.check_exists(session, product_key)
-        while chunk := list(islice(rows, _CHUNK)):
-            result.bad += (row for row in chunk if isinstance(row, BadRow))
-            good = [row for row in chunk if isinstance(row, Row)]
-            _register_chunk(session, product_key, good, result, who)
-        if result.bad and not skip_bad:
-            session.rollback()
+        batch_id = None
+        if batch is not None:
+            batch_id = products.find_batch(session, product_key, batch).id
+    with database.staging() as connection:
+        staged, result = device_rows.stage(connection, product_key, rows)
+        if result.bad_count and not skip_bad:
             result.added = 0
-        elif result.added:
-            audit.record_other(
-                session.connection(),
-                f"product {product_key}",
-                "devices registered",
-                who,
-                str(result.added),
-            )
-    result.bad.sort(key=lambda row: row.line)
+        elif result.added and not dry_run:
+            note = f"{result.added}, batch {batch}" if batch else str(result.added)
+            with database.importing(connection):
+                device_rows.add(connection, staged, product_key, who, batch_id, tagged)
+                subject = f"product {product_key}"
+                audit.record_other(connection, subject, "devices registered", who, note)
     return result
-
-
-def _first_of_each(rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
-    lines: dict[str, int] = {}
-    for row in rows:
-        if isinstance(row, Row):
-            first = lines.setdefault(row.imei, row.line)
-            if first != row.line:
-                row = BadRow(row.line, f"the same IMEI as in line {first}")
-        yield row
-
-
-def _register_chunk(
-    session: Session, product_key: str, rows: list[Row], result: Registered, who: str
-) -> None:
-    of_product = select(Device.imei, Device.device_name).where(
-        Device.product_key == product_key
-    )
-    imeis_given = [row.imei for row in rows]
-    names_given = [row.device_name or row.imei for row in rows]
-    known = session.execute(of_product.where(Device.imei.in_(imeis_given)))
-    names = dict(known.all())
-    taken = session.execute(of_product.where(Device.device_name.in_(names_given)))
-    owners = {name: imei for imei, name in taken}
-    now = datetime.now(UTC)
-    new = []
-    for row, name in zip(rows, names_given, strict=True):
-        if row.imei in names and row.device_name in (None, names[row.imei]):
-            result.unchanged += 1
-        elif row.imei in names:
-            why = f"registered already, under the device name {names[row.imei]}"
-            result.bad.append(BadRow(row.line, why))
-        elif name in owners:
-            why = f"the device name is taken by IMEI {owners[name]}"
-            result.bad.append(BadRow(row.line, why))
-        else:
-            owners[name] = row.imei
-            new.append(
-                {
-                    "product_key": product_key,
-                    "imei": row.imei,
-                    "device_name": name,
-                    "state": State.REGISTERED,
-                    "created_at": now,
-                    "created_by": who,
-                }
-            )
-    if new:
-        session.execute(insert(Device), new)
-    result.added += len(new)
 
 
 def look_up(connection: Connection, imei: str, product_key: str | None) -> Board | None:
@@ -226,24 +164,6 @@ def find(session: Session, imei: str, product_key: str | None = None) -> Device:
     if len(found) > 1:
         raise UnknownDevice("the IMEI is registered under several products: name one")
     return found[0]
-
-
-def listed(
-    database: Database,
-    *,
-    product_key: str | None = None,
-    state: State | None = None,
-    limit: int,
-) -> Sequence[Device]:
-    """The first `limit` devices in the order of registration."""
-    query = select(Device).order_by(Device.id).limit(limit)
-    query = query.options(joinedload(Device.batch))
-    if product_key is not None:
-        query = query.where(Device.product_key == product_key)
-    if state is not None:
-        query = query.where(Device.state == state)
-    with database.reading() as session:
-        return session.scalars(query).all()
 
 
 def summary(device: Device) -> dict[str, Any]:

@@ -62,7 +62,9 @@ def prepare(connection: Connection, keys: Vault) -> bool:
     """
     if is_prepared(connection):
         return False
-    key_id = keys.newest() or keys.add_key()
+    keys.make_first()
+    key_id = keys.newest()
+    assert key_id is not None
     use(connection, key_id)
     changed = 0
     for kind in KINDS:

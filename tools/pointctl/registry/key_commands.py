@@ -1,5 +1,6 @@
-"""pointctl keys …: the claim master, and the keys that boards get at the factory."""
+"""pointctl keys …: the claim master, boards' claim keys, the database's keys."""
 
+import getpass
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,8 +12,9 @@ from point.errors import PointError
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder, private_file, private_folder
 from pointctl.options import DATA, Data, Json, print_json
-from pointctl.registry import keys, products
+from pointctl.registry import database_keys, keys, products, vault
 from pointctl.registry.commands import PRODUCT, opened
+from pointctl.registry.vault import Vault
 
 app = typer.Typer(no_args_is_help=True, help="What boards prove themselves with.")
 
@@ -24,13 +26,17 @@ def keys_init(
     ] = False,
     data: Data = DATA,
 ) -> None:
-    """Make the claim master. One that is there stays as it is."""
+    """Make the claim master, and the database's key. What is there stays as it is."""
     folder = DataFolder(data)
+    kept = "the keyring's entry"
     if keys.create_master(folder, in_keyring=in_keyring):
-        where = "the keyring's entry" if in_keyring else folder.claim_master
-        print(f"made {where}: {keys.KEEP_IT}")
+        print(f"made {kept if in_keyring else folder.claim_master}: {keys.KEEP_IT}")
     else:
         print("unchanged: there is a claim master already")
+    if Vault(folder).make_first(in_keyring=in_keyring):
+        print(f"made {kept if in_keyring else folder.database_key}: {vault.KEEP_IT}")
+    else:
+        print("unchanged: there is a database key already")
 
 
 @app.command(
@@ -76,3 +82,34 @@ def keys_derive(
         print_json([{"imei": i, "file": str(path)} for i, path in paths.items()])
     else:
         print(f"wrote {len(paths)} keys to {out}", file=sys.stderr)
+
+
+@app.command("database", epilog="Example: pointctl keys database --json")
+def keys_database(data: Data = DATA, as_json: Json = False) -> None:
+    """Say which key the registry's secrets are encrypted under, by its id."""
+    with opened(data) as database:
+        found = database_keys.status(database)
+    if as_json:
+        print_json(found)
+        return
+    where = "which is here" if found["present"] else "which is NOT here"
+    print(f"new secrets are under the key {found['key']}, {where}")
+    if found["under_others"]:
+        print(f"{found['under_others']} secrets are under others; rotate-database")
+
+
+@app.command("rotate-database", epilog="Example: pointctl keys rotate-database")
+def keys_rotate_database(data: Data = DATA, as_json: Json = False) -> None:
+    """Encrypt the registry's secrets under a new key; boards are served meanwhile.
+
+    A key that was put first by hand is used, else one is made. The key before stays
+    beside it until the next rotation.
+    """
+    with opened(data) as database:
+        done = database_keys.rotate(database, getpass.getuser())
+    if as_json:
+        print_json(done)
+        return
+    print(f"{done['changed']} secrets are now under the key {done['key']}")
+    if done["dropped"]:
+        print(f"dropped: {' '.join(done['dropped'])}")

@@ -12,13 +12,12 @@ from typing import TypedDict, Unpack
 
 from sqlalchemy.orm import Session
 
-from pointctl.errors import PartlyFailed, PointctlError, Refused
+from pointctl.errors import PartlyFailed, Refused
 from pointctl.registry import audit, claims, credentials, devices, search
 from pointctl.registry.access import BrokerAccounts
 from pointctl.registry.database import Database
 from pointctl.registry.models import ClaimState, Device, Policy, Source, State
 
-_LONGEST_REASON = 200
 _TELL = "revoke it again with --mosquitto and what goes with it"
 
 
@@ -191,8 +190,7 @@ def reveal(
 
     Raises PointctlError without a reason.
     """
-    if not why.get("reason"):
-        raise PointctlError("say for what reason the secret is revealed")
+    audit.checked_reason(why.get("reason"))
     with _changing(database, imei, product_key, who, "revealed", why) as found:
         session, device = found
         row = credentials.read(session.connection(), device.id)
@@ -253,9 +251,7 @@ def _changing(
     why: Why,
 ) -> Iterator[tuple[Session, Device]]:
     """One transaction around a change, with its entry in the audit."""
-    reason = why.get("reason") or None
-    if reason and (len(reason) > _LONGEST_REASON or not reason.isprintable()):
-        raise PointctlError(f"a reason is up to {_LONGEST_REASON} printable characters")
+    reason = why.get("reason") and audit.checked_reason(why.get("reason"))
     with database.writing() as session:
         device = devices.find(session, imei, product_key)
         etag = why.get("etag")

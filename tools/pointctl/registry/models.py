@@ -115,7 +115,7 @@ def _words(words: type[StrEnum]) -> Enum:
     )
 
 
-def _bytewise(length: int) -> String:
+def bytewise(length: int) -> String:
     """A column of text that sorts by its bytes on both databases, as a prefix needs."""
     on_postgresql = String(length, collation="C")
     return String(length).with_variant(on_postgresql, "postgresql")
@@ -209,8 +209,8 @@ class Device(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     product_key: Mapped[str] = mapped_column(ForeignKey("products.product_key"))
-    imei: Mapped[str] = mapped_column(_bytewise(15))
-    device_name: Mapped[str] = mapped_column(_bytewise(64))
+    imei: Mapped[str] = mapped_column(bytewise(15))
+    device_name: Mapped[str] = mapped_column(bytewise(64))
     state: Mapped[State]
     batch_id: Mapped[int | None] = mapped_column(ForeignKey("batches.id"))
     created_at: Mapped[datetime]
@@ -243,7 +243,7 @@ class DeviceTag(Base):
     __table_args__ = (Index("ix_device_tags_tag_device_id", "tag", "device_id"),)
 
     device_id: Mapped[int] = mapped_column(ForeignKey("devices.id"), primary_key=True)
-    tag: Mapped[str] = mapped_column(_bytewise(32), primary_key=True)
+    tag: Mapped[str] = mapped_column(bytewise(32), primary_key=True)
 
 
 class Credential(Base):
@@ -277,7 +277,7 @@ class Pooled(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     product_key: Mapped[str] = mapped_column(ForeignKey("products.product_key"))
-    device_name: Mapped[str] = mapped_column(_bytewise(64))
+    device_name: Mapped[str] = mapped_column(bytewise(64))
     encrypted_secret: Mapped[str | None] = mapped_column(String(512))
     encrypted_product_secret: Mapped[str | None] = mapped_column(String(512))
     device_id: Mapped[int | None] = mapped_column(ForeignKey("devices.id"))

@@ -5,41 +5,48 @@ it. A device whose name is an entry's gets that one; any other gets the oldest t
 left, and its name.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any
 
 import structlog
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Connection,
     Row,
+    String,
     and_,
     bindparam,
     exists,
-    func,
     insert,
+    literal,
     or_,
     select,
     update,
 )
-from sqlalchemy.orm import Session
 
 from point import credentials
 from point.errors import PointError
 from pointctl.errors import Refused
 from pointctl.registry import audit, encryption, products, vault
 from pointctl.registry.database import Database
-from pointctl.registry.devices import BadRow
-from pointctl.registry.models import Device, PoolAlarm, Pooled, Product, Source
+from pointctl.registry.models import (
+    Device,
+    PoolAlarm,
+    Pooled,
+    Product,
+    Source,
+    bytewise,
+)
 from pointctl.registry.sources import NothingLeft, Taken
+from pointctl.registry.staging import BadRow, Imported, Staged
 from pointctl.registry.vault import PRODUCT, Vault
 
 _log = structlog.get_logger()
 
-_CHUNK = 500
+_SECRETS = ("encrypted_secret", "encrypted_product_secret")
 
 _IS_LEFT = and_(
     Pooled.product_key == bindparam("product_key"), Pooled.device_id.is_(None)
@@ -82,16 +89,6 @@ class Entry:
     device_name: str
     device_secret: str = field(repr=False)
     product_secret: str | None = field(default=None, repr=False)
-
-
-@dataclass
-class Imported:
-    """What became of the entries; `left` is how many the pool has to give then."""
-
-    added: int = 0
-    unchanged: int = 0
-    bad: list[BadRow] = field(default_factory=list)
-    left: int = 0
 
 
 class Pool:
@@ -140,81 +137,85 @@ def fill(
     *,
     dry_run: bool = False,
 ) -> Imported:
-    """Add entries in one transaction; those that are there stay as they are.
+    """Add entries, all or, if one is bad, none; those that are there stay as they are.
 
-    If any is bad, none is added. Raises PointctlError where there is no such product,
-    Refused where its credentials are made here.
+    What `added` says with `dry_run` is what would have been. Raises PointctlError where
+    there is no such product, Refused where its credentials are made here.
     """
-    result = Imported()
-    entries = iter(entries)
-    seen: dict[str, int] = {}
-    with database.writing() as session:
+    with database.reading() as session:
         products.check_exists(session, product_key)
-        product = session.get_one(Product, product_key)
-        if product.source is not Source.POOL:
-            raise Refused(f"the credentials of {product_key} come from a mint, no pool")
-        while chunk := list(islice(entries, _CHUNK)):
-            _fill_chunk(session, database.vault, product_key, chunk, seen, result)
-        result.left = level(session, product_key)
-        if result.bad or dry_run:
-            session.rollback()
-        elif result.added:
-            product.pool_alarm = None
-            subject, note = f"product {product_key}", str(result.added)
-            audit.record_other(session.connection(), subject, "pool filled", who, note)
+        if session.get_one(Product, product_key).source is not Source.POOL:
+            raise Refused(
+                f"the credentials of {product_key} are made here; see pointctl "
+                "products set --source pool"
+            )
+        key_id = encryption.active_key(session.connection())
+    staged = Staged(
+        "import_pool",
+        Column("device_name", bytewise(64)),
+        *(Column(name, String(512)) for name in _SECRETS),
+        by=("device_name",),
+    )
+    values = _values(database.vault, key_id, product_key, entries)
+    with database.staging() as connection:
+        staged.fill(connection, values)
+        result = _checked(connection, staged, product_key)
+        if result.bad_count:
+            result.added = 0
+        elif result.added and not dry_run:
+            with database.importing(connection):
+                _add(connection, staged, product_key)
+                subject, count = f"product {product_key}", str(result.added)
+                audit.record_other(connection, subject, "pool filled", who, count)
     return result
 
 
-def _fill_chunk(
-    session: Session,
-    keys: Vault,
-    product_key: str,
-    chunk: list[Entry | BadRow],
-    seen: dict[str, int],
-    result: Imported,
-) -> None:
-    names = [entry.device_name for entry in chunk if isinstance(entry, Entry)]
-    there = select(Pooled.device_name).where(Pooled.product_key == product_key)
-    known = set(session.scalars(there.where(Pooled.device_name.in_(names))))
-    key_id = encryption.active_key(session.connection())
-    now = datetime.now(UTC)
-    new = []
-    for entry in chunk:
+def _values(
+    keys: Vault, key_id: str, product_key: str, entries: Iterable[Entry | BadRow]
+) -> Iterator[dict[str, Any]]:
+    for entry in entries:
         if isinstance(entry, BadRow):
-            result.bad.append(entry)
-        elif (first := seen.setdefault(entry.device_name, entry.line)) != entry.line:
-            why = f"the same device name as in line {first}"
-            result.bad.append(BadRow(entry.line, why))
-        elif entry.device_name in known:
-            result.unchanged += 1
-        else:
-            new.append(_row(keys, key_id, product_key, entry, now))
-    if new:
-        session.execute(insert(Pooled), new)
-    result.added += len(new)
+            values: dict[str, Any] = dict.fromkeys(("device_name", *_SECRETS))
+            yield {**values, "line": entry.line, "reason": entry.reason}
+            continue
+        bound = product_key, entry.device_name
+        of_product = entry.product_secret
+        yield {
+            "line": entry.line,
+            "reason": None,
+            "device_name": entry.device_name,
+            "encrypted_secret": keys.encrypt(
+                entry.device_secret, key_id, vault.of_pooled(*bound)
+            ),
+            "encrypted_product_secret": of_product
+            and keys.encrypt(of_product, key_id, vault.of_pooled(*bound, PRODUCT)),
+        }
 
 
-def _row(
-    keys: Vault, key_id: str, product_key: str, entry: Entry, now: datetime
-) -> dict[str, Any]:
-    bound = product_key, entry.device_name
-    secret = entry.product_secret
-    return {
-        "product_key": product_key,
-        "device_name": entry.device_name,
-        "encrypted_secret": keys.encrypt(
-            entry.device_secret, key_id, vault.of_pooled(*bound)
-        ),
-        "encrypted_product_secret": secret
-        and keys.encrypt(secret, key_id, vault.of_pooled(*bound, PRODUCT)),
-        "added_at": now,
+def _checked(connection: Connection, staged: Staged, product_key: str) -> Imported:
+    with connection.begin():
+        staged.reject_repeated(connection, "device_name", "device name")
+        there = select(Pooled.device_name).where(
+            Pooled.product_key == product_key,
+            Pooled.device_name == staged.of.device_name,
+        )
+        known = update(staged.table).where(staged.is_good)
+        connection.execute(known.values(known=there.scalar_subquery()))
+        return staged.imported(connection)
+
+
+def _add(connection: Connection, staged: Staged, product_key: str) -> None:
+    of = staged.of
+    values = {
+        "product_key": literal(product_key),
+        "device_name": of.device_name,
+        **{name: of[name] for name in _SECRETS},
+        "added_at": literal(datetime.now(UTC), Pooled.added_at.type),
     }
-
-
-def level(session: Session, product_key: str) -> int:
-    """How many entries are left."""
-    query = select(func.count(Pooled.id)).where(_IS_LEFT)
-    return session.scalar(query, {"product_key": product_key}) or 0
+    new = select(*values.values()).where(staged.is_new).order_by(of.number)
+    connection.execute(insert(Pooled).from_select(list(values), new))
+    filled = update(Product).where(Product.product_key == product_key)
+    connection.execute(filled.values(pool_alarm=None))
 
 
 def watch(connection: Connection, board: Row[Any]) -> None:

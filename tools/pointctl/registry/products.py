@@ -14,7 +14,7 @@ from point.errors import PointError
 from pointctl.errors import PointctlError, Refused
 from pointctl.registry import audit, encryption, vault
 from pointctl.registry.database import Database
-from pointctl.registry.models import Policy, Product, Source, moment
+from pointctl.registry.models import Batch, Policy, Product, Source, moment
 from pointctl.registry.topics import made_client_id
 from pointctl.registry.vault import Vault
 
@@ -91,6 +91,10 @@ def add(
         session.add(product)
         audit.record_other(connection, f"product {key}", "product added", who, name)
     return product
+
+
+class UnknownBatch(PointctlError):
+    """The product has no batch of this name."""
 
 
 class Settings(TypedDict, total=False):
@@ -196,6 +200,15 @@ def check_exists(session: Session, product_key: str) -> None:
     """Raise UnknownProduct if there is no such product."""
     if session.get(Product, product_key) is None:
         raise UnknownProduct(f"no product {product_key}; see pointctl products list")
+
+
+def find_batch(session: Session, product_key: str, name: str) -> Batch:
+    """The batch of this name. Raises UnknownBatch."""
+    query = select(Batch).where(Batch.product_key == product_key, Batch.name == name)
+    batch = session.scalar(query)
+    if batch is None:
+        raise UnknownBatch(f"{product_key} has no batch {name}")
+    return batch
 
 
 def any_needs_master(database: Database) -> bool:

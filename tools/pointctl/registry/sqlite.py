@@ -23,6 +23,7 @@ _BEGIN = {
     # A deferred transaction that starts to write later may fail at once as busy.
     "writing": "BEGIN IMMEDIATE",
     "sharing": "BEGIN IMMEDIATE",
+    "importing": "BEGIN IMMEDIATE",
 }
 
 

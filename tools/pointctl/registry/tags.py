@@ -6,25 +6,9 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from point import credentials
-from point.errors import PointError
-from pointctl.errors import PointctlError
 from pointctl.registry import audit, devices
 from pointctl.registry.database import Database
 from pointctl.registry.models import Device, DeviceTag
-
-_LONGEST = 32
-
-
-def checked(tags: Iterable[str]) -> set[str]:
-    """The tags, each a word like a device name. Raises PointctlError."""
-    given = set(tags)
-    try:
-        for tag in given:
-            credentials.word("the tag", tag, _LONGEST)
-    except PointError as error:
-        raise PointctlError(error.detail) from error
-    return given
 
 
 def change(
@@ -41,7 +25,7 @@ def change(
     Those that it has or lacks already are passed over. Raises UnknownDevice, and
     PointctlError for what is no tag.
     """
-    adding, removing = checked(add), set(remove)
+    adding, removing = set(devices.checked_tags(add)), set(remove)
     with database.writing() as session:
         device = devices.find(session, imei, product_key)
         there = set(_of(session, device))

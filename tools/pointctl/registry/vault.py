@@ -12,6 +12,7 @@ import hashlib
 import os
 import secrets
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -64,6 +65,7 @@ class Vault:
     def __init__(self, folder: DataFolder) -> None:
         self._entry = keystore.Entry(folder.database_key)
         self._keys: dict[str, _Key] = {}
+        self.made: Path | None = None  # the file of a key that had to be made
 
     def __repr__(self) -> str:
         return "Vault"
@@ -101,10 +103,23 @@ class Vault:
         """Raise VaultError unless this key is there."""
         self._key(key_id)
 
-    def add_key(self) -> str:
-        """Make another key, put it first, and return its id.
+    def make_first(self, *, in_keyring: bool = False) -> bool:
+        """Make a key where there is none; False if there is one. Raises PointctlError.
 
-        Raises VaultError where the keys are given in the environment.
+        If another process is faster, it is its key.
+        """
+        if self.newest() is not None:
+            return False
+        text = secrets.token_hex(32) + "\n"
+        if not self._entry.create(text, in_keyring=in_keyring):
+            return False
+        self.made = None if in_keyring else self._entry.path
+        return True
+
+    def add_key(self) -> str:
+        """Make another key beside those there are, put it first, and return its id.
+
+        Raises VaultError where they are given in the environment.
         """
         self._load()
         if VARIABLE in os.environ:
@@ -113,11 +128,7 @@ class Vault:
                 "as of openssl rand -hex 32, and keep the others behind it"
             )
         old = [key.key.hex() for key in self._keys.values()]
-        text = "\n".join([secrets.token_hex(32), *old]) + "\n"
-        if old:
-            self._entry.replace(text)
-        else:
-            self._entry.create(text)  # where another process was faster, it is its key
+        self._entry.replace("\n".join([secrets.token_hex(32), *old]) + "\n")
         made = self.newest()
         assert made is not None
         return made

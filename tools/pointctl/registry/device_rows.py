@@ -1,0 +1,164 @@
+"""Rows of devices to be registered: what is wrong with them, and adding them."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    String,
+    and_,
+    insert,
+    literal,
+    select,
+    update,
+)
+
+from pointctl.registry.models import Device, DeviceTag, State, bytewise
+from pointctl.registry.staging import BadRow, Imported, Staged
+
+_CHUNK = 5000
+
+
+@dataclass(frozen=True)
+class Row:
+    """A device to be registered. Without a name it is called by its IMEI."""
+
+    line: int
+    imei: str
+    device_name: str | None
+    tags: tuple[str, ...] = ()
+
+
+def stage(
+    connection: Connection, product_key: str, rows: Iterable[Row | BadRow]
+) -> tuple[Staged, Imported]:
+    """Read the rows, and find what is registered and what is bad."""
+    staged = Staged(
+        "import_rows",
+        Column("imei", bytewise(15)),
+        Column("device_name", bytewise(64)),  # the IMEI where none was given
+        Column("named", Boolean),  # whether one was
+        Column("tags", String),
+        by=("imei", "device_name"),
+    )
+    staged.fill(connection, _values(rows))
+    with connection.begin():
+        staged.reject_repeated(connection, "imei", "IMEI")
+        _find_known(connection, staged, product_key)
+        _reject_taken_names(connection, staged, product_key)
+        return staged, staged.imported(connection)
+
+
+def add(
+    connection: Connection,
+    staged: Staged,
+    product_key: str,
+    who: str,
+    batch_id: int | None,
+    tags: list[str],
+) -> None:
+    """Register the new rows, each with its own tags and these."""
+    of = staged.of
+    values = {
+        "product_key": literal(product_key),
+        "imei": of.imei,
+        "device_name": of.device_name,
+        "state": literal(State.REGISTERED.value),
+        "batch_id": literal(batch_id, Integer),
+        "created_at": literal(datetime.now(UTC), Device.created_at.type),
+        "created_by": literal(who[:64]),
+        "doubts": literal(0),
+    }
+    new = select(*values.values()).where(staged.is_new).order_by(of.number)
+    connection.execute(insert(Device).from_select(list(values), new))
+    here = and_(Device.product_key == product_key, Device.imei == of.imei)
+    for tag in tags:
+        tagged = select(Device.id, literal(tag)).join_from(staged.table, Device, here)
+        tagged = tagged.where(staged.is_new)
+        connection.execute(insert(DeviceTag).from_select(["device_id", "tag"], tagged))
+    own = select(of.number, Device.id, of.tags).join_from(staged.table, Device, here)
+    own = own.where(staged.is_new, of.tags.is_not(None)).order_by(of.number)
+    _add_own_tags(connection, own.limit(_CHUNK), of.number, set(tags))
+
+
+def _add_own_tags(
+    connection: Connection,
+    query: Select[Any],
+    number: ColumnElement[int],
+    there: set[str],
+) -> None:
+    last = -1
+    while rows := connection.execute(query.where(number > last)).all():
+        last = rows[-1].number
+        new = [
+            {"device_id": row.id, "tag": tag}
+            for row in rows
+            for tag in row.tags.split()
+            if tag not in there
+        ]
+        if new:
+            connection.execute(insert(DeviceTag), new)
+
+
+def _values(rows: Iterable[Row | BadRow]) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        if isinstance(row, BadRow):
+            values = dict.fromkeys(("imei", "device_name", "tags"))
+            yield {**values, "named": False, "line": row.line, "reason": row.reason}
+        else:
+            yield {
+                "imei": row.imei,
+                "device_name": row.device_name or row.imei,
+                "tags": " ".join(row.tags) or None,
+                "named": row.device_name is not None,
+                "line": row.line,
+                "reason": None,
+            }
+
+
+def _find_known(connection: Connection, staged: Staged, product_key: str) -> None:
+    """Those that are registered: the name under which they are is theirs."""
+    of = staged.of
+    registered = select(Device.device_name).where(
+        Device.product_key == product_key, Device.imei == of.imei
+    )
+    known = update(staged.table).where(staged.is_good)
+    connection.execute(known.values(known=registered.scalar_subquery()))
+    staged.reject(
+        connection,
+        and_(of.named, of.known != of.device_name),
+        "registered already, under the device name ",
+        of.known,
+    )
+
+
+def _reject_taken_names(
+    connection: Connection, staged: Staged, product_key: str
+) -> None:
+    """A name belongs to one device, registered or in an earlier row."""
+    registered = select(Device.imei).where(
+        Device.product_key == product_key, Device.device_name == staged.of.device_name
+    )
+    earlier = staged.earlier.c
+    in_file = (
+        select(earlier.imei)
+        .where(earlier.device_name == staged.of.device_name)
+        .where(earlier.number < staged.of.number)
+        .where(earlier.reason.is_(None), earlier.known.is_(None))
+        .order_by(earlier.number)
+        .limit(1)
+    )
+    for owner in (registered, in_file):
+        staged.reject(
+            connection,
+            and_(staged.is_new, owner.exists()),
+            "the device name is taken by IMEI ",
+            owner.scalar_subquery(),
+        )
