@@ -46,8 +46,18 @@ if micropython:
     ticks_add = time.ticks_add
     ticks_diff = time.ticks_diff
     ticks_ms = time.ticks_ms
+
+    hmac_digest = None
 else:
-    from .cpython import aes, const, sleep_ms, ticks_add, ticks_diff, ticks_ms
+    from .cpython import (
+        aes,
+        const,
+        hmac_digest,
+        sleep_ms,
+        ticks_add,
+        ticks_diff,
+        ticks_ms,
+    )
 
 # Seconds from 1970 to where this runtime's clock begins: 2000 on most boards.
 EPOCH = 0 if time.localtime(86400)[0] == 1970 else 946684800

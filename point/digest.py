@@ -1,6 +1,6 @@
 """HMAC (RFC 2104) over any hash, and a comparison that tells no timing."""
 
-from .compat import hashlib
+from .compat import hashlib, hmac_digest
 
 
 def sha256(data):
@@ -23,6 +23,8 @@ def hmac(sha, key, message):
 
 def hmac_sha256(key, message):
     """HMAC-SHA256 of `message` under `key`, both bytes of any length; 32 bytes."""
+    if hmac_digest:
+        return hmac_digest(key, message, "sha256")
     return hmac(sha256, key, message)
 
 

@@ -3,6 +3,7 @@
 import logging
 import sys
 import traceback
+from functools import lru_cache
 from typing import Any, TextIO
 
 import structlog
@@ -19,23 +20,30 @@ def configure(stream: TextIO | None = None) -> None:
 
     Or to another stream.
     """
+    stream = stream or sys.stdout
     first: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
     ]
+    last: list[Processor] = [
+        render_exception,
+        redact,
+        structlog.processors.JSONRenderer(ensure_ascii=False),
+    ]
+    # Our own events do not go through logging: a server writes one for each request,
+    # and it takes three times as long.
     structlog.configure(
-        processors=[*first, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[*first, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(stream),
     )
-    handler = logging.StreamHandler(stream or sys.stdout)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=first,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                render_exception,
-                redact,
-                structlog.processors.JSONRenderer(ensure_ascii=False),
+                *last,
             ],
         )
     )
@@ -50,13 +58,18 @@ def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
 
 
 def _redacted(name: str, value: Any) -> Any:
-    if any(word in name.lower() for word in _SECRET_WORDS):
+    if _is_secret(name):
         return "[redacted]"
     if isinstance(value, dict):
         return {inner: _redacted(str(inner), value[inner]) for inner in value}
     if isinstance(value, list | tuple):
         return [_redacted("", item) for item in value]
     return value
+
+
+@lru_cache
+def _is_secret(name: str) -> bool:
+    return any(word in name.lower() for word in _SECRET_WORDS)
 
 
 def render_exception(
@@ -68,6 +81,8 @@ def render_exception(
     that theirs does not.
     """
     error = event.pop("exc_info", None)
+    if error is True:
+        error = sys.exc_info()
     if isinstance(error, tuple):
         error = error[1]
     if isinstance(error, BaseException):
