@@ -63,7 +63,7 @@ def test_the_units_are_understood(tmp_path: Path) -> None:
 
 
 def commands() -> list[str]:
-    """What the units and the page tell to run, without the program's name."""
+    """What units, page and doctor tell to run, without the program's name."""
     found = []
     for unit in DEPLOY.glob("*.service"):
         found += re.findall(r"^ExecStart=\S+ (.*)$", unit.read_text(), re.MULTILINE)
@@ -71,6 +71,8 @@ def commands() -> list[str]:
     for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL):
         found += re.findall(r"(?:^|&& )pointctl ([a-z][^#&\n]*)", block, re.MULTILINE)
     found += re.findall(r"`pointctl ([a-z][^`]*)`", page)
+    for module in (ROOT / "tools/pointctl/doctor").glob("*.py"):
+        found += re.findall(r'"pointctl ([a-z][^",]*)[",]', module.read_text())
     return found
 
 

@@ -25,6 +25,7 @@ from pointctl.registry.models import AuditEntry, Policy, Role
 from pointctl.registry.vault import VARIABLE
 
 _AHEAD = timedelta(minutes=5)
+_ROTATE = "pointctl keys rotate-database"
 _VERIFIED = ("verify-full", "verify-ca")
 
 
@@ -97,7 +98,7 @@ def _database_key(database: Database, folder: DataFolder) -> Iterator[Finding]:
         yield ok("database key", f"{found['key']}, apart from the database")
     if found["under_others"]:
         count = found["under_others"]
-        yield weak("database key", f"{count} secrets are under others", "rotate it")
+        yield weak("database key", f"{count} secrets are under others", _ROTATE)
 
 
 def _products(database: Database) -> Iterator[Finding]:
@@ -126,9 +127,9 @@ def _pools(database: Database) -> Iterator[Finding]:
     for pool in overview.pools(database):
         name = f"pool of {pool['product_key']}"
         if not pool["left"]:
-            yield wrong(name, "dry: claims get 50301", "import more")
+            yield wrong(name, "dry: claims get 50301", "pointctl pool import")
         elif pool["low"]:
-            yield weak(name, f"{pool['left']} credentials left", "import more")
+            yield weak(name, f"{pool['left']} credentials left", "pointctl pool import")
 
 
 def _operators(database: Database) -> Iterator[Finding]:
