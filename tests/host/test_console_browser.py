@@ -120,6 +120,14 @@ def test_without_an_operator_it_says_how_to_make_one(chromium, start_server):
         stranger.picture("first-start")
 
 
+def test_the_page_of_the_api(chromium, fleet):
+    """Its viewer is from here, too."""
+    with visiting(chromium, fleet.server.url) as visit:
+        visit.page.goto(f"{fleet.server.url}/docs")
+        operation = visit.page.get_by_text("Put tags on a device")
+        expect(operation).to_be_visible(timeout=30_000)
+
+
 def test_logging_in_and_out(chromium, fleet):
     """A wrong password is told; after the right one comes what was asked for."""
     with visiting(chromium, fleet.server.url) as visit:

@@ -11,7 +11,7 @@ from pointctl.registry.access import BrokerAccounts, Issuer
 from pointctl.registry.database import Database
 from pointctl.registry.keys import ClaimKeys
 from pointctl.registry.refusals import Counted
-from pointctl.server import access, api, health, hooks, problems, refused, tls
+from pointctl.server import access, api, docs, health, hooks, problems, refused, tls
 from pointctl.server.console import create_console
 from pointctl.server.headers import SafeHeaders
 from pointctl.server.roles import Registry, check_declared
@@ -39,6 +39,7 @@ def create_app(
     app = FastAPI(
         title="PointAccess",
         version=__version__,
+        docs_url=None,
         redoc_url=None,
         lifespan=running,
     )
@@ -50,6 +51,7 @@ def create_app(
     check_declared(api.ROUTERS)
     for router in api.ROUTERS:
         app.include_router(router)
+    app.include_router(docs.router)
     app.mount("/console", create_console(registry))
 
     @app.get("/", include_in_schema=False)

@@ -32,7 +32,7 @@ def create_console(registry: Registry) -> FastAPI:
     """The application to mount at /console."""
     app = FastAPI(openapi_url=None)
     app.state.registry = registry
-    app.add_middleware(headers.SafeHeaders)
+    app.add_middleware(headers.ContentPolicy)
     errors.install(app)
     check_declared(ROUTERS)
     for router in ROUTERS:

@@ -1,4 +1,4 @@
-"""What every reply of the console tells the browser to refuse."""
+"""What a page of the console may load, and from where."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -9,8 +9,8 @@ _POLICY = (
 )
 
 
-class SafeHeaders:
-    """Nothing inline, nothing from elsewhere, in nobody's frame, in no cache."""
+class ContentPolicy:
+    """Nothing inline, nothing from elsewhere; ../headers.py adds the rest."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -20,10 +20,7 @@ class SafeHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["Content-Security-Policy"] = _POLICY
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers["Referrer-Policy"] = "no-referrer"
                 headers["Cross-Origin-Opener-Policy"] = "same-origin"
-                headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
         await self._app(scope, receive, sending)
