@@ -147,7 +147,6 @@ def _write(
             for row in rows:
                 writer.writerow({**row, "tags": " ".join(row["tags"])})
             count += len(rows)
-            session.expunge_all()  # a million of them would stay
     return count
 
 
