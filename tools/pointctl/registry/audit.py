@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, literal_column, select
 from sqlalchemy.orm import Session
 
 from pointctl.errors import PointctlError
@@ -75,6 +75,8 @@ def listed(
     )
     if who is not None:
         query = query.where(AuditEntry.who == who)
+        if who != SERVER:  # said as in the index, which has people only
+            query = query.where(AuditEntry.who != literal_column(f"'{SERVER}'"))
     if what is not None:
         query = query.where(AuditEntry.what == what)
     if before is not None:

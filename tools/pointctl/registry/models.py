@@ -16,6 +16,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     and_,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -307,6 +308,16 @@ class AuditEntry(Base):
     """
 
     __tablename__ = "audit"
+    __table_args__ = (
+        # What people did is little beside what the server does, and is asked for.
+        Index(
+            "ix_audit_people",
+            "who",
+            "id",
+            sqlite_where=text("who <> 'server'"),
+            postgresql_where=text("who <> 'server'"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     device_id: Mapped[int | None] = mapped_column(ForeignKey("devices.id"), index=True)
