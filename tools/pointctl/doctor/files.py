@@ -112,10 +112,10 @@ def _filesystem(path: Path, mounts: Path) -> str | None:
         return None
     best, kind = -1, None
     for line in lines:
-        _, point, this, *_ = line.split()
-        point = point.encode().decode("unicode_escape")  # \040 is a space
-        if path.is_relative_to(point) and len(point) >= best:
-            best, kind = len(point), this
+        _, mount, this, *_ = line.split()
+        mount = mount.encode().decode("unicode_escape")  # \040 is a space
+        if path.is_relative_to(mount) and len(mount) >= best:
+            best, kind = len(mount), this
     return kind
 
 
