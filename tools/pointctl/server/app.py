@@ -45,8 +45,9 @@ def create_app(
     )
     app.add_middleware(SafeHeaders)
     app.state.registry = registry
-    issuer = Issuer(database, keys, broker_accounts)
-    app.include_router(access.router(issuer, counted))
+    boards = access.endpoint(Issuer(database, keys, broker_accounts), counted)
+    app.include_router(access.router(boards))
+    app.add_middleware(access.BoardsFirst, access=boards)
     problems.install(app, api.ROUTERS)
     check_declared(api.ROUTERS)
     for router in api.ROUTERS:

@@ -150,8 +150,8 @@ def _work(settings: Settings, listener: socket.socket, ready: Connection) -> NoR
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
     def on_ready(_listener: socket.socket) -> None:
-        ready.send_bytes(b"ready")
         _log.info("worker ready", worker=os.getpid())
+        ready.send_bytes(b"ready")
 
     try:
         serve(settings, listener, on_ready)
