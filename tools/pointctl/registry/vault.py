@@ -64,7 +64,9 @@ class Vault:
 
     def __init__(self, folder: DataFolder) -> None:
         self._entry = keystore.Entry(folder.database_key)
-        self._keys: dict[str, _Key] = {}
+        self._kept: list[str] = []  # ids of the keys that there are, the newest first
+        # Also those that are gone since: what a request has read may be under one.
+        self._seen: dict[str, _Key] = {}
         self.made: Path | None = None  # the file of a key that had to be made
 
     def __repr__(self) -> str:
@@ -91,17 +93,17 @@ class Vault:
     def newest(self) -> str | None:
         """The id of the first key there is. Raises VaultError, PointctlError."""
         self._load()
-        return next(iter(self._keys), None)
+        return next(iter(self._kept), None)
 
     def has(self, key_id: str) -> bool:
-        """Whether this key is there."""
-        if key_id not in self._keys:
-            self._load()
-        return key_id in self._keys
+        """Whether this key is there. Raises VaultError, PointctlError."""
+        self._load()
+        return key_id in self._kept
 
     def check(self, key_id: str) -> None:
         """Raise VaultError unless this key is there."""
-        self._key(key_id)
+        if not self.has(key_id):
+            raise self._lacking(key_id)
 
     def make_first(self, *, in_keyring: bool = False) -> bool:
         """Make a key where there is none; False if there is one. Raises PointctlError.
@@ -127,42 +129,53 @@ class Vault:
                 f"{VARIABLE} holds the keys: put a new one first there, 64 hex digits "
                 "as of openssl rand -hex 32, and keep the others behind it"
             )
-        old = [key.key.hex() for key in self._keys.values()]
-        self._entry.replace("\n".join([secrets.token_hex(32), *old]) + "\n")
+        self._write([secrets.token_hex(32), *self._texts(self._kept)])
         made = self.newest()
         assert made is not None
         return made
 
     def drop_keys(self, kept: set[str]) -> list[str]:
         """Remove every key but these where they are kept; the ids of those removed."""
-        gone = [key_id for key_id in self._keys if key_id not in kept]
-        if gone and VARIABLE not in os.environ:
-            left = [key.key.hex() for key in self._keys.values() if key.id in kept]
-            self._entry.replace("\n".join(left) + "\n")
-            self._load()
+        self._load()
+        gone = [key_id for key_id in self._kept if key_id not in kept]
+        if not gone or VARIABLE in os.environ:
+            return []
+        self._write(self._texts([key_id for key_id in self._kept if key_id in kept]))
         return gone
 
     def _key(self, key_id: str) -> _Key:
-        if not self.has(key_id):
-            raise VaultError(
-                f"the database is encrypted under the key {key_id}, which is neither "
-                f"in {self._entry.path} nor in {VARIABLE} nor in the keyring"
-            )
-        return self._keys[key_id]
+        if key_id not in self._seen:
+            self._load()
+        if key_id not in self._seen:
+            raise self._lacking(key_id)
+        return self._seen[key_id]
+
+    def _lacking(self, key_id: str) -> VaultError:
+        return VaultError(
+            f"the database is encrypted under the key {key_id}, which is neither "
+            f"in {self._entry.path} nor in {VARIABLE} nor in the keyring"
+        )
+
+    def _texts(self, key_ids: list[str]) -> list[str]:
+        return [self._seen[key_id].key.hex() for key_id in key_ids]
+
+    def _write(self, texts: list[str]) -> None:
+        self._entry.replace("\n".join(texts) + "\n")
 
     def _load(self) -> None:
         text, where = os.environ.get(VARIABLE), VARIABLE
         if text is None:
             found = self._entry.read()
             if found is None:
-                self._keys = {}
+                self._kept = []
                 return
             text, where = found.text, found.where
         keys = keystore.hex_keys(text)
         if not keys:
             raise VaultError(f"{where} holds no database keys: 64 hex digits each")
         loaded = [_Key(_id(key), key, AESGCM(key)) for key in keys]
-        self._keys = {key.id: key for key in loaded}
+        self._seen.update({key.id: key for key in loaded})
+        self._kept = [key.id for key in loaded]
 
 
 def _id(key: bytes) -> str:
