@@ -54,7 +54,7 @@ def _configure(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """The file's mode; of several that want to set it first, SQLite lets no one wait."""
+    """The file's mode; SQLite lets nobody wait who wants to set it first."""
     deadline = time.monotonic() + _BUSY_S
     while True:
         try:
