@@ -30,6 +30,7 @@ PAGES = (
     "/",
     "/?span=month",
     "/devices",
+    "/import",
     f"/devices/{PRODUCT}/{imei(1)}",
     "/quarantine",
     "/batches",
@@ -244,6 +245,36 @@ def test_releasing(visit, fleet):
     assert state(fleet, 20)["state"] == "issued"
 
 
+def test_importing(visit, fleet, tmp_path):
+    """First what would be, then for good; wrong lines are named."""
+    page = visit.page
+    file = tmp_path / "boards.csv"
+    file.write_text(f"imei,device_name\n{imei(300)},m1\n{imei(301)[:-1]},m2\n")
+    visit.go("/devices")
+    page.get_by_role("link", name="Import…").click()
+    page.locator("#file").set_input_files(file)
+    page.get_by_label("Batch").fill("A7")
+    page.get_by_role("button", name="Import").click()
+    expect(page.get_by_role("alert")).to_contain_text("nothing would be added")
+    expect(page.get_by_role("region", name="cannot be taken")).to_contain_text("3")
+    visit.picture("import")
+    page.locator("#file").set_input_files(file)
+    page.get_by_role("checkbox", name="Take the good rows").check()
+    page.get_by_role("button", name="Import").click()
+    expect(page.get_by_role("status")).to_contain_text("1 would be added")
+    file.write_text(f"imei,device_name\n{imei(300)},m1\n")
+    page.locator("#file").set_input_files(file)
+    page.get_by_role("checkbox", name="Only tell me").uncheck()
+    page.get_by_role("button", name="Import").click()
+    expect(page.get_by_role("status")).to_contain_text("1 added")
+    assert state(fleet, 300)["batch"] == "A7"
+    visit.go("/devices?batch=A7")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="as CSV").click()
+    lines = download.value.path().read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["imei", imei(300)]
+
+
 def test_tags(visit, fleet):
     """Put on and taken off."""
     page = visit.page
@@ -371,6 +402,8 @@ def test_by_keyboard_alone(chromium, fleet):
         keyboard.press("Tab")
         expect(page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
         keyboard.press("Enter")
+        keyboard.press("Tab")
+        expect(page.get_by_role("link", name="Import…")).to_be_focused()
         keyboard.press("Tab")
         expect(page.get_by_label("IMEI or name")).to_be_focused()
         outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")

@@ -195,6 +195,60 @@ def test_revealing_needs_a_reason(admin, database):
     }
 
 
+def csv(client, url, text, **query):
+    """Send a file."""
+    headers = {"Content-Type": "text/csv"}
+    return client.post(url, content=text, headers=headers, params=query)
+
+
+@ON_BOTH
+def test_importing(admin, database):
+    """All or none, the same again, and what would be."""
+    url = f"/api/v1/products/{PRODUCT}/import/devices"
+    admin.post(f"/api/v1/products/{PRODUCT}/batches", json={"name": "A7"})
+    good = f"imei,device_name,tags\n{imei(50)},m1,a b\n{imei(51)},m2,\n"
+    bad = f"{good}{imei(52)[:-1]},m3,\n{imei(53)},m1,\n"
+    told = {"added": 2, "unchanged": 0, "bad_count": 0, "bad": []}
+    assert csv(admin, url, good, dry_run=True).json() == told
+    refused = problem(csv(admin, url, bad), 422)
+    assert [each["where"] for each in refused["errors"]] == ["line 4", "line 5"]
+    assert csv(admin, url, bad, dry_run=True).json()["bad_count"] == 2
+    assert search.search(database, search.Filters(batch="A7"), limit=9).rows == []
+    assert csv(admin, url, good, batch="A7", tag=["x", "y"]).json() == told
+    again = csv(admin, url, good, batch="A7").json()
+    assert (again["added"], again["unchanged"]) == (0, 2)
+    (one, _) = search.search(database, search.Filters(batch="A7"), limit=9).rows
+    assert (one["tags"], one["created_by"]) == (["a", "b", "x", "y"], "admin/t0")
+    skipped = csv(admin, url, bad + f"{imei(54)},m4,\n", skip_bad=True).json()
+    assert (skipped["added"], skipped["unchanged"], skipped["bad_count"]) == (1, 2, 2)
+    problem(csv(admin, url, b"\xff\xfe"), 422)
+    problem(csv(admin, url, "nothing"), 422)
+    problem(csv(admin, url, good, batch="none"), 404)
+
+
+def test_a_large_file(admin):
+    """Larger than any other body may be; and a limit that is told."""
+    url = f"/api/v1/products/{PRODUCT}/import/devices"
+    text = "imei\n" + "".join(f"{imei(n)}\n" for n in range(20_000))
+    assert csv(admin, url, text).json()["added"] == 19_990
+    assert admin.post("/api/v1/operators", content="x" * 70_000).status_code == 413
+    exported = admin.get("/api/v1/export/devices?state=registered")
+    assert exported.headers["content-disposition"].startswith("attachment")
+    assert len(exported.text.splitlines()) == 20_001
+
+
+def test_filling_a_pool(admin):
+    """By an admin; the overview says how many are left."""
+    new = {"name": "A", "product_key": "pka", "mqtt_host": "m.test", "source": "pool"}
+    assert admin.post("/api/v1/products", json=new).status_code == 201
+    url = "/api/v1/products/pka/import/pool"
+    text = "device_name,device_secret\nd1,secret1\nd2,secret2\n"
+    assert csv(admin, url, text).json()["added"] == 2
+    pools = admin.get("/api/v1/overview").json()["pools"]
+    assert pools == [{"product_key": "pka", "left": 2, "taken": 0, "low": True}]
+    problem(csv(admin, f"/api/v1/products/{PRODUCT}/import/pool", text), 409)
+
+
 @ON_BOTH
 def test_batches(admin):
     """Limits are given and taken away."""

@@ -16,6 +16,8 @@ from pointctl.server.console import create_console
 from pointctl.server.headers import SafeHeaders
 from pointctl.server.roles import Registry, check_declared
 
+_LARGEST_BODY = 1 << 16  # bytes, of all that programs send but files
+
 
 def create_app(
     database: Database,
@@ -51,7 +53,7 @@ def create_app(
     problems.install(app, api.ROUTERS)
     check_declared(api.ROUTERS)
     for router in api.ROUTERS:
-        app.include_router(router)
+        app.include_router(router, max_body_size=_LARGEST_BODY)
     app.include_router(docs.router)
     app.mount("/console", create_console(registry))
 

@@ -2,12 +2,13 @@
 
 from fastapi import APIRouter
 
-from pointctl.server.api import devices, fleet, people, products
+from pointctl.server.api import devices, fleet, imports, people, products
 
 ROUTERS: tuple[APIRouter, ...] = (
     people.me_router,
     fleet.router,
     products.router,
     devices.router,
+    imports.router,
     people.router,
 )

@@ -33,6 +33,7 @@ def figures(database: Db, span: Span = Span.DAY) -> models.Figures:
             "states": overview.states(database),
             "enrolments": map(asdict, overview.enrolments(database, span)),
             "refusals": refusals.since(database, overview.beginning(span)),
+            "pools": overview.pools(database),
         }
     )
 

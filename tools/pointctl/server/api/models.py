@@ -14,6 +14,7 @@ from point.mqttauth import SCHEMES
 from pointctl.registry.models import Policy, Role, Source, State
 from pointctl.registry.operators import MAX_PASSWORD, MIN_PASSWORD
 from pointctl.registry.tokens import DAYS
+from pointctl.server.problems import Mistake
 
 IMEI, PRODUCT = "866123456789018", "pk3f9a2c71"
 _WORD = r"^[A-Za-z0-9._-]{1,64}$"
@@ -202,12 +203,14 @@ class Figures(BaseModel):
             "states": {"registered": 120, "issued": 3, "confirmed": 877},
             "enrolments": [{"start": "2026-11-22T07:00:00+00:00", "count": 17}],
             "refusals": [{"code": "40101", "count": 4}],
+            "pools": [{"product_key": PRODUCT, "left": 40, "taken": 960, "low": True}],
         }
     )
 
     states: dict[State, int]
     enrolments: list[StepRow] = Field(description="oldest first")
     refusals: list[RefusalRow]
+    pools: list["PoolRow"]
 
 
 class ProductRow(BaseModel):
@@ -441,7 +444,34 @@ class Revealed(BaseModel):
     device_secrets: list[str]
 
 
-_TAG = Annotated[str, Field(pattern="^[A-Za-z0-9._-]{1,32}$")]
+class ImportResult(BaseModel):
+    """What became of the rows of a file."""
+
+    model_config = shown(
+        {
+            "added": 998,
+            "unchanged": 1,
+            "bad_count": 1,
+            "bad": [{"where": "line 17", "what": "the IMEI's check digit is wrong"}],
+        }
+    )
+
+    added: int = Field(description="or, in a dry run, what would have been")
+    unchanged: int
+    bad_count: int
+    bad: list[Mistake] = Field(description="the first thousand of them")
+
+
+class PoolRow(BaseModel):
+    """Imported credentials of a product."""
+
+    product_key: str
+    left: int
+    taken: int
+    low: bool = Field(description="fewer than the product wants to be warned of")
+
+
+TAG = Annotated[str, Field(pattern="^[A-Za-z0-9._-]{1,32}$")]
 
 
 class TagChange(BaseModel):
@@ -449,8 +479,8 @@ class TagChange(BaseModel):
 
     model_config = given({"add": ["pilot"], "remove": ["spare"]})
 
-    add: list[_TAG] = Field(default_factory=list, max_length=50)
-    remove: list[_TAG] = Field(default_factory=list, max_length=50)
+    add: list[TAG] = Field(default_factory=list, max_length=50)
+    remove: list[TAG] = Field(default_factory=list, max_length=50)
 
 
 class Tags(BaseModel):

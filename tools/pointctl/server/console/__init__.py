@@ -10,6 +10,7 @@ from pointctl.server.console import (
     errors,
     files,
     headers,
+    imports,
     login,
     operators,
     overview,
@@ -20,6 +21,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     files.router,
     login.router,
     overview.router,
+    imports.router,
     devices.router,
     batches.router,
     audit.router,
@@ -27,10 +29,12 @@ ROUTERS: tuple[APIRouter, ...] = (
     account.router,
 )
 
+_LARGEST_FORM = 1 << 16  # bytes, of all but files
+
 
 def create_console(registry: Registry) -> FastAPI:
     """The application to mount at /console."""
-    app = FastAPI(openapi_url=None)
+    app = FastAPI(openapi_url=None, max_body_size=_LARGEST_FORM)
     app.state.registry = registry
     app.add_middleware(headers.ContentPolicy)
     errors.install(app)

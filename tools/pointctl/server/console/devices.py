@@ -1,5 +1,6 @@
 """The list of devices, the quarantine queue, and one device with what can be done."""
 
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
@@ -19,26 +20,37 @@ _Word = Annotated[str, Query(max_length=64)]
 _Reason = Annotated[str, Form(max_length=200)]
 
 
+@dataclass(frozen=True)
+class _Filters:
+    """What is looked for, as the form sends it: nothing is an empty text."""
+
+    q: _Word = ""
+    product: _Word = ""
+    state: State | Literal[""] = ""
+    batch: _Word = ""
+    tag: _Word = ""
+
+    def found(self) -> search.Filters:
+        """The same for the registry."""
+        return search.Filters(
+            text=self.q.strip() or None,
+            product_key=self.product or None,
+            state=self.state or None,
+            batch=self.batch.strip() or None,
+            tag=self.tag.strip() or None,
+        )
+
+
+Filters = Annotated[_Filters, Depends()]
+
+
 @router.get("/devices", openapi_extra=needs(Role.VIEWER))
 def listed(
-    request: Request,
-    database: Db,
-    q: _Word = "",
-    product: _Word = "",
-    state: State | Literal[""] = "",
-    batch: _Word = "",
-    tag: _Word = "",
-    after: _Word = "",
+    request: Request, database: Db, filters: Filters, after: _Word = ""
 ) -> Response:
-    filters = search.Filters(
-        text=q.strip() or None,
-        product_key=product or None,
-        state=state or None,
-        batch=batch.strip() or None,
-        tag=tag.strip() or None,
-    )
-    found = search.search(database, filters, limit=_ROWS, after=after or None)
-    given = {"q": q, "product": product, "state": state, "batch": batch, "tag": tag}
+    sought = filters.found()
+    found = search.search(database, sought, limit=_ROWS, after=after or None)
+    given = asdict(filters)
     return page(
         request,
         "devices.html",

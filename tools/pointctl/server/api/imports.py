@@ -1,0 +1,141 @@
+"""Devices and credentials as CSV files, in and out."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, TextIO
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import Response
+
+from pointctl.registry import csvfile, devices, pool, search
+from pointctl.registry.models import Role, State
+from pointctl.registry.staging import Imported
+from pointctl.server import files
+from pointctl.server.api import models
+from pointctl.server.api.caller import Caller, Db, caller
+from pointctl.server.problems import Mistake, problem, responses
+from pointctl.server.roles import needs
+
+router = APIRouter(
+    prefix="/api/v1",
+    dependencies=[Depends(caller)],
+    responses=responses(401, 403, 422),
+)
+_TOO_LARGE: dict[int | str, dict[str, Any]] = {413: {"description": "Too large"}}
+_DryRun = Annotated[bool, Query(description="only tell what would be done")]
+
+
+def _csv(example: str) -> dict[str, Any]:
+    """A body, for OpenAPI."""
+    content = {"schema": {"type": "string"}, "example": example}
+    return {"requestBody": {"required": True, "content": {"text/csv": content}}}
+
+
+@router.get(
+    "/export/devices",
+    tags=["devices"],
+    summary="Write devices as CSV, without their secrets",
+    openapi_extra=needs(Role.VIEWER),
+    response_class=Response,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+)
+def export(
+    database: Db,
+    q: models.Word = None,
+    product: models.Word = None,
+    state: State | None = None,
+    batch: models.Word = None,
+    tag: models.Word = None,
+) -> Response:
+    filters = search.Filters(q, product, state, batch, tag)
+    return files.sent(
+        "devices.csv", lambda text: csvfile.write(database, text, filters)
+    )
+
+
+@router.post(
+    "/products/{product_key}/import/devices",
+    tags=["devices"],
+    summary="Register the devices of a CSV file",
+    description="All of them, or none if a row is bad. Those that are registered stay "
+    "as they are, so that the same file may be sent again.",
+    openapi_extra={
+        **needs(Role.OPERATOR),
+        **_csv(f"imei,device_name,tags\n{models.IMEI},meter-17,pilot spare\n"),
+    },
+    response_model=models.ImportResult,
+    responses={**responses(404), **_TOO_LARGE},
+    max_body_size=files.MOST,
+)
+async def import_devices(
+    request: Request,
+    product_key: models.ProductKey,
+    actor: Caller,
+    database: Db,
+    batch: models.Word = None,
+    tag: Annotated[list[models.TAG] | None, Query(max_length=50)] = None,
+    skip_bad: Annotated[bool, Query(description="take the good rows")] = False,
+    dry_run: _DryRun = False,
+) -> Any:
+    def register(text: TextIO) -> Imported:
+        return devices.register(
+            database,
+            product_key,
+            csvfile.read(text),
+            batch=batch,
+            tags=tag or (),
+            skip_bad=skip_bad,
+            dry_run=dry_run,
+            who=actor.name,
+        )
+
+    return await _imported(request, register, skip_bad or dry_run)
+
+
+@router.post(
+    "/products/{product_key}/import/pool",
+    tags=["products"],
+    summary="Fill the pool of a product with the credentials of a CSV file",
+    description="Each is handed out once. All are taken, or none if a row is bad.",
+    openapi_extra={
+        **needs(Role.ADMIN),
+        **_csv("device_name,device_secret\nd1,8c4b1f0e5a6d7c3b2e9f1a0d4c5b6e7f\n"),
+    },
+    response_model=models.ImportResult,
+    responses={**responses(404, 409), **_TOO_LARGE},
+    max_body_size=files.MOST,
+)
+async def fill_pool(
+    request: Request,
+    product_key: models.ProductKey,
+    actor: Caller,
+    database: Db,
+    dry_run: _DryRun = False,
+) -> Any:
+    def fill(text: TextIO) -> Imported:
+        entries = csvfile.read_pool(text, product_key)
+        return pool.fill(database, product_key, entries, actor.name, dry_run=dry_run)
+
+    return await _imported(request, fill, dry_run)
+
+
+async def _imported(
+    request: Request, take: Callable[[TextIO], Imported], bad_may_be: bool
+) -> Any:
+    async with files.received(request) as file:
+
+        def taken() -> Imported:
+            with files.as_text(file) as text:
+                return take(text)
+
+        result = await run_in_threadpool(taken)
+    bad = [{"where": f"line {row.line}", "what": row.reason} for row in result.bad]
+    if result.bad_count and not bad_may_be:
+        why = f"{result.bad_count} bad rows, so nothing was added"
+        return problem(422, why, None, bad)
+    return models.ImportResult(
+        added=result.added,
+        unchanged=result.unchanged,
+        bad_count=result.bad_count,
+        bad=[Mistake(**each) for each in bad],
+    )

@@ -1,0 +1,99 @@
+"""Devices as CSV files, in and out."""
+
+from typing import IO, Annotated
+
+from fastapi import APIRouter, Depends, File, Form, Request, Response, UploadFile
+
+from pointctl.errors import PointctlError
+from pointctl.registry import csvfile, devices, products
+from pointctl.registry.models import Role
+from pointctl.registry.staging import Imported
+from pointctl.server import files
+from pointctl.server.console.devices import Filters
+from pointctl.server.console.pages import page
+from pointctl.server.console.visitor import Db, Visitor, visitor
+from pointctl.server.problems import status_of
+from pointctl.server.roles import needs
+
+router = APIRouter(dependencies=[Depends(visitor)])
+_SHOWN = 100  # bad rows
+_Word = Annotated[str, Form(max_length=64)]
+
+
+@router.get("/devices.csv", openapi_extra=needs(Role.VIEWER))
+def export(database: Db, filters: Filters) -> Response:
+    return files.sent(
+        "devices.csv", lambda text: csvfile.write(database, text, filters.found())
+    )
+
+
+@router.get("/import", openapi_extra=needs(Role.OPERATOR))
+def form(request: Request, database: Db) -> Response:
+    return _page(request, database)
+
+
+@router.post("/import", openapi_extra=needs(Role.OPERATOR), max_body_size=files.MOST)
+def import_devices(
+    request: Request,
+    browser: Visitor,
+    database: Db,
+    product: _Word,
+    file: Annotated[UploadFile, File()],
+    batch: _Word = "",
+    tags: Annotated[str, Form(max_length=200)] = "",
+    skip_bad: Annotated[bool, Form()] = False,
+    dry_run: Annotated[bool, Form()] = False,
+) -> Response:
+    def register(data: IO[bytes]) -> Imported:
+        with files.as_text(data) as text:
+            return devices.register(
+                database,
+                product,
+                csvfile.read(text),
+                batch=batch.strip() or None,
+                tags=tags.split(),
+                skip_bad=skip_bad,
+                dry_run=dry_run,
+                who=browser.actor.name,
+            )
+
+    given = {"product": product, "batch": batch, "tags": tags}
+    try:
+        result = register(file.file)
+    except PointctlError as error:
+        return _page(request, database, status_of(error), given, error=str(error))
+    refused = bool(result.bad_count) and not skip_bad
+    return _page(
+        request,
+        database,
+        422 if refused and not dry_run else 200,
+        given,
+        result=result,
+        dry_run=dry_run,
+        refused=refused,
+    )
+
+
+def _page(
+    request: Request,
+    database: Db,
+    status: int = 200,
+    given: dict[str, str] | None = None,
+    /,
+    error: str | None = None,
+    result: Imported | None = None,
+    dry_run: bool = True,
+    refused: bool = False,
+) -> Response:
+    return page(
+        request,
+        "import.html",
+        status,
+        products=products.listed(database),
+        given=given or {"product": "", "batch": "", "tags": ""},
+        error=error,
+        result=result,
+        dry_run=dry_run,
+        refused=refused,
+        shown=_SHOWN,
+    )
