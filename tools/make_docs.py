@@ -1,8 +1,9 @@
 """Write the parts of the documentation that are made from code.
 
 `docs/errors.md` from the comments in point/errors.py, the state diagram in
-docs/architecture.md from the table in point/flow.py, docs/cli.md from --help. With
---check nothing is written, and the exit code is 1 if anything would change.
+docs/architecture.md from the table in point/flow.py, docs/cli.md from --help, the table
+in docs/api.md from the API's routes. With --check nothing is written, and the exit code
+is 1 if anything would change.
 """
 
 import argparse
@@ -16,9 +17,11 @@ import typer
 
 from point import flow
 from pointctl.cli import app
+from pointctl.server import api
+from pointctl.server.roles import needed, routes
 
 ROOT = Path(__file__).resolve().parents[1]
-MARKS = ("<!-- made by tools/make_docs.py from point/flow.py -->\n", "<!-- end -->\n")
+END = "<!-- end -->\n"
 
 
 def errors() -> str:
@@ -91,15 +94,36 @@ def _commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield from _commands(child, f"{path} {name}")
 
 
+def operations() -> str:
+    """What the API offers, and to whom."""
+    lines = ["| | path | role | what |", "| --- | --- | --- | --- |"]
+    for route in routes(api.ROUTERS):
+        role = needed(route)
+        for method in sorted(route.methods or ()):
+            path = route.path.removeprefix("/api/v1")
+            lines.append(f"| {method} | `{path}` | {role} | {route.summary} |")
+    return "\n".join(lines) + "\n"
+
+
+def _filled(page: str, source: str, part: str) -> tuple[Path, str]:
+    """A page, with the part that is made from `source` as it should be."""
+    path = ROOT / page
+    mark = f"<!-- made by tools/make_docs.py from {source} -->\n"
+    before, rest = path.read_text(encoding="utf-8").split(mark)
+    return path, before + mark + part + END + rest.split(END, 1)[1]
+
+
 def pages() -> dict[Path, str]:
     """What each made page should hold."""
-    architecture = ROOT / "docs/architecture.md"
-    before, rest = architecture.read_text(encoding="utf-8").split(MARKS[0])
-    after = rest.split(MARKS[1], 1)[1]
     return {
         ROOT / "docs/errors.md": errors(),
         ROOT / "docs/cli.md": cli(),
-        architecture: before + MARKS[0] + diagram() + MARKS[1] + after,
+        **dict(
+            [
+                _filled("docs/architecture.md", "point/flow.py", diagram()),
+                _filled("docs/api.md", "tools/pointctl/server/api", operations()),
+            ]
+        ),
     }
 
 

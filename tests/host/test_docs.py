@@ -31,7 +31,7 @@ def test_a_stale_page_is_noticed(tmp_path: Path) -> None:
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).write_bytes((ROOT / name).read_bytes())
     (copy / "docs").mkdir()
-    for page in ("architecture", "errors", "cli"):
+    for page in ("api", "architecture", "errors", "cli"):
         text = (ROOT / f"docs/{page}.md").read_text(encoding="utf-8")
         (copy / f"docs/{page}.md").write_text(text + "x" * (page == "errors"))
     check = subprocess.run(
