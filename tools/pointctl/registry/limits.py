@@ -31,9 +31,15 @@ class Limit:
     each_s: float
     at_once: int
 
+    @property
+    def ahead_s(self) -> float:
+        """How far ahead of now it may be used up for another one to be allowed."""
+        # A hundredth more: sums of seconds since 1970 are not exact.
+        return self.each_s * (self.at_once - 0.99)
+
     def wait_s(self, free_at: float, now: float) -> float:
         """Seconds until another one is allowed; 0 or less: it is now."""
-        return free_at - now - self.each_s * (self.at_once - 1)
+        return free_at - now - self.ahead_s
 
 
 def of_address(address: str) -> Limit:
@@ -69,9 +75,10 @@ def charge(database: Database, limits: Iterable[Limit]) -> int | None:
     if wait is None:
         with database.sharing() as connection:
             counted = [_count(connection, limit, now) for limit in limits]
-            if all(counted):
-                return None
-            wait = _wait_s(connection, limits, now) or 1
+            if not all(counted):
+                wait = _wait_s(connection, limits, now) or 1
+            if random.randrange(_SWEEP_ONE_IN) == 0:
+                _sweep(connection, now)
     return wait
 
 
@@ -96,8 +103,6 @@ def _wait_s(connection: Connection, limits: list[Limit], now: float) -> int | No
 
 def _count(connection: Connection, limit: Limit, now: float) -> bool:
     """Take one; False where none is left."""
-    if random.randrange(_SWEEP_ONE_IN) == 0:
-        connection.execute(delete(RateLimit).where(RateLimit.free_at < now))
     on_sqlite = connection.dialect.name == "sqlite"
     insert = sqlite.insert if on_sqlite else postgresql.insert
     adding = insert(RateLimit).values(key=limit.key, free_at=now + limit.each_s)
@@ -106,10 +111,20 @@ def _count(connection: Connection, limit: Limit, now: float) -> bool:
         adding.on_conflict_do_update(
             index_elements=[RateLimit.key],
             set_={"free_at": begins + limit.each_s},
-            where=RateLimit.free_at <= now + limit.each_s * (limit.at_once - 1),
+            where=RateLimit.free_at <= now + limit.ahead_s,
         ).returning(RateLimit.key)
     )
     return done.first() is not None
+
+
+def _sweep(connection: Connection, now: float) -> None:
+    """Drop the rows that say nothing any more, but for those that are in use.
+
+    It comes last in a transaction and waits for nobody: so no two wait for each other.
+    """
+    whole = select(RateLimit.key).where(RateLimit.free_at < now)
+    whole = whole.with_for_update(skip_locked=True)
+    connection.execute(delete(RateLimit).where(RateLimit.key.in_(whole)))
 
 
 def _network(address: str) -> str:
