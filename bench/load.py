@@ -10,7 +10,6 @@ import json
 import ssl
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import cast
 
