@@ -8,7 +8,9 @@ from serving import PRODUCT, imei, issue
 from pointctl.errors import PointctlError
 from pointctl.registry import csvfile, devices, search
 from pointctl.registry.devices import BadRow, Row
+from pointctl.registry.pool import Entry
 
+POOLED = "a1B2c3D4e5F"
 FULL_WIDTH = {ord("0") + digit: chr(0xFF10 + digit) for digit in range(10)}
 
 
@@ -164,3 +166,50 @@ def test_an_export_can_be_imported_again(database, tmp_path):
     csvfile.write(database, out)
     result = devices.register(database, PRODUCT, read(out.getvalue()))
     assert (result.added, result.unchanged, result.bad) == (0, 10, [])
+
+
+def read_pool(text):
+    return list(csvfile.read_pool(io.StringIO(text), POOLED))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "device_name,device_secret",
+        "DeviceName, DeviceSecret",
+        "Device Name,devicesecret",
+    ],
+)
+def test_files_of_credentials(header):
+    """As Alibaba writes them, and as we do."""
+    assert read_pool(f"{header}\nn1,s1\n\nn2,s2\n") == [
+        Entry(2, "n1", "s1"),
+        Entry(4, "n2", "s2"),
+    ]
+    three = read_pool(
+        "ProductKey,DeviceName,DeviceSecret\n" + f"{POOLED},n1,s1\npk,n2,s2\n"
+    )
+    assert three == [Entry(2, "n1", "s1"), BadRow(3, "of another product")]
+    four = read_pool("device_secret,device_name,product_secret\ns1,n1,p1\ns2,n2,\n")
+    assert [each.product_secret for each in four] == ["p1", None]
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["n1,canary canary", "n1,", ",canary", "a b,canary", "n1,canarÿ", "n,canary,x"],
+)
+def test_a_bad_row_does_not_quote_a_secret(row):
+    """Lines are shown to people."""
+    (bad,) = read_pool(f"device_name,device_secret\n{row}\n")
+    assert isinstance(bad, BadRow)
+    assert "canary" not in bad.reason
+    assert "canary" not in repr(Entry(1, "n", "canary", "canary"))
+
+
+@pytest.mark.parametrize(
+    "header", ["", "device_name", "device_name,secret", "device_name,device_secret,x"]
+)
+def test_what_is_no_file_of_credentials(header):
+    """The columns are named."""
+    with pytest.raises(PointctlError, match="line 1"):
+        read_pool(f"{header}\nn1,s1\n")
