@@ -133,12 +133,12 @@ def _write(
     database: Database, file: TextIO, filters: search.Filters | None, *, secrets: bool
 ) -> int:
     columns = (*_COLUMNS, "device_secret") if secrets else _COLUMNS
-    query = search.filtered(filters or search.Filters()).order_by(Device.id)
-    query = query.options(joinedload(Device.batch))
     writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     count = 0
     with database.reading() as session:
+        query = search.filtered(session, filters or search.Filters())
+        query = query.order_by(Device.id).options(joinedload(Device.batch))
         found = session.scalars(query.execution_options(yield_per=_CHUNK))
         for devices in found.partitions():
             rows = search.with_tags(session, devices)

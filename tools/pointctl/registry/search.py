@@ -4,6 +4,7 @@ A page is a walk along an index from where the last one ended, so that it costs 
 in a registry of a million as in one of ten. Nobody counts what was found.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,7 @@ from pointctl.registry.models import (
 
 _HISTORY = 200  # entries of the audit that one device is shown with
 
-_Columns = tuple[InstrumentedAttribute[Any], ...]
+_NUMBER = re.compile("[0-9]{1,9}")  # an id: databases choke on longer ones
 
 
 @dataclass(frozen=True)
@@ -67,36 +68,44 @@ def search(
 
     Raises PointctlError for an `after` that no page has given.
     """
-    by = _order(filters.text)
-    query = filtered(filters).order_by(*_sorted(by, newest_first))
-    if after is not None:
-        query = query.where(_beyond(by, after, newest_first))
-    query = query.options(joinedload(Device.batch)).limit(limit + 1)
+    order = _Order(filters, newest_first)
     with database.reading() as session:
+        query = filtered(session, filters).order_by(*order.by())
+        if after is not None:
+            query = query.where(order.beyond(after))
+        query = query.options(joinedload(Device.batch)).limit(limit + 1)
         found = session.scalars(query).all()
         rows = with_tags(session, found[:limit])
-    if len(found) <= limit:
-        return Page(rows, None)
-    last = found[limit - 1]
-    return Page(rows, "/".join(str(getattr(last, column.key)) for column in by))
+    return Page(rows, order.place(found[limit - 1]) if len(found) > limit else None)
 
 
-def filtered(filters: Filters) -> Select[Device]:
+def filtered(session: Session, filters: Filters) -> Select[Device]:
     """A query for the devices that are so, in no order."""
     query = select(Device)
     if filters.text:
-        begins = _order(filters.text)[0]
+        begins = _text_column(filters.text)
         query = query.where(begins >= filters.text, begins < _past(filters.text))
     if filters.product_key is not None:
         query = query.where(Device.product_key == filters.product_key)
     if filters.state is not None:
         query = query.where(Device.state == filters.state)
     if filters.batch is not None:
-        query = query.join(Batch).where(Batch.name == filters.batch)
+        query = query.where(_in_batch(session, filters.batch, filters.product_key))
     if filters.tag is not None:
         query = query.join(DeviceTag, DeviceTag.device_id == Device.id)
         query = query.where(DeviceTag.tag == filters.tag)
     return query
+
+
+def _in_batch(
+    session: Session, name: str, product_key: str | None
+) -> ColumnElement[bool]:
+    query = select(Batch.id).where(Batch.name == name)
+    if product_key is not None:
+        query = query.where(Batch.product_key == product_key)
+    ids = session.scalars(query).all()
+    # One alone is a walk along the index; several are found and then sorted.
+    return Device.batch_id == ids[0] if len(ids) == 1 else Device.batch_id.in_(ids)
 
 
 def with_tags(session: Session, found: Iterable[Device]) -> list[dict[str, Any]]:
@@ -161,30 +170,49 @@ def _credential(credential: Credential) -> dict[str, Any]:
     }
 
 
-def _order(text: str | None) -> _Columns:
-    """The columns of the index along which a search walks."""
-    if not text:
-        return (Device.id,)
-    if text.isdecimal() and text.isascii():
-        return (Device.imei, Device.product_key)
-    return (Device.device_name, Device.id)
+class _Order:
+    """The order of a search: that of the index along which it walks."""
+
+    def __init__(self, filters: Filters, newest_first: bool) -> None:
+        self._names = ["id"]
+        self._columns: list[ColumnElement[Any]] = [Device.id.expression]
+        if filters.text:
+            column = _text_column(filters.text)
+            second = Device.product_key if column is Device.imei else Device.id
+            self._names = [column.key, second.key]
+            self._columns = [column.expression, second.expression]
+        elif filters.tag is not None:
+            self._columns = [DeviceTag.device_id.expression]
+        # Where a text is looked for, its order is the order.
+        self._backwards = newest_first and not filters.text
+
+    def by(self) -> list[ColumnElement[Any]]:
+        """What to sort by."""
+        if self._backwards:
+            return [column.desc() for column in self._columns]
+        return self._columns
+
+    def place(self, device: Device) -> str:
+        """Where a device stands, for beyond()."""
+        return "/".join(str(getattr(device, name)) for name in self._names)
+
+    def beyond(self, place: str) -> ColumnElement[bool]:
+        """What comes after a place. Raises PointctlError for what is none."""
+        parts: list[Any] = place.split("/")
+        if len(parts) != len(self._names) or not place.isprintable():
+            raise PointctlError("there is no such page")
+        if self._names[-1] == "id":
+            if not _NUMBER.fullmatch(parts[-1]):
+                raise PointctlError("there is no such page")
+            parts[-1] = int(parts[-1])
+        here = tuple_(*self._columns)
+        return here < tuple(parts) if self._backwards else here > tuple(parts)
 
 
-def _sorted(by: _Columns, newest_first: bool) -> list[ColumnElement[Any]]:
-    # Where a text is searched for, its order is the order.
-    backwards = newest_first and by == (Device.id,)
-    return [column.desc() if backwards else column.asc() for column in by]
-
-
-def _beyond(by: _Columns, after: str, newest_first: bool) -> ColumnElement[bool]:
-    *texts, last = after.split("/")
-    number = by[-1] is Device.id
-    if len(texts) != len(by) - 1 or (number and not last.isdecimal()):
-        raise PointctlError("there is no such page")
-    here = tuple_(*by)
-    where = (*texts, int(last) if number else last)
-    backwards = newest_first and by == (Device.id,)
-    return here < where if backwards else here > where
+def _text_column(text: str) -> InstrumentedAttribute[str]:
+    """Where a text is looked for: digits are an IMEI's."""
+    digits = text.isascii() and text.isdecimal()
+    return Device.imei if digits else Device.device_name
 
 
 def _past(text: str) -> str:

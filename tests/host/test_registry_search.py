@@ -1,0 +1,192 @@
+"""Finding devices: filters, pages, tags, and how much of the registry that touches."""
+
+import pytest
+from serving import ON_BOTH, PRODUCT, imei, issue
+from sqlalchemy import text
+
+from pointctl.errors import PointctlError
+from pointctl.registry import batches, devices, lifecycle, products, search, tags
+from pointctl.registry.devices import Row
+from pointctl.registry.models import State
+from pointctl.registry.search import Filters
+
+OTHER = "pk-other"
+
+
+@pytest.fixture
+def fleet(database):
+    """Two products, a batch, names and tags."""
+    products.add(database, "O", product_key=OTHER, mqtt_host="h")
+    batches.add(database, OTHER, "A", "op")
+    rows = [Row(n, imei(n), f"car-{n:03}", ("odd",) * (n % 2)) for n in range(40)]
+    devices.register(database, OTHER, rows, batch="A", tags=["new"])
+    devices.register(database, OTHER, [Row(1, imei(90), "Car-x")])
+    for serial in (3, 5):
+        issue(database, serial)
+    lifecycle.lock(database, imei(4), PRODUCT, "op")
+    return database
+
+
+def found(registry, limit=1000, **filters):
+    page = search.search(registry, Filters(**filters), limit=limit)
+    return [row["device_name"] for row in page.rows]
+
+
+@ON_BOTH
+@pytest.mark.parametrize(
+    ("filters", "count"),
+    [
+        ({}, 51),
+        ({"product_key": PRODUCT}, 10),
+        ({"state": State.LOCKED}, 1),
+        ({"state": State.ISSUED, "product_key": PRODUCT}, 2),
+        ({"state": State.ISSUED, "product_key": OTHER}, 0),
+        ({"batch": "A"}, 40),
+        ({"tag": "odd"}, 20),
+        ({"tag": "new", "batch": "A", "state": State.REGISTERED}, 40),
+        ({"tag": "old"}, 0),
+        ({"text": "car-"}, 40),
+        ({"text": "Car-"}, 1),
+        ({"text": "car-01"}, 10),
+        ({"text": "car-01", "tag": "odd"}, 5),
+        ({"text": imei(7)}, 2),
+        ({"text": imei(7), "product_key": PRODUCT}, 1),
+        ({"text": imei(7)[:-1] + "x"}, 0),
+        ({"text": "866"}, 51),
+        ({"text": "867"}, 0),
+        ({"text": "%"}, 0),
+        ({"text": "_ar"}, 0),
+        ({"text": "ü"}, 0),
+        ({"text": "' OR 1=1 --"}, 0),
+        ({"product_key": "pk-none"}, 0),
+    ],
+    ids=str,
+)
+def test_filters(fleet, filters, count):
+    """Each narrows what the others leave."""
+    assert len(found(fleet, **filters)) == count
+
+
+@pytest.mark.parametrize("wrong", ["\0", "a\nb", "\ud800", "\u2028"])
+def test_what_cannot_be_looked_for(wrong):
+    """Databases choke on some of it."""
+    for name in ("text", "product_key", "batch", "tag"):
+        with pytest.raises(PointctlError, match="not printable"):
+            Filters(**{name: wrong})
+
+
+@ON_BOTH
+@pytest.mark.parametrize(
+    "filters",
+    [{}, {"text": "car-"}, {"text": "8661"}, {"tag": "odd"}, {"product_key": OTHER}],
+    ids=str,
+)
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_pages_are_the_whole(fleet, filters, newest_first):
+    """Each device is on one of them, in one order, whatever the size."""
+    wanted = Filters(**filters)
+    options = {"newest_first": newest_first}
+    whole = search.search(fleet, wanted, limit=1000, **options)
+    assert whole.next is None
+    for limit in (1, 7, len(whole.rows)):
+        rows, after = [], None
+        while True:
+            page = search.search(fleet, wanted, limit=limit, after=after, **options)
+            rows += page.rows
+            after = page.next
+            if after is None:
+                break
+            assert len(page.rows) == limit
+        assert rows == whole.rows
+
+
+@ON_BOTH
+def test_orders(fleet):
+    """Of registration, and of the text that was looked for."""
+    assert found(fleet, product_key=PRODUCT) == [imei(n) for n in range(10)]
+    assert found(fleet, text="car-")[:2] == ["car-000", "car-001"]
+    newest = search.search(fleet, Filters(), limit=2, newest_first=True)
+    assert [row["device_name"] for row in newest.rows] == ["Car-x", "car-039"]
+
+
+@pytest.mark.parametrize("after", ["x", "", "1/2", "a/1/2", "-1", "1 OR 1", "9" * 30])
+def test_what_is_no_page(fleet, after):
+    """It came from a link that somebody may have changed."""
+    with pytest.raises(PointctlError, match="no such page"):
+        search.search(fleet, Filters(), limit=2, after=after)
+
+
+@ON_BOTH
+def test_tags(fleet):
+    """Put on and taken off; twice is once; the audit says what."""
+    change = fleet, imei(1), OTHER, "ann"
+    assert tags.change(*change, add=["b", "a", "a"], remove=["new"]) == [
+        "a",
+        "b",
+        "odd",
+    ]
+    assert tags.change(*change, add=["a"], remove=["none"]) == ["a", "b", "odd"]
+    assert tags.change(*change, remove=["b", "odd"], add=["b"]) == ["a", "b"]
+    entries = search.history(fleet, imei(1), OTHER)
+    assert [(entry["what"], entry["note"]) for entry in entries] == [
+        ("tagged", "+a +b -new"),
+        ("tagged", "-odd"),
+    ]
+    counts = {row["tag"]: row["devices"] for row in tags.listed(fleet)}
+    assert counts == {"a": 1, "b": 1, "new": 39, "odd": 19}
+    assert search.show(fleet, imei(1), OTHER)["tags"] == ["a", "b"]
+    for wrong in ("", "a b", "x" * 33, "..", "ü", "a,b"):
+        with pytest.raises(PointctlError, match="the tag"):
+            tags.change(*change, add=[wrong])
+
+
+@ON_BOTH
+def test_show(fleet):
+    """All there is to know, and no secret."""
+    secret = issue(fleet, 3)["device"]["deviceSecret"]
+    shown = search.show(fleet, imei(3), PRODUCT)
+    assert secret not in str(shown)
+    assert shown["state"] == "issued"
+    assert shown["created_by"] == "pointctl"
+    assert [each["standing"] for each in shown["credentials"]] == ["current"]
+    assert [each["what"] for each in shown["history"]] == ["issued"]
+    assert shown["etag"] != search.show(fleet, imei(4), PRODUCT)["etag"]
+    with pytest.raises(devices.UnknownDevice, match="several products"):
+        search.show(fleet, imei(3))
+    before = shown["etag"]
+    tags.change(fleet, imei(3), PRODUCT, "op", add=["x"])
+    assert search.show(fleet, imei(3), PRODUCT)["etag"] != before
+
+
+@ON_BOTH
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {},
+        {"text": "car-7"},
+        {"text": "86612345007"},
+        {"state": State.QUARANTINED},
+        {"product_key": OTHER},
+        {"batch": "A"},
+        {"tag": "odd"},
+    ],
+    ids=str,
+)
+def test_a_page_is_a_walk_along_an_index(fleet, filters):
+    """What costs as much as the registry is large would be seen in the plan."""
+    rows = [Row(n, imei(n), f"car-{n}") for n in range(1000, 9000)]
+    devices.register(fleet, OTHER, rows)
+    with fleet.writing() as session:
+        session.execute(text("ANALYZE"))
+    with fleet.reading() as session:
+        query = search.filtered(session, Filters(**filters)).limit(51)
+        query = query.order_by(*search._Order(Filters(**filters), False).by())
+        compiled = query.compile(
+            session.get_bind(), compile_kwargs={"literal_binds": True}
+        )
+        on_sqlite = session.get_bind().dialect.name == "sqlite"
+        explain = "EXPLAIN QUERY PLAN " if on_sqlite else "EXPLAIN "
+        plan = str(session.execute(text(f"{explain}{compiled}")).all())
+    for whole in ("USE TEMP B-TREE", "SCAN devices USING", "Seq Scan on devices"):
+        assert whole not in plan, plan
+    assert not filters or "SCAN devices'" not in plan, plan
