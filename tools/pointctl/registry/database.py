@@ -8,11 +8,11 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from sqlalchemy import URL, Connection, Engine, Table, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlalchemy.orm import Session
 
-from pointctl.errors import PointctlError
+from pointctl.errors import PointctlError, Refused
 from pointctl.folder import DataFolder, current_folder
 from pointctl.registry import encryption, postgresql, schema, sqlite
 from pointctl.registry.vault import Vault
@@ -218,12 +218,17 @@ class Database:
         """One transaction of a staging connection that adds to the registry.
 
         It may take long, so PostgreSQL lets all others write beside it; on SQLite it is
-        alone. Nothing but constraints keeps it from what others have just added.
+        alone. Raises Refused where others have just added what clashes with it.
         """
         with self._one_writer:
             connection.execution_options(pointctl="importing")
-            with connection.begin():
-                yield
+            try:
+                with connection.begin():
+                    yield
+            except IntegrityError as error:
+                raise Refused("others have just added some of it; do it again") from (
+                    error
+                )
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
