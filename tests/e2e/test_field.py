@@ -16,7 +16,7 @@ from pointctl.broker.mosquitto import MosquittoAccounts
 from pointctl.demo import lines
 from pointctl.demo.stage import Board, Stage, stage
 from pointctl.demo.timeline import Timeline
-from pointctl.registry import credentials, devices, lifecycle
+from pointctl.registry import credentials, devices, lifecycle, search
 from pointctl.registry.database import open_database
 from tests import runtimes
 
@@ -129,6 +129,35 @@ def test_revoked_and_restored(system: Stage) -> None:
         with board.power_on() as power:
             system.timeline.require("board", "connected", power.alive)
             assert system.timeline.count("server", "access") == 0
+    broker_accounts.close()
+
+
+def test_rotated(system: Stage) -> None:
+    """The old secret serves until a claim gets the new one; here the broker asks."""
+    broker_accounts = accounts(system)
+    with served(system) as board:
+        with board.power_on() as power:
+            system.timeline.require("board", "published", power.alive)
+        first = secret(system, board)
+        names = board.imei, board.product_key
+        with open_database(system.folder.registry) as database:
+            lifecycle.rotate(database, *names, "test")
+        system.timeline.chapter("rotated, and nobody has noticed")
+        with board.power_on() as power:
+            system.timeline.require("board", "connected", power.alive)
+            assert system.timeline.count("server", "access") == 0
+        system.timeline.chapter("the broker refuses the old one")
+        broker_accounts.allow(board.product_key, board.imei, "wrong-" + "0" * 26)
+        with board.power_on() as power:
+            system.timeline.require("server", "access", power.alive)
+            system.timeline.require("board", "connected", power.alive)
+        second = secret(system, board)
+        assert None not in (first, second)
+        assert second != first
+        with open_database(system.folder.registry) as database:
+            shown = search.show(database, *names)
+        standings = [each["standing"] for each in shown["credentials"]]
+        assert standings == ["current", "retired"]
     broker_accounts.close()
 
 
