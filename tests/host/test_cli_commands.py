@@ -17,6 +17,7 @@ from serving import PRODUCT, answer, imei, issue
 from point import __version__, seal
 from pointctl import certificates
 from pointctl.cli import app
+from pointctl.registry import audit
 
 
 def leaves(command, path=()):
@@ -403,3 +404,115 @@ def test_ctrl_c_leaves_no_traceback(database, data, tmp_path):
         _, err = process.communicate(timeout=30)
         assert writer
     assert (process.returncode, "Traceback" in err) == (130, False), err
+
+
+def test_products_are_changed(pointctl, database):
+    """What is not named stays; '' takes a text away."""
+    set_ = ["products", "set", PRODUCT, "--json"]
+    changed = pointctl(
+        *set_, "--mqtt-port", "8883", "--auth", "plain", "--source", "pool"
+    )
+    assert (changed.code, changed.json["mqtt_port"]) == (0, 8883)
+    assert (changed.json["auth"], changed.json["source"]) == ("plain", "pool")
+    again = pointctl(*set_, "--auth", "", "--pool-warn-below", "7")
+    assert (again.json["auth"], again.json["pool_warn_below"]) == (None, 7)
+    assert again.json["mqtt_port"] == 8883
+    refused = pointctl(*set_, "--mqtt-host", "tcp://h")
+    assert (refused.code, refused.out) == (1, "")
+    assert pointctl("products", "set", "pk-none", "--qos", "1").code == 1
+    assert pointctl(*set_, "--policy", "product-secret").code == 0
+    notes = [entry["note"] for entry in audit.listed(database, limit=3)]
+    assert notes[-1] == "mqtt_port=8883, source=pool, auth=plain"
+
+
+def test_batches_and_enrolment(pointctl, database):
+    """From a quota to boards that nobody registered."""
+    product = ["--product", PRODUCT]
+    made = pointctl("batches", "add", "A7", *product, "--quota", "5", "--json")
+    assert (made.code, made.json["quota"], made.json["open"]) == (0, 5, True)
+    assert pointctl("batches", "add", "A7", *product).code == 3
+    ended = pointctl(
+        "batches", "set", "A7", *product, "--expires", "2026-01-02", "--json"
+    )
+    assert ended.json["expires_at"] == "2026-01-02T00:00:00+00:00"
+    assert not ended.json["open"]
+    freed = ["batches", "set", "A7", *product, "--no-quota", "--never-expires"]
+    assert pointctl(*freed, "--json").json["quota"] is None
+    assert pointctl(*freed, "--quota", "3").code == 2
+    assert "A7" in pointctl("batches", "list").out
+    enrolment = ["products", "enrolment", PRODUCT]
+    assert pointctl(*enrolment).code == 2
+    assert pointctl(*enrolment, "--into", "A7").code == 3
+    assert pointctl("products", "set", PRODUCT, "--policy", "device-key").code == 0
+    opened = pointctl(*enrolment, "--into", "A7", "--json")
+    assert opened.json == {"product_key": PRODUCT, "open_batch": "A7"}
+    assert pointctl(*enrolment, "--closed").code == 0
+    assert pointctl("devices", "move", imei(3), "--to", "A7", "--json").json[
+        "batch"
+    ] == ("A7")
+
+
+def test_a_pool_is_filled(pointctl, database, tmp_path):
+    """Tried first; a bad row is named, and no secret is."""
+    path = tmp_path / "triples.csv"
+    path.write_text("DeviceName,DeviceSecret\nn1,canary1\nn 2,canary2\n")
+    import_ = ["pool", "import", path, "--product", PRODUCT]
+    assert pointctl(*import_).code == 3
+    assert pointctl("products", "set", PRODUCT, "--source", "pool").code == 0
+    bad = pointctl(*import_)
+    assert (bad.code, "triples.csv:3:" in bad.err) == (1, True)
+    assert "canary" not in bad.out + bad.err
+    path.write_text("DeviceName,DeviceSecret\nn1,canary1\nn2,canary2\n")
+    tried = pointctl(*import_, "--dry-run")
+    assert tried.out == "would have added 2, unchanged 0\n"
+    assert pointctl(*import_, "--json").json["added"] == 2
+    (pool,) = pointctl("pool", "list", "--json").json
+    assert (pool["left"], pool["taken"], pool["low"]) == (2, 0, True)
+
+
+def test_every_act_on_a_device(pointctl, database, tmp_path):
+    """Each says what the device is then, to people and to programs."""
+    issue(database, 3)
+    for command, state in (
+        ("lock", "locked"),
+        ("unlock", "issued"),
+        ("rotate", "issued"),
+        ("revoke", "revoked"),
+        ("restore", "registered"),
+        ("retire", "retired"),
+        ("unretire", "registered"),
+    ):
+        act = ["devices", command, imei(3), "--reason", "RMA 4711"]
+        done = pointctl(*act, "--json")
+        assert (command, done.code, done.json["state"]) == (command, 0, state)
+    refused = pointctl("devices", "unlock", imei(3))
+    assert (refused.code, refused.out) == (3, "")
+    assert "not locked" in refused.err
+    assert "RMA 4711" in pointctl("devices", "history", imei(3)).out
+    tagged = pointctl("devices", "tag", imei(3), "--add", "b", "--add", "a", "--json")
+    assert tagged.json == ["a", "b"]
+    assert (
+        "no tags"
+        in pointctl("devices", "tag", imei(3), "--remove", "a", "--remove", "b").out
+    )
+    assert pointctl("devices", "tags", "--json").json == []
+
+
+def test_a_secret_is_revealed_into_a_file(pointctl, database, tmp_path):
+    """With a reason, and never on a stream."""
+    secret = issue(database, 3)["device"]["deviceSecret"]
+    out = tmp_path / "secret.txt"
+    reveal = ["devices", "reveal", imei(3), "--out", out]
+    assert pointctl(*reveal).code == 2
+    done = pointctl(*reveal, "--reason", "RMA 4711")
+    assert (done.code, out.read_text()) == (0, secret + "\n")
+    assert secret not in done.out + done.err
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    assert (
+        pointctl("devices", "reveal", imei(4), "--out", out, "--reason", "x").code == 3
+    )
+    assert out.read_text() == secret + "\n"
+    last = pointctl("devices", "history", imei(3), "--json").json[-1]
+    assert (last["what"], last["note"]) == ("revealed", "RMA 4711")
+    secrets = pointctl("devices", "export", "--secrets", "--out", out)
+    assert secrets.code == 2
