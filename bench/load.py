@@ -79,7 +79,7 @@ class Boards:
             self.warm_up -= 1
             self.begun = now
             return
-        self.result.latencies_ms.append((now - sent) * 1000)
+        self.result.latencies_ms.append(round((now - sent) * 1000, 2))
         self.result.codes[code] = self.result.codes.get(code, 0) + 1
         if not self.left:
             self.result.seconds = now - self.begun

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 import structlog
 from sqlalchemy import bindparam, update
@@ -71,6 +71,7 @@ class Answer:
     reason: str | None = None  # for the log only
 
 
+Asked = tuple[dict[str, Any], str | None]  # a request, and where it came from
 Alone = Callable[[], Answer]
 
 
@@ -97,37 +98,50 @@ class Issuer:
         DatabaseError, or what the broker raised: then the next request gets the same
         credential and tells the broker again.
         """
-        (step,) = self.answer_all([(request, address)])
+        (step,) = self._steps([(request, address)])
+        if isinstance(step, Exception):
+            raise step
         return step if isinstance(step, Answer) else step()
 
-    def answer_all(
-        self, asked: Sequence[tuple[dict[str, Any], str | None]]
-    ) -> list[Answer | Alone]:
-        """The same for several requests, with one transaction for all of them.
+    def answer_all(self, asked: Sequence[Asked]) -> list[Answer | Alone]:
+        """The same for several requests and addresses, with one transaction for all.
 
-        What takes longer, or concerns no other request, is still to be called, and
-        then raises as answer(). Raises DatabaseError.
+        What takes longer, or could not be done together, is still to be called, and
+        raises as answer().
         """
+        try:
+            steps = self._steps(asked)
+        except Exception as error:  # the database: each finds out for itself
+            steps = [error for _ in asked]
+        failed = [step for step in steps if isinstance(step, Exception)]
+        if failed:
+            # Of those that were to be written together, nothing was.
+            count = len(failed)
+            _log.warning("again, one by one", requests=count, exc_info=failed[0])
+        return [
+            partial(self.answer, *each) if isinstance(step, Exception) else step
+            for step, each in zip(steps, asked, strict=True)
+        ]
+
+    def _steps(self, asked: Sequence[Asked]) -> list[Answer | Alone | Exception]:
+        """What each comes to. Raises DatabaseError."""
         names = [(request["imei"], request["productKey"]) for request, _ in asked]
         with self._database.looking() as connection:
             boards = devices.look_up_all(connection, names)
-        steps: list[Answer | Alone] = []
+        steps: list[Answer | Alone | Exception] = []
         proven: dict[int, _Proven] = {}
         for board, (request, address) in zip(boards, asked, strict=True):
+            step: _Proven | Answer | Alone | Exception
             try:
                 step = self._admit(board, request, address)
-            except Exception as error:  # of this one: the others have their answers
-                step = partial(_raised, error)
+            except Exception as error:
+                step = error
             if isinstance(step, _Proven):
                 proven[len(steps)] = step
-                step = partial(self._judged_alone, step)
+                step = Answer(protocol.INTERNAL)  # what it comes to is found below
             steps.append(step)
-        try:
-            for place, answer in self._judged(proven).items():
-                steps[place] = answer
-        except Exception:
-            # Nothing was committed. Whoever is not the cause is served alone.
-            _log.warning("a transaction failed", requests=len(proven), exc_info=True)
+        for place, answer in self._judged(proven).items():
+            steps[place] = answer
         return steps
 
     def _admit(
@@ -146,30 +160,33 @@ class Issuer:
             return partial(self._taken_in, board, request, key)
         return Answer(protocol.UNKNOWN_IMEI)
 
-    def _judged(self, proven: "Mapping[int, _Proven]") -> dict[int, Answer | Alone]:
-        """What they come to, in one transaction. If it raises, nothing was done."""
+    def _judged(
+        self, proven: "Mapping[int, _Proven]"
+    ) -> dict[int, Answer | Alone | Exception]:
+        """What they come to, in one transaction: if it fails, the same for all."""
         if not proven:
             return {}
         verdicts: dict[int, claims.Verdict] = {}
-        with self._database.sharing() as connection:
-            ids = sorted({each.board.device_id or 0 for each in proven.values()})
-            self._database.lock(connection, table(Device), ids)
-            for turn in _turns(proven):
-                asked = [(each.board, each.request) for each in turn.values()]
-                judged = claims.judge_all(connection, self._vault, asked)
-                verdicts.update(zip(turn, judged, strict=True))
-        answers: dict[int, Answer | Alone] = {}
+        try:
+            with self._database.sharing() as connection:
+                ids = sorted({each.board.device_id or 0 for each in proven.values()})
+                self._database.lock(connection, table(Device), ids)
+                for turn in _turns(proven):
+                    asked = [(each.board, each.request) for each in turn.values()]
+                    judged, writes = claims.judge_all(connection, self._vault, asked)
+                    with self._database.pipelined(connection):
+                        writes.make(connection)
+                    verdicts.update(zip(turn, judged, strict=True))
+        except Exception as error:
+            return dict.fromkeys(proven, error)
+        answers: dict[int, Answer | Alone | Exception] = {}
         for place, verdict in verdicts.items():
             board, key = proven[place].board, proven[place].key
             try:
                 answers[place] = self._told(board, verdict, key)
-            except Exception as error:  # of this one
-                answers[place] = partial(_raised, error)
+            except Exception as error:
+                answers[place] = error
         return answers
-
-    def _judged_alone(self, proven: "_Proven") -> Answer:
-        step = self._judged({0: proven})[0]
-        return step if isinstance(step, Answer) else step()
 
     def _taken_in(
         self, board: devices.Board, request: dict[str, Any], key: bytes
@@ -179,7 +196,10 @@ class Issuer:
             found = batches.take_in(session.connection(), board, request["imei"])
         if found is None:
             return Answer(protocol.UNKNOWN_IMEI)
-        return self._judged_alone(_Proven(found, request, key))
+        step = self._judged({0: _Proven(found, request, key)})[0]
+        if isinstance(step, Exception):
+            raise step
+        return step if isinstance(step, Answer) else step()
 
     def _genuine(
         self, board: devices.Board | None, request: dict[str, Any]
@@ -321,10 +341,6 @@ def _turns(proven: Mapping[int, _Proven]) -> list[dict[int, _Proven]]:
             turns.append({})
         turns[turn][place] = each
     return turns
-
-
-def _raised(error: Exception) -> NoReturn:
-    raise error
 
 
 def _why(board: devices.Board | None) -> str:

@@ -73,21 +73,17 @@ REFUSED_STATES = {
 
 # Built once, and below the ORM.
 _DEVICES, _CLAIMS = table(Device), table(Claim).c
-_READ = (
-    select(
-        *credentials.COLUMNS,
-        Device.state,
-        Device.batch_id,
-        Device.enrolled_at,
-        Device.announced_at,
-        Device.reopened_at,
-        Device.busy_until,
-        Device.doubts,
-        Device.doubted_at,
-    )
-    .select_from(credentials.OF_DEVICE)
-    .where(Device.id.in_(bindparam("ids", expanding=True)))
-)
+_READ = select(
+    *credentials.COLUMNS,
+    Device.state,
+    Device.batch_id,
+    Device.enrolled_at,
+    Device.announced_at,
+    Device.reopened_at,
+    Device.busy_until,
+    Device.doubts,
+    Device.doubted_at,
+).where(Device.id.in_(bindparam("ids", expanding=True)))
 _READ_CLAIMS = select(
     _CLAIMS.id,
     _CLAIMS.device_id,
@@ -101,7 +97,7 @@ _READ_CLAIMS = select(
         _CLAIMS.request_id.in_(bindparam("request_ids", expanding=True)),
     ),
 )
-_ADD = insert(table(Claim))
+_ADD = insert(table(Claim)).inline()
 _ANSWER_AGAIN = (
     update(table(Claim))
     .where(_CLAIMS.id == bindparam("id_"))
@@ -163,8 +159,8 @@ def judge_all(
     connection: Connection,
     keys: Vault,
     asked: Sequence[tuple[devices.Board, dict[str, Any]]],
-) -> list[Verdict]:
-    """Decide about what boards ask and sign, and write down what was decided.
+) -> tuple[list[Verdict], Writes]:
+    """Decide about what boards ask and sign; what is decided is still to be written.
 
     Claims and acknowledgements, each of another device; the transaction has these
     devices to itself.
@@ -180,8 +176,7 @@ def judge_all(
     for case in sorted(cases, key=lambda case: (case.row.batch_id or 0, case.row.id)):
         verdicts[case.row.id] = _judge(connection, keys, case)
         writes.include(case.all_writes())
-    writes.make(connection)
-    return [verdicts[board.device_id] for board, _ in asked]
+    return [verdicts[board.device_id] for board, _ in asked], writes
 
 
 def again(connection: Connection, keys: Vault, board: devices.Board) -> Verdict | None:

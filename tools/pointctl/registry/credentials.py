@@ -9,8 +9,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, insert, select, update
-from sqlalchemy.orm import aliased, outerjoin
+from sqlalchemy import (
+    Connection,
+    Row,
+    ScalarSelect,
+    bindparam,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.orm import InstrumentedAttribute
 
 from pointctl.registry import audit, encryption, vault
 from pointctl.registry.models import Credential, Device, Source, Standing, table
@@ -21,31 +29,30 @@ from pointctl.registry.writes import Writes
 
 SOURCES: dict[Source, CredentialSource] = {Source.MINT: Mint(), Source.POOL: Pool()}
 
-_NEXT = aliased(Credential)
 
-# What a row has to have for handed_out(), secrets() and issue(), and where from.
+def _stored(
+    column: InstrumentedAttribute[str | None], standing: Standing
+) -> ScalarSelect[str | None]:
+    # Not a join: a planner without statistics takes those of a standing for few, and
+    # reads them all for each device.
+    own = Credential.device_id == Device.id, Credential.standing == standing
+    return select(column).where(*own).scalar_subquery()
+
+
+# What a row has to have for handed_out(), secrets() and issue().
 COLUMNS = (
     Device.id,
     Device.product_key,
     Device.device_name,
-    Credential.encrypted_secret,
-    Credential.encrypted_product_secret,
-    _NEXT.encrypted_secret.label("next_secret"),
+    _stored(Credential.encrypted_secret, Standing.CURRENT).label("encrypted_secret"),
+    _stored(Credential.encrypted_product_secret, Standing.CURRENT).label(
+        "encrypted_product_secret"
+    ),
+    _stored(Credential.encrypted_secret, Standing.NEXT).label("next_secret"),
     encryption.active().label("key_id"),
 )
-OF_DEVICE = outerjoin(
-    outerjoin(
-        Device,
-        Credential,
-        and_(
-            Credential.device_id == Device.id, Credential.standing == Standing.CURRENT
-        ),
-    ),
-    _NEXT,
-    and_(_NEXT.device_id == Device.id, _NEXT.standing == Standing.NEXT),
-)
-_READ = select(*COLUMNS).select_from(OF_DEVICE).where(Device.id == bindparam("id_"))
-_ADD = insert(table(Credential))
+_READ = select(*COLUMNS).where(Device.id == bindparam("id_"))
+_ADD = insert(table(Credential)).inline()
 _WIPED = {"standing": None, "encrypted_secret": None, "encrypted_product_secret": None}
 _RETIRE = (
     update(Credential)

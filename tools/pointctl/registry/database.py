@@ -27,7 +27,8 @@ def has_password(where: str) -> bool:
 class _Kind(Protocol):
     """What the modules of the two databases have in common."""
 
-    def make_engine(self, url: URL) -> Engine: ...
+    def make_engine(self, url: URL, *, for_boards: bool = False) -> Engine: ...
+    def pipelined(self, connection: Connection) -> AbstractContextManager[object]: ...
     def lock(
         self, connection: Connection, table: Table, ids: Sequence[int]
     ) -> None: ...
@@ -98,21 +99,24 @@ class Database:
         on_sqlite = url.get_backend_name() == "sqlite"
         self._kind: _Kind = sqlite if on_sqlite else postgresql
         with self._translated():
-            self._engine = self._kind.make_engine(url)
+            self._engine = self._for_boards = self._kind.make_engine(url)
+            if not on_sqlite:
+                self._for_boards = self._kind.make_engine(url, for_boards=True)
         # Waiting here is fair and wakes at once. SQLite's own waiting is a sleep that
         # grows: under load it multiplied the slowest replies by seven.
         lock: AbstractContextManager[object] = threading.Lock()
         self._one_writer = lock if on_sqlite else nullcontext()
-        options = self._engine.execution_options
+        people = self._engine.execution_options
+        boards = self._for_boards.execution_options
         if on_sqlite:
-            self._looking = options(pointctl="looking")
-            self._reading = options(pointctl="reading")
+            self._looking = boards(pointctl="looking")
+            self._reading = people(pointctl="reading")
         else:
             # Elsewhere each statement of a transaction sees another moment.
-            self._looking = options(isolation_level="AUTOCOMMIT")
-            self._reading = options(isolation_level="REPEATABLE READ")
-        self._writing = options(pointctl="writing")
-        self._sharing = options(pointctl="sharing")
+            self._looking = boards(isolation_level="AUTOCOMMIT")
+            self._reading = people(isolation_level="REPEATABLE READ")
+        self._writing = people(pointctl="writing")
+        self._sharing = boards(pointctl="sharing")
 
     @property
     def where(self) -> str:
@@ -135,6 +139,7 @@ class Database:
     def close(self) -> None:
         """Close what is not in use. Sessions that are open keep their connection."""
         self._engine.dispose()
+        self._for_boards.dispose()
 
     def migrate(self) -> None:
         """Bring the tables up to date, and encrypt the secrets of an old registry.
@@ -168,7 +173,10 @@ class Database:
 
     @contextmanager
     def looking(self) -> Iterator[Connection]:
-        """For single queries, each of its own moment. Raises DatabaseError."""
+        """For what a board is found by, each query of its own moment.
+
+        Raises DatabaseError.
+        """
         with self._translated(), self._looking.connect() as connection:
             yield connection
 
@@ -190,8 +198,8 @@ class Database:
     def sharing(self) -> Iterator[Connection]:
         """One transaction that may run beside others like it, but beside no writing().
 
-        It has to lock() what it decides by. On SQLite it is alone all the same. Raises
-        DatabaseError.
+        It is for what boards ask for, and has to lock() what it decides by. On SQLite
+        it is alone all the same. Raises DatabaseError.
         """
         with self._translated(), self._one_writer, self._sharing.begin() as connection:
             yield connection
@@ -202,6 +210,13 @@ class Database:
         All that it needs of a table at once, or two of them could wait for each other.
         """
         self._kind.lock(connection, table, ids)
+
+    def pipelined(self, connection: Connection) -> AbstractContextManager[object]:
+        """A block of statements of a sharing() that wait for no results.
+
+        Not even for the number of rows.
+        """
+        return self._kind.pipelined(connection)
 
     @contextmanager
     def staging(self) -> Iterator[Connection]:

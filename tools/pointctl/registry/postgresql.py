@@ -5,10 +5,14 @@ themselves, the others share it. A client that hangs is cut off, so that it cann
 the fleet waiting.
 """
 
+import math
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +20,18 @@ from sqlalchemy import (
     URL,
     Connection,
     Engine,
+    Select,
     Table,
+    bindparam,
     create_engine,
     event,
     inspect,
     select,
 )
-from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.engine import Dialect, ExceptionContext
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from pointctl.errors import PointctlError
 
@@ -38,21 +46,27 @@ _SETTINGS = {
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "60s",
 }
+# All that boards ask for is found by an index. A planner that has no statistics yet, as
+# on a factory's first day, would read whole tables, and a prepared query keep to that.
+_FOR_BOARDS = {"enable_seqscan": "off"}
 _SECONDS_TO_CONNECT = 10
+_UNUSED_S = 1  # after that the server may have restarted: ask whether it is there
 _INVALID = """
     SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid
     UNION ALL SELECT conname FROM pg_constraint WHERE NOT convalidated
 """
 
 
-def make_engine(url: URL) -> Engine:
-    """An engine on the database. Raises PointctlError where the driver is missing."""
+def make_engine(url: URL, *, for_boards: bool = False) -> Engine:
+    """An engine on the database, for people or for what boards ask for.
+
+    Raises PointctlError where the driver is missing.
+    """
     try:
         engine = create_engine(
             url.set(drivername="postgresql+psycopg"),
             hide_parameters=True,  # they would put secrets into error texts
-            pool_pre_ping=True,  # the server may have restarted since the last use
-            connect_args=_arguments(url),
+            connect_args=_arguments(url, _FOR_BOARDS if for_boards else {}),
         )
     except ImportError as error:
         raise PointctlError(
@@ -60,7 +74,25 @@ def make_engine(url: URL) -> Engine:
         ) from error
     event.listen(engine, "begin", _begin)
     event.listen(engine, "handle_error", _leave_out_values)
+    event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "checkout", partial(_check_unused, engine.dialect))
     return engine
+
+
+@contextmanager
+def pipelined(connection: Connection) -> Iterator[None]:
+    """Statements of such a block are sent without waiting for each other's results.
+
+    They may not ask for any, not even for the number of rows. Raises DBAPIError.
+    """
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    try:
+        with driver.pipeline():
+            yield
+    except driver.Error as error:
+        _leave_out_its_values(error)
+        raise DBAPIError(None, None, error) from error
 
 
 def lock(connection: Connection, table: Table, ids: Sequence[int]) -> None:
@@ -69,8 +101,13 @@ def lock(connection: Connection, table: Table, ids: Sequence[int]) -> None:
     By a statement of its own: one that waits for a lock still sees the other tables as
     they were before it.
     """
-    rows = select(table.c.id).where(table.c.id.in_(ids)).order_by(table.c.id)
-    connection.execute(rows.with_for_update(key_share=True)).all()
+    connection.execute(_locking(table), {"ids": ids})
+
+
+@cache
+def _locking(table: Table) -> Select[int]:
+    rows = select(table.c.id).where(table.c.id.in_(bindparam("ids", expanding=True)))
+    return rows.order_by(table.c.id).with_for_update(key_share=True)
 
 
 def faults(connection: Connection) -> list[str]:
@@ -97,7 +134,7 @@ def back_up(url: URL, path: Path) -> None:
     if program is None:
         raise PointctlError("pg_dump is missing: apt-get install postgresql-client")
     given = url.translate_connect_args(username="user", database="dbname")
-    wanted = {**_arguments(url), **given, **url.query}
+    wanted = {**_arguments(url, {}), **given, **url.query}
     password = wanted.pop("password", None)  # an argument is seen by everybody
     environment = os.environ | ({"PGPASSWORD": password} if password else {})
     command = [program, "--format=custom", "--no-password", f"--file={path}"]
@@ -112,9 +149,10 @@ def back_up(url: URL, path: Path) -> None:
         raise PointctlError(" ".join(done.stderr.split()) or "pg_dump failed")
 
 
-def _arguments(url: URL) -> dict[str, Any]:
+def _arguments(url: URL, more: dict[str, str]) -> dict[str, Any]:
     """What the driver is told beside the URL."""
-    settings = " ".join(f"-c {name}={value}" for name, value in _SETTINGS.items())
+    wanted = {**_SETTINGS, **more}
+    settings = " ".join(f"-c {name}={value}" for name, value in wanted.items())
     arguments: dict[str, Any] = {
         "application_name": "pointctl",
         "connect_timeout": _SECONDS_TO_CONNECT,
@@ -140,13 +178,36 @@ def _begin(connection: Connection) -> None:
         connection.exec_driver_sql(_BEGIN[mode])
 
 
+def _note_use(_driver: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+    record.info["used"] = time.monotonic()
+
+
+def _check_unused(
+    dialect: Dialect,
+    driver: DBAPIConnection,
+    record: ConnectionPoolEntry,
+    _proxy: PoolProxiedConnection,
+) -> None:
+    if time.monotonic() - record.info.get("used", math.inf) > _UNUSED_S:
+        try:
+            dialect.do_ping(driver)
+        except dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError("the server has gone") from error  # try another
+
+
 def _leave_out_values(context: ExceptionContext) -> None:
     """The server's DETAIL quotes rows, and so secrets: keep its first line only."""
     error = context.original_exception
-    told = getattr(getattr(error, "diag", None), "message_primary", None)
+    told = _leave_out_its_values(error)
     if told and isinstance(context.sqlalchemy_exception, DBAPIError):
-        error.args = (told,)
         context.sqlalchemy_exception.args = (f"({type(error).__qualname__}) {told}",)
+
+
+def _leave_out_its_values(error: BaseException) -> str | None:
+    told: str | None = getattr(getattr(error, "diag", None), "message_primary", None)
+    if told:
+        error.args = (told,)
+    return told
 
 
 def overwrite_what_was_deleted(engine: Engine) -> None:

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from urllib.parse import quote
 
@@ -28,7 +28,7 @@ _BEGIN = {
 }
 
 
-def make_engine(url: URL) -> Engine:
+def make_engine(url: URL, *, for_boards: bool = False) -> Engine:
     """An engine on the file, which is made if it is not there."""
     assert url.database
     path = Path(url.database)
@@ -71,6 +71,11 @@ def _begin(connection: Connection) -> None:
     statement = _BEGIN[connection.get_execution_options().get("pointctl", "reading")]
     if statement:
         connection.exec_driver_sql(statement)
+
+
+def pipelined(connection: Connection) -> AbstractContextManager[object]:
+    """Nothing: there is no server to wait for."""
+    return nullcontext()
 
 
 def lock(connection: Connection, table: Table, ids: Sequence[int]) -> None:

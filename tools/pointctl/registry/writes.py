@@ -8,7 +8,10 @@ Statement = Insert | Update
 
 
 class Writes:
-    """Inserts and updates that nobody reads until they are made, all together."""
+    """Inserts and updates that nobody reads until they are made, all together.
+
+    None may ask for a result: inserts are inline().
+    """
 
     def __init__(self) -> None:
         self._rows: dict[Statement, list[dict[str, Any]]] = {}

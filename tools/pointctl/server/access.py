@@ -24,7 +24,6 @@ from pointctl.server.gathered import Gathered
 _log = structlog.get_logger()
 
 PATH = "/v1/access"
-_THREADS = 2  # one prepares what it will write while the other commits
 _AT_ONCE = 64  # requests in one transaction at most
 _RETRY_AFTER_S = 30  # when it was our fault; boards add a random share
 
@@ -47,7 +46,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 def endpoint(issuer: Issuer, refused: Counted) -> Endpoint:
     """Answers boards; what is refused is counted."""
-    replies = Gathered(partial(_replies, issuer), _THREADS, _AT_ONCE)
+    replies = Gathered(partial(_replies, issuer), _AT_ONCE)
 
     async def access(request: Request) -> Response:
         started = perf_counter()

@@ -1,4 +1,4 @@
-"""Requests that come at the same time, worked on together."""
+"""Requests that come together, worked on together."""
 
 import asyncio
 from collections import deque
@@ -11,20 +11,18 @@ Found = TypeVar("Found")
 
 
 class Gathered(Generic[Asked, Found]):
-    """Calls of a function that does several at a time in threads of its own.
+    """Calls of a function that does several at a time, in a thread of its own.
 
-    What is asked while all threads are busy waits, and is taken together by the next
-    that is free. So the busier it is, the more share a transaction, and a single
-    request waits for nobody. For use in one event loop.
+    What is asked while it works waits, and is next, all of it together. So the busier
+    it is, the more share a transaction, and a single request waits for nobody. More
+    threads would only make the transactions smaller. For use in one event loop.
     """
 
-    def __init__(
-        self, work: Callable[[list[Asked]], list[Found]], threads: int, most: int
-    ) -> None:
+    def __init__(self, work: Callable[[list[Asked]], list[Found]], most: int) -> None:
         self._work = work
         self._most = most
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="gathered")
-        self._free = threads
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="gathered")
+        self._is_free = True
         self._waiting: deque[tuple[Asked, asyncio.Future[Found]]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -33,8 +31,8 @@ class Gathered(Generic[Asked, Found]):
         loop = asyncio.get_running_loop()
         found: asyncio.Future[Found] = loop.create_future()
         self._waiting.append((asked, found))
-        if self._free:
-            self._free -= 1
+        if self._is_free:
+            self._is_free = False
             task = loop.create_task(self._work_off())
             self._tasks.add(task)  # a loop alone does not keep it alive
             task.add_done_callback(self._tasks.discard)
@@ -47,7 +45,7 @@ class Gathered(Generic[Asked, Found]):
             group = [self._waiting.popleft() for _ in range(count)]
             try:
                 done = await loop.run_in_executor(
-                    self._pool, self._work, [asked for asked, _ in group]
+                    self._thread, self._work, [asked for asked, _ in group]
                 )
             except Exception as error:
                 for _, found in group:
@@ -57,4 +55,4 @@ class Gathered(Generic[Asked, Found]):
                 for (_, found), result in zip(group, done, strict=True):
                     if not found.done():
                         found.set_result(result)
-        self._free += 1
+        self._is_free = True
