@@ -170,8 +170,10 @@ class Server:
             except Exception as error:
                 self._cloud.fails(error)
             finally:
-                self._tasks.discard(task)
                 writer.transport.abort()
+                with suppress(OSError):
+                    await writer.wait_closed()  # or the loop ends before the socket
+                self._tasks.discard(task)
 
         return handled
 
