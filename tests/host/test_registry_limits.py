@@ -118,7 +118,8 @@ def test_many_at_once_get_no_more(database, clock):
 @ON_BOTH
 def test_crosswise_limits_never_wait_for_each_other(database):
     """Nor does sweeping away what is over."""
-    names = [Limit(f"k {number}", 1e-6, 10**6) for number in range(6)]
+    # Used up by nobody within 100 s, however long a thread is kept waiting.
+    names = [Limit(f"k {number}", 1e-5, 10**7) for number in range(6)]
 
     def charge(number):
         dice = random.Random(number)
