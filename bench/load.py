@@ -1,8 +1,7 @@
 """A load generator: boards that keep their connections open and ask one after another.
 
-`python -m bench.load` reads one JSON object from stdin, a line per field of Job, and
-prints one for Result. It is a process of its own, so that its Python runs beside the
-server's and not in it.
+`python -m bench.load` reads a Job from stdin as JSON and prints a Result. It is a
+process of its own, so that its Python runs beside the server's and not in it.
 """
 
 import asyncio
@@ -18,6 +17,9 @@ import uvloop
 from point import protocol
 from pointctl.registry.keys import ClaimKeys
 
+PATH = "/v1/access"
+_SAMPLE = 97  # each so manyth reply is opened, after the clock has stopped
+
 
 @dataclass(frozen=True)
 class Job:
@@ -26,68 +28,76 @@ class Job:
     port: int
     ca: str  # a PEM file
     connections: int
-    imeis: list[str]
+    imeis: list[str]  # one request for each
     product_key: str
-    path: str = "/v1/access"
-    master: str = ""  # the claim master, hex; without it requests are unsigned
+    master: str  # the claim master, hex
     warm_up: int = 0  # so many first requests are not counted
+    sealed: bool = True  # whether the replies are real
 
 
 @dataclass
 class Result:
-    """Milliseconds of each request, and what went wrong."""
+    """Milliseconds of each request, and how often each code was answered."""
 
     seconds: float = 0.0
     latencies_ms: list[float] = field(default_factory=list)
     codes: dict[str, int] = field(default_factory=dict)
 
 
-def requests(job: Job) -> list[bytes]:
-    """The HTTP requests, signed before the clock starts."""
-    keys = ClaimKeys(bytes.fromhex(job.master)) if job.master else None
-    made = []
-    for number, imei in enumerate(job.imeis):
-        message = {"imei": imei, "productKey": job.product_key}
-        if keys is not None:
-            key = keys.derive(job.product_key, imei)
-            message = protocol.claim(message, f"{number:032x}", key, int(time.time()))
-        body = json.dumps(message).encode()
-        head = (
-            f"POST {job.path} HTTP/1.1\r\nHost: localhost\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
-        made.append(head.encode() + body)
-    return made
-
-
 class Boards:
-    """What the connections share: the requests that are left, and the result."""
+    """The requests, signed before the clock starts, and what came of them."""
 
-    def __init__(self, todo: list[bytes], warm_up: int) -> None:
-        self.todo = iter(todo)
-        self.left = len(todo)
-        self.warm_up = warm_up
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        keys = ClaimKeys(bytes.fromhex(job.master))
+        self._keys = [keys.derive(job.product_key, imei) for imei in job.imeis]
+        self._requests = iter([(n, self._request(n)) for n in range(len(job.imeis))])
+        self._left = len(job.imeis)
+        self._warm_up = job.warm_up
+        self._samples: list[tuple[int, bytes]] = []
         self.result = Result()
         self.begun = time.perf_counter()
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def count(self, code: str, sent: float) -> None:
-        """A reply has come."""
+    def next(self) -> tuple[int, bytes] | None:
+        """The number of a board and what it sends; None if all have asked."""
+        return next(self._requests, None)
+
+    def answered(self, number: int, body: bytes, sent: float) -> None:
+        """A board has its reply."""
         now = time.perf_counter()
-        self.left -= 1
-        if self.warm_up:
-            self.warm_up -= 1
+        if number % _SAMPLE == 0:
+            self._samples.append((number, body))
+        self._left -= 1
+        if self._warm_up:
+            self._warm_up -= 1
             self.begun = now
             return
-        self.result.latencies_ms.append(round((now - sent) * 1000, 2))
+        code = body[10:15].decode()  # {"code": "00000"…
         self.result.codes[code] = self.result.codes.get(code, 0) + 1
-        if not self.left:
+        self.result.latencies_ms.append(round((now - sent) * 1000, 2))
+        if not self._left:
             self.result.seconds = now - self.begun
             self.done.set_result(None)
 
+    def check(self) -> None:
+        """Raise unless the boards could have used what they were sent."""
+        for number, body in self._samples if self._job.sealed else ():
+            key, name = self._keys[number], self._job.imeis[number]
+            code, config, _ = protocol.decode_reply(200, body, key, f"{number:032x}")
+            assert (code, config["device"]["deviceName"]) == (protocol.SUCCESS, name)
+
+    def _request(self, number: int) -> bytes:
+        names = {"imei": self._job.imeis[number], "productKey": self._job.product_key}
+        now, key = int(time.time()), self._keys[number]
+        body = json.dumps(protocol.claim(names, f"{number:032x}", key, now)).encode()
+        head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\n"
+        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        return head.encode() + body
+
 
 class Connection(asyncio.Protocol):
-    """One board after the other over one connection that is kept open."""
+    """A connection that one board after the other uses."""
 
     def __init__(self, boards: Boards) -> None:
         self._boards = boards
@@ -96,13 +106,15 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
-    def send_next(self) -> None:
-        request = next(self._boards.todo, None)
+    def ask(self) -> None:
+        """Send the next request."""
+        request = self._boards.next()
         if request is None:
             self._transport.close()
             return
+        self._number, message = request
         self._sent = time.perf_counter()
-        self._transport.write(request)
+        self._transport.write(message)
 
     def data_received(self, data: bytes) -> None:
         self._got += data
@@ -110,41 +122,36 @@ class Connection(asyncio.Protocol):
         if not end or len(body) < _length(head):
             return
         self._got = b""
-        code = body[10:15] if b'"sealed"' in body or body[-8:-7] == b'"' else body
-        self._boards.count(code.decode(), self._sent)
-        self.send_next()
+        self._boards.answered(self._number, body, self._sent)
+        self.ask()
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._boards.left and error and not self._boards.done.done():
+        if error and not self._boards.done.done():
             self._boards.done.set_exception(error)
 
 
 def _length(head: bytes) -> int:
-    for line in head.lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            return int(line[15:])
-    return 0
+    _, _, rest = head.lower().partition(b"content-length:")
+    return int(rest.partition(b"\r\n")[0])
 
 
 async def run(job: Job) -> Result:
-    """Send all; every connection is open before the first request leaves."""
+    """Ask for all; every connection is open before the first request leaves."""
     context = ssl.create_default_context(cafile=job.ca)
-    boards = Boards(requests(job), job.warm_up)
+    boards = Boards(job)
     loop = asyncio.get_running_loop()
+    address = {"ssl": context, "server_hostname": "localhost"}
     opened = [
         await loop.create_connection(
-            lambda: Connection(boards),
-            "127.0.0.1",
-            job.port,
-            ssl=context,
-            server_hostname="localhost",
+            lambda: Connection(boards), "127.0.0.1", job.port, **address
         )
         for _ in range(job.connections)
     ]
     boards.begun = time.perf_counter()
     for _, connection in opened:
-        connection.send_next()
+        connection.ask()
     await boards.done
+    boards.check()
     return boards.result
 
 

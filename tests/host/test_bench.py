@@ -8,6 +8,7 @@ import pytest
 
 from pointctl.boards.flash import CHECKOUT
 from pointctl.broker import find_mosquitto
+from tests import postgres
 
 
 def run(*arguments: str) -> dict:
@@ -17,7 +18,7 @@ def run(*arguments: str) -> dict:
         cwd=CHECKOUT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=True,
     )
     return json.loads(done.stdout)
@@ -34,6 +35,20 @@ def test_bench():
         assert figure["unit"]
         assert figure["value"] > 0, figure
         assert (figure["met"] is None) == (figure["budget"] is None)
+
+
+@pytest.mark.skipif(postgres.programs() is None, reason="no PostgreSQL")
+def test_server():
+    """Each database under each load, at each size; what is enrolled can be unsealed."""
+    few = ("--rounds", "1", "--requests", "100", "--import", "900")
+    found = run("bench.server", *few)
+    loads = [(row["database"], row["connections"]) for row in found["enrolments"]]
+    assert loads == [(d, c) for d in ("sqlite", "postgresql") for c in (16, 64)]
+    assert [size["devices"] for size in found["sizes"]] == [900] * 2
+    for row in found["enrolments"] + found["sizes"] + found["imports"]:
+        figures = [value for value in row.values() if isinstance(value, int | float)]
+        assert all(value >= 0 for value in figures), row
+    assert all(megabytes > 10 for megabytes in found["server_mb"].values())
 
 
 def test_herd():

@@ -24,6 +24,9 @@ def has_password(where: str) -> bool:
     return url.password is not None or "password" in url.query
 
 
+_MANY = 1000  # new rows, and a planner should know of them
+
+
 class _Kind(Protocol):
     """What the modules of the two databases have in common."""
 
@@ -32,6 +35,7 @@ class _Kind(Protocol):
     def lock(
         self, connection: Connection, table: Table, ids: Sequence[int]
     ) -> None: ...
+    def analyze(self, connection: Connection) -> None: ...
     def faults(self, connection: Connection) -> list[str]: ...
     def back_up(self, url: URL, path: Path) -> None: ...
     def overwrite_what_was_deleted(self, engine: Engine) -> None: ...
@@ -229,8 +233,8 @@ class Database:
             yield connection
 
     @contextmanager
-    def importing(self, connection: Connection) -> Iterator[None]:
-        """One transaction of a staging connection that adds to the registry.
+    def importing(self, connection: Connection, rows: int) -> Iterator[None]:
+        """One transaction of a staging connection that adds `rows` to the registry.
 
         It may take long, so PostgreSQL lets all others write beside it; on SQLite it is
         alone. Raises Refused where others have just added what clashes with it.
@@ -244,6 +248,8 @@ class Database:
                 raise Refused("others have just added some of it; do it again") from (
                     error
                 )
+            if rows >= _MANY:
+                self._kind.analyze(connection)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -98,7 +98,7 @@ def register(
             result.added = 0
         elif result.added and not dry_run:
             note = f"{result.added}, batch {batch}" if batch else str(result.added)
-            with database.importing(connection):
+            with database.importing(connection, result.added):
                 device_rows.add(connection, staged, product_key, who, batch_id, tagged)
                 subject = f"product {product_key}"
                 audit.record_other(connection, subject, "devices registered", who, note)

@@ -163,7 +163,7 @@ def fill(
         if result.bad_count:
             result.added = 0
         elif result.added and not dry_run:
-            with database.importing(connection):
+            with database.importing(connection, result.added):
                 _add(connection, staged, product_key)
                 subject, count = f"product {product_key}", str(result.added)
                 audit.record_other(connection, subject, "pool filled", who, count)

@@ -82,6 +82,10 @@ def lock(connection: Connection, table: Table, ids: Sequence[int]) -> None:
     """Nothing: who writes is alone."""
 
 
+def analyze(connection: Connection) -> None:
+    """Nothing: it takes an index where there is one."""
+
+
 def faults(connection: Connection) -> list[str]:
     """What SQLite finds wrong with the file."""
     found = connection.exec_driver_sql("PRAGMA integrity_check(100)").scalars()
