@@ -112,12 +112,14 @@ def _fleet(database: str) -> Iterator[Fleet]:
 
 
 def _measure(figures: Figures, fleet: Fleet, options: argparse.Namespace) -> None:
+    loads = list(CONNECTIONS)
+    needed = 2 * options.rounds * len(loads) * options.requests
     for count in options.sizes:
         figures.imports.append(fleet.add(count))
         with fleet.serving():
-            if count == options.sizes[0]:
-                for connections in CONNECTIONS:
-                    figures.enrolments.append(_enrolments(fleet, connections, options))
+            while loads and fleet.registered >= needed:
+                connections = loads.pop(0)
+                figures.enrolments.append(_enrolments(fleet, connections, options))
             figures.sizes.append(_size(fleet, options.requests))
             figures.server_mb[fleet.database] = fleet.server_mb()
 

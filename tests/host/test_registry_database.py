@@ -9,7 +9,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from serving import answer, imei
+from serving import ON_BOTH, answer, imei
 from sqlalchemy import create_engine, func, select, text
 from sqlalchemy.exc import IntegrityError
 
@@ -114,6 +114,7 @@ def test_many_may_open_a_fresh_one_together(data):
         assert len(products.listed(database)) == 8
 
 
+@ON_BOTH
 def test_an_error_undoes_the_whole_block(database):
     """Nothing of a transaction stays when its block raises."""
 
@@ -130,6 +131,7 @@ def test_an_error_undoes_the_whole_block(database):
         assert session.scalar(select(func.count(Credential.id))) == 0
 
 
+@ON_BOTH
 def test_errors_quote_no_values(database):
     """A failing statement's parameters may be secrets."""
     canary = "canary-7f3a"
@@ -144,3 +146,38 @@ def test_errors_quote_no_values(database):
     cause = caught.value.__cause__
     assert isinstance(cause, IntegrityError)
     assert canary not in str(caught.value) + str(cause)
+
+
+def test_one_who_writes_alone_waits_for_those_who_share(database, postgres, data):
+    """And they for it: on PostgreSQL, too, nothing comes between."""
+    url, order = postgres.new_database(), []
+    with (
+        open_database(url, data) as shared,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        products.add(shared, "T", product_key="pk", mqtt_host="h")
+
+        def write(name):
+            with shared.writing() as session:
+                products.check_exists(session, "pk")  # it is alone from here on
+                order.append(f"{name} begins")
+                order.append(f"{name} ends")
+
+        with shared.sharing(), shared.sharing():
+            waiting = pool.submit(write, "alone")
+            with pytest.raises(TimeoutError):
+                waiting.result(0.3)
+            order.append("shared")
+        waiting.result(30)
+        with shared.writing() as session:
+            products.check_exists(session, "pk")
+            order.append("first begins")
+            waiting = pool.submit(write, "second")
+            with pytest.raises(TimeoutError):
+                waiting.result(0.3)
+            order.append("first ends")
+        waiting.result(30)
+    assert order == [
+        *("shared", "alone begins", "alone ends"),
+        *("first begins", "first ends", "second begins", "second ends"),
+    ]
