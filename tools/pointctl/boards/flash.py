@@ -1,4 +1,4 @@
-"""A board's flash folder: the same files in the same places as on the board."""
+"""What is on a board, by its kind, and a folder that holds the same: a board's flash."""
 
 import json
 import shutil
@@ -20,6 +20,37 @@ _PACKAGED = Path(__file__).parents[1] / "device"
 # beside point/.
 _DEVICE = _PACKAGED if _PACKAGED.is_dir() else CHECKOUT
 
+# QuecPython runs /usr/main.py, and no boot.py; all others run both from their root.
+_QUECPYTHON = "quecpython"
+
+
+def root(board: str) -> str:
+    """The folder of a board's flash that everything of ours is under; ends in /."""
+    return "/usr/" if board == _QUECPYTHON else "/"
+
+
+def files(board: str, libraries: Path | None = None) -> dict[str, Path]:
+    """Where each file of a board of kind `board` is on it, and where it comes from.
+
+    Everything is Python source. `libraries` is a folder whose content becomes lib/, for
+    firmware that has no umqtt of its own. What differs from board to board (settings,
+    CA, claim key) is not among them. Raises PointctlError if there is no such board.
+    """
+    firmware = _DEVICE / "firmware" / board
+    if not (firmware / "board.py").is_file():
+        known = sorted(p.parent.name for p in _DEVICE.glob("firmware/*/board.py"))
+        raise PointctlError(f"no board {board!r}; there are {', '.join(known)}")
+    started = ("main.py",) if board == _QUECPYTHON else ("boot.py", "main.py")
+    found = {name: _DEVICE / name for name in started}
+    for source in sorted(_POINT.glob("*.py")):
+        if source.name not in NOT_ON_BOARDS:
+            found[f"point/{source.name}"] = source
+    # The board's own come last: they win over what all boards share.
+    found |= {source.name: source for source in sorted(firmware.glob("*.py"))}
+    for source in sorted(libraries.rglob("*.py")) if libraries else ():
+        found[f"lib/{source.relative_to(libraries or source).as_posix()}"] = source
+    return {root(board) + name: source for name, source in found.items()}
+
 
 def assemble(
     folder: Path,
@@ -30,22 +61,15 @@ def assemble(
     claim_key: bytes | None = None,
     libraries: Path | None = None,
 ) -> None:
-    """Fill `folder` with what a board of kind `board` runs.
+    """Fill `folder`, which is made, with what a board of kind `board` runs.
 
     `settings` becomes settings.json, `ca` (DER) ca.der, `claim_key` claim.key in hex;
-    `libraries` is a folder whose content becomes /lib. Raises PointctlError if there is
-    no such board.
+    `libraries` is as in files(). Raises PointctlError if there is no such board.
     """
-    adapter = _DEVICE / "firmware" / board / "board.py"
-    if not adapter.is_file():
-        known = sorted(p.parent.name for p in _DEVICE.glob("firmware/*/board.py"))
-        raise PointctlError(f"no board {board!r}; there are {', '.join(known)}")
-    ignore = shutil.ignore_patterns("__pycache__", "*.toml", *NOT_ON_BOARDS)
-    shutil.copytree(_POINT, folder / "point", ignore=ignore)
-    for source in (_DEVICE / "boot.py", _DEVICE / "main.py", adapter):
-        shutil.copy(source, folder)
-    if libraries:
-        shutil.copytree(libraries, folder / "lib", ignore=ignore)
+    for path, source in files(board, libraries).items():
+        target = folder / path.removeprefix(root(board))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target)
     (folder / "ca.der").write_bytes(ca)
     if claim_key:
         with private_file(folder / "claim.key") as file:
