@@ -1,4 +1,4 @@
-"""What is on a board, by its kind, and a folder that holds the same: a board's flash."""
+"""What is on a board, by its kind, and a folder that holds a board's whole flash."""
 
 import json
 import shutil
