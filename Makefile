@@ -16,7 +16,7 @@ demo: .venv/.demo $(MICROPYTHON) $(UMQTT) ## Watch boards provision and connect,
 	$(BIN)/pointctl demo $(ARGS)
 
 test: .venv/.dev $(MICROPYTHON) $(UMQTT) $(MPY_CROSS_1_13) ## Run every test (ARGS=… goes to pytest)
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 faults: .venv/.dev $(MICROPYTHON) ## Every power cut, network cut and wrong answer, within 20 minutes (ARGS=--slice)
 	$(BIN)/python -m tests.faults $(ARGS)

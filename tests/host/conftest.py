@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import structlog
 from serving import PRODUCT, Finished, Server, imei
-from vectors import Counts, table
+from vectors import VECTORS, Counts, table
 
 from pointctl import __main__, certificates, logs
 from pointctl.folder import DataFolder
@@ -15,20 +15,19 @@ from pointctl.registry import devices, products
 from pointctl.registry.database import Database, open_database
 from pointctl.registry.models import Policy
 
-VECTORS = pytest.StashKey[dict[str, Counts]]()
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show the vectors by kind, as the device tests counted them on each runtime.
 
-@pytest.fixture
-def vectors_by_runtime(pytestconfig: pytest.Config) -> dict[str, Counts]:
-    """What the device tests counted on each runtime; shown when all tests are done."""
-    return pytestconfig.stash.setdefault(VECTORS, {})
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    """Show the vectors by kind: the output of passing tests is not shown."""
-    if found := config.stash.get(VECTORS, {}):
+    The output of passing tests is not shown, and they may have run in other processes:
+    only what they recorded comes here.
+    """
+    found: dict[str, Counts] = {}
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in getattr(report, "user_properties", ()):
+            if name == VECTORS and report.when == "call":
+                found |= value
+    if found:
         terminalreporter.section("vectors that passed, by kind and runtime")
         for line in table(found):
             terminalreporter.write_line(line)

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -51,16 +52,13 @@ def counts(done: "subprocess.CompletedProcess[str]") -> tuple[int, int, int]:
 def test_device_tests(
     program: str,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    vectors_by_runtime: dict[str, vectors.Counts],
+    record_property: Callable[[str, object], None],
 ) -> None:
     """All pass, none is skipped, every file has some, and every vector was run."""
     require("umqtt.simple", UMQTT, "run make test")
     done = run(program, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     passed, failed, skipped = counts(done)
-    with capsys.disabled():
-        print(f"\n{Path(program).name}: {done.stdout.splitlines()[-1]}")
     assert passed > 200
     assert (failed, skipped) == (0, 0), done.stdout
     files = sorted(path.name for path in (ROOT / "tests/device").glob("test_*.py"))
@@ -73,9 +71,8 @@ def test_device_tests(
     ]
     kinds = Counter(vector["kind"] for file in golden for vector in file["vectors"])
     assert {kind: sum(pair) for kind, pair in found.items()} == kinds
-    vectors_by_runtime["cpython" if program == sys.executable else "micropython"] = (
-        found
-    )
+    runtime = "cpython" if program == sys.executable else "micropython"
+    record_property(vectors.VECTORS, {runtime: found})
 
 
 def test_vector_table() -> None:

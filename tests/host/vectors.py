@@ -6,6 +6,7 @@ from collections.abc import Iterator
 # What tests/device/test_cloud_vectors.py reports of one kind.
 LINE = re.compile(r"  vectors (\w+): (\d+) passed, (\d+) lacking")
 
+VECTORS = "vectors"  # the property that a test records {runtime: Counts} under
 Counts = dict[str, tuple[int, int]]
 
 
