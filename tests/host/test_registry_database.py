@@ -1,75 +1,17 @@
-"""The registry's file: its tables, its version, its mode, its errors."""
+"""The registry's database: who may read it, its version, its errors."""
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 
 import pytest
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from serving import ON_BOTH, answer, imei
-from sqlalchemy import create_engine, func, select, text
+from serving import ON_BOTH, imei
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from pointctl.errors import PointctlError, Refused
 from pointctl.registry import devices, products
 from pointctl.registry.database import DatabaseError, open_database
-from pointctl.registry.models import Base, Credential, Device, Policy, State
-
-
-def test_migrations_make_what_the_models_say(database, data):
-    """Alembic finds nothing left to do."""
-    engine = create_engine(f"sqlite:///{data.registry}")
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection)
-        assert compare_metadata(context, Base.metadata) == []
-    engine.dispose()
-
-
-def test_a_registry_of_the_first_release_is_brought_up_to_date(data):
-    """Nothing is lost, and its boards are served as before: unsigned."""
-    data.path.mkdir()
-    engine = create_engine(f"sqlite:///{data.registry}")
-    config = Config()
-    config.set_main_option("script_location", "pointctl.registry:migrations")
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-        for statement in _FIRST_RELEASE:
-            connection.execute(text(statement))
-    engine.dispose()
-    with open_database(data.registry) as database:
-        (product,) = products.listed(database)
-        assert product.policy is Policy.OPEN
-        with database.reading() as session:
-            (issued, registered) = session.scalars(select(Device).order_by(Device.id))
-        assert (issued.state, issued.doubts) == (State.ISSUED, 0)
-        assert issued.issued_at == datetime(2026, 1, 2, tzinfo=UTC)
-        assert issued.confirmed_at is issued.busy_until is None
-        assert registered.state is State.REGISTERED
-        config = answer(database, {"imei": imei(0), "productKey": "pk1"}).config
-        assert config["device"]["deviceSecret"] == "kept"
-        assert answer(database, {"imei": imei(1)}).code == "00000"
-    engine = create_engine(f"sqlite:///{data.registry}")
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection)
-        assert compare_metadata(context, Base.metadata) == []
-    engine.dispose()
-
-
-_FIRST_RELEASE = (
-    "INSERT INTO products (product_key, name, product_secret, mqtt_host, mqtt_qos, "
-    "clean_session, created_at) VALUES ('pk1', 'T', 's', 'h', 1, 0, "
-    "'2026-01-01 00:00:00.000000')",
-    "INSERT INTO devices (id, product_key, imei, device_name, state, created_at, "
-    f"issued_at) VALUES (1, 'pk1', '{imei(0)}', 'a', 'issued', "
-    "'2026-01-01 00:00:00.000000', '2026-01-02 00:00:00.000000'), "
-    f"(2, 'pk1', '{imei(1)}', 'b', 'registered', '2026-01-01 00:00:00.000000', NULL)",
-    "INSERT INTO credentials (device_id, device_secret, created_at) "
-    "VALUES (1, 'kept', '2026-01-02 00:00:00.000000')",
-)
+from pointctl.registry.models import Credential, Device
 
 
 def test_only_the_owner_can_read_it(database, data):
@@ -99,19 +41,6 @@ def test_another_file_is_no_registry(tmp_path):
     path.write_bytes(b"not a database, but long enough to be looked at" * 100)
     with pytest.raises(DatabaseError, match=r"registry\.sqlite: file is not"):
         open_database(path)
-
-
-def test_many_may_open_a_fresh_one_together(data):
-    """One of them makes the tables, the others wait for it."""
-
-    def add(number):
-        with open_database(data.registry) as database:
-            products.add(database, f"T{number}", mqtt_host="h")
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(add, range(8)))
-    with open_database(data.registry) as database:
-        assert len(products.listed(database)) == 8
 
 
 @ON_BOTH
