@@ -48,6 +48,7 @@ NO_MEMORY = const(70)  # the heap is too small or in pieces; the flash is unchan
 
 _WHO = ("wait", "operator", "operator", "firmware", "operator", "firmware", "firmware")
 _ETIMEDOUT = const(110)
+_ETIMEDOUT_NEWLIB = const(116)  # the ESP32's sockets count as its C library does
 _TLS_EOF = const(29312)  # mbedTLS: the connection indicated an EOF
 _OPENSSL_EOF = const(8)
 _REFUSED = "the server's certificate is refused"
@@ -105,7 +106,7 @@ def refine(error, otherwise):
         number = TIMEOUT if "timed" in str(code) else otherwise
         return PointError(DNS if "addr" in str(code) else number, "no number")
     code = abs(code)
-    if code == _ETIMEDOUT:
+    if code == _ETIMEDOUT or code == _ETIMEDOUT_NEWLIB:
         return PointError(TIMEOUT, "deadline passed")
     if code in (_OPENSSL_EOF, 32, 103, 104, _TLS_EOF):
         return PointError(CLOSED, "the peer closed the connection")

@@ -6,7 +6,7 @@ directions are here: the board and the server share them.
 
 from .compat import aes, binascii, const
 from .digest import equal, hmac_sha256
-from .errors import SEAL, PointError
+from .errors import SEAL, SETTING, PointError
 
 _CBC = const(2)
 
@@ -14,6 +14,14 @@ _CBC = const(2)
 def claim_key(master, product_key, imei):
     """A board's claim key, 32 bytes; only servers and factories hold `master`."""
     return hmac_sha256(master, ("claim" + product_key + "imei" + imei).encode())
+
+
+def key_of(text):
+    """The claim key in the 64 hex digits of a claim.key. Raises PointError(SETTING)."""
+    text = text.strip()
+    if len(text) != 64 or text.strip(b"0123456789abcdefABCDEF"):
+        raise PointError(SETTING, "claim.key is not 64 hex digits")
+    return unhexed(text)
 
 
 def sign(key, kind, imei, product_key, request_id, time=0):

@@ -9,7 +9,7 @@ import time
 from point import stream
 from point.compat import EPOCH
 from point.digest import sha256
-from point.errors import IMEI, SETTING, PointError
+from point.errors import IMEI, PointError
 
 DIR = "."  # the flash is the folder that main.py was started in
 VERIFIES = True
@@ -56,13 +56,10 @@ def set_clock(unix_s):
 
 def claim_key():
     """The key that the factory gave this board, 64 hex digits in claim.key."""
-    from point.seal import unhexed
+    from point.seal import key_of
     from point.store import read_setup
 
-    key = read_setup(DIR, "claim.key").strip()
-    if len(key) != 64 or key.strip(b"0123456789abcdefABCDEF"):
-        raise PointError(SETTING, "claim.key is not 64 hex digits")
-    return unhexed(key)
+    return key_of(read_setup(DIR, "claim.key"))
 
 
 def flash_key():

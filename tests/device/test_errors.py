@@ -108,6 +108,7 @@ class Refine(unittest.TestCase):
         """The sign of an errno does not matter: some firmware gives it negative."""
         for sign in (1, -1):
             self.check(OSError(sign * 110), "TIMEOUT")
+            self.check(OSError(sign * 116), "TIMEOUT")  # ESP32
             self.check(OSError(sign * 104), "CLOSED")
             self.check(OSError(sign * 103), "CLOSED")
             self.check(OSError(sign * 32), "CLOSED")

@@ -25,6 +25,22 @@ GOLDEN = (
 )
 
 
+class Key(unittest.TestCase):
+    def test_digits(self):
+        """64 hex digits, as an editor may leave them."""
+        digits = seal.hexed(KEY).encode()
+        for text in (digits, digits.upper(), b" " + digits + b"\r\n"):
+            self.assertEqual(seal.key_of(text), KEY)
+
+    def test_anything_else(self):
+        """Is a SETTING: the factory has to look."""
+        digits = seal.hexed(KEY).encode()
+        for text in (b"", digits[1:], digits + b"0", b"g" + digits[1:], bytes(64)):
+            with self.assertRaises(PointError) as raised:
+                seal.key_of(text)
+            self.assertEqual(raised.exception.name, "SETTING")
+
+
 class Box(unittest.TestCase):
     def refused(self, box, key=KEY, purpose=PURPOSE, context=CONTEXT):
         with self.assertRaises(PointError) as raised:
