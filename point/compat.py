@@ -6,7 +6,6 @@ versions.
 """
 
 import gc
-import sys
 
 try:
     import micropython
@@ -31,6 +30,7 @@ json = _module("json")
 os = _module("os")
 socket = _module("socket")
 struct = _module("struct")
+sys = _module("sys")
 time = _module("time")
 
 try:

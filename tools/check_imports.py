@@ -93,7 +93,7 @@ def point_rule(file: Path, found: Import) -> str | None:
 def board_rule(vendor: set[str], file: Path, found: Import) -> str | None:
     """What is wrong with an import of code beside point/ that a board runs."""
     siblings = {sibling.stem for sibling in file.parent.glob("*.py")}
-    known = RUNTIME | vendor | siblings | {"board", "point", "usr"}
+    known = RUNTIME | vendor | siblings | {"board", "boot", "point", "start", "usr"}
     return None if found.level or found.top in known else f"no {found.top} here"
 
 

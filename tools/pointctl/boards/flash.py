@@ -20,7 +20,8 @@ _PACKAGED = Path(__file__).parents[1] / "device"
 # beside point/.
 _DEVICE = _PACKAGED if _PACKAGED.is_dir() else CHECKOUT
 
-# QuecPython runs /usr/main.py, and no boot.py; all others run both from their root.
+# QuecPython runs /usr/main.py alone, which is its firmware's: it sets the path and then
+# imports boot.py and what is main.py elsewhere. All others run both from their root.
 _QUECPYTHON = "quecpython"
 
 
@@ -40,8 +41,8 @@ def files(board: str, libraries: Path | None = None) -> dict[str, Path]:
     if not (firmware / "board.py").is_file():
         known = sorted(p.parent.name for p in _DEVICE.glob("firmware/*/board.py"))
         raise PointctlError(f"no board {board!r}; there are {', '.join(known)}")
-    started = ("main.py",) if board == _QUECPYTHON else ("boot.py", "main.py")
-    found = {name: _DEVICE / name for name in started}
+    main = "start.py" if board == _QUECPYTHON else "main.py"
+    found = {"boot.py": _DEVICE / "boot.py", main: _DEVICE / "main.py"}
     for source in sorted(_POINT.glob("*.py")):
         if source.name not in NOT_ON_BOARDS:
             found[f"point/{source.name}"] = source
