@@ -25,9 +25,13 @@ def login(device, connect, random):
 
 def token(product_key, mac, auth_key, nonce):
     """The lower hex password for `nonce`; `mac` in any usual spelling."""
-    mac = mac.replace(":", "").replace("-", "").lower()
-    text = ",".join((product_key, mac, auth_key, nonce))
+    text = ",".join((product_key, bare(mac), auth_key, nonce))
     return binascii.hexlify(sha256(text.encode())).decode()
+
+
+def bare(mac):
+    """A MAC as the cloud signs it: lower case, nothing between; an IMEI as it is."""
+    return mac.replace(":", "").replace("-", "").lower()
 
 
 def classic_login(device, connect):

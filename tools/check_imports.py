@@ -13,7 +13,7 @@ from typing import NamedTuple
 LAYERS = {
     "base": {"compat", "cpython", "errors"},
     "pure": {"aliyun", "cipher", "credentials", "digest", "flow", "gizwits", "imei"}
-    | {"mqttauth"}
+    | {"authkey", "mqttauth"}
     | {"alinkjson", "topology"}
     | {"protocol", "protocol_server", "seal", "settings", "slot", "strictjson", "url"},
     "doing": {"access", "binding", "broker", "claim", "clock", "exchange", "foreign"}

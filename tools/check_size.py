@@ -27,7 +27,7 @@ MODULE_BYTES = 2048
 NEEDED_BYTES = 12 * 1024  # what a board holds to provision itself and connect
 PACKAGE_BYTES = 24 * 1024
 # Everything else is needed.
-OPTIONAL = {"aliyun", "binding", "cipher", "foreign", "gizwits"}
+OPTIONAL = {"aliyun", "authkey", "binding", "cipher", "foreign", "gizwits"}
 OPTIONAL |= {"alink", "alinkjson", "cipherget", "countdown", "gateway", "topology"}
 OPTIONAL |= {"registerhttps", "registermqtt", "registration"}
 NOT_ON_BOARDS = {"cpython.py", "protocol_server.py"}
