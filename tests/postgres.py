@@ -66,6 +66,12 @@ class Cluster:
             self._process.send_signal(3)  # SIGQUIT: at once
             self._process.wait(30)
 
+    def kill(self) -> None:
+        """kill -9 of the postmaster: the others end when they see that it has gone."""
+        assert self._process
+        self._process.kill()
+        self._process.wait(30)
+
     def run(self, statement: str, database: str = "postgres") -> list[tuple[object]]:
         """Run a statement of the superuser's; its rows."""
         with psycopg.connect(self.superuser(database), autocommit=True) as connection:

@@ -43,7 +43,8 @@ def finished(job: Callable[[], Row]) -> Row:
         row = job()
     except Exception:
         row = Row("a suite broke down", 0, 1, "", 0, [traceback.format_exc()])
-    print(f"{row.suite}: {row.bad} bad of {row.cases:,}", flush=True)
+    told = f"{row.suite}: {row.bad} bad of {row.cases:,}"
+    print(told, file=sys.stderr, flush=True)
     return row
 
 
@@ -56,9 +57,9 @@ def run(names: list[str], seed: int, short: bool) -> list[Row]:
         return list(pool.map(finished, jobs))
 
 
-def table(rows: list[Row], seconds: float) -> Table:
+def table(rows: list[Row], seconds: float, title: str = "make faults") -> Table:
     """What came of it, for people."""
-    result = Table("suite", "cases", "bad", "seconds", "found", title="make faults")
+    result = Table("suite", "cases", "bad", "seconds", "found", title=title)
     for column in (1, 2, 3):
         result.columns[column].justify = "right"
     for row in rows:
