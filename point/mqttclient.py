@@ -43,7 +43,9 @@ class Client:
             settings["password"],
             settings["keepAlive"],
         )
-        self._client.set_callback(settings["received"])
+        self._received = settings["received"]
+        self._came = []
+        self._client.set_callback(lambda *message: self._came.append(message))
         will = settings.get("will")
         if will:
             self._client.set_last_will(will["topic"], will["message"], False, 1)
@@ -75,8 +77,7 @@ class Client:
     def close(self):
         self._socket.close()
 
-    @staticmethod
-    def _run(call, *arguments):
+    def _run(self, call, *arguments):
         try:
             call(*arguments)
         except PointError:
@@ -87,6 +88,8 @@ class Client:
             raise refine(error, CONNECT)
         except Exception as error:
             raise _refused(error)
+        while self._came:  # now: who answers at once would read umqtt's next packet
+            self._received(*self._came.pop(0))
 
 
 def _refused(error):

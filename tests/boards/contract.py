@@ -1,21 +1,23 @@
 """What every board.py must hold, as firmware/template/board.py promises it.
 
-Runs on the board's own runtime: tests/run.py tests/boards/contract.py, with the
-environment's POINTACCESS_BOARD for the folder of board.py, and three ports on the
-loopback: ECHO_PORT says back what it hears, SILENT_PORT says nothing, CLOSED_PORT is
-nobody's.
+Runs on the board's own runtime: tests/run.py tests/boards/contract.py. The environment
+says where the board and its shims are (BOARD_PATH, the board's folder first), what its
+flash is (FLASH), and where the servers of tests/boards/runner.py listen.
 """
-# ruff: noqa: PT009, PT027 - unittest, because boards run this
+# ruff: noqa: E402, PT009, PT027, UP031 - unittest and device dialect: boards run this
 
 import os
 import sys
 import time
 import unittest
 
-sys.path.insert(0, os.getenv("POINTACCESS_BOARD"))
+sys.path[:0] = os.getenv("BOARD_PATH").split(":")
 
 import board
 from point.errors import PointError
+from point.seal import unhexed
+
+board.DIR = os.getenv("FLASH")
 
 HERE = "127.0.0.1"
 METHODS = ("connect", "subscribe", "publish", "check", "ping", "disconnect", "close")
@@ -25,18 +27,35 @@ def port(name):
     return int(os.getenv(name))
 
 
-def settings(number):
-    return {
+def trust(prefix=""):
+    """The CA and the pin of a server that we know: one of them, any board can check."""
+    with open(os.getenv(prefix + "CA"), "rb") as file:
+        return {"ca": file.read(), "pins": [unhexed(os.getenv(prefix + "PIN"))]}
+
+
+def settings(number, **more):
+    given = {
         "host": HERE,
         "port": number,
         "trust": None,
-        "clientId": "id",
+        "clientId": "id-0",
         "user": "user",
         "password": "word",
         "keepAlive": 60,
         "cleanSession": True,
         "received": lambda topic, message: None,
     }
+    given.update(more)
+    return given
+
+
+def at_broker(**more):
+    """Settings that the real broker takes."""
+    given = settings(port("BROKER_PORT"), trust=trust("BROKER_"))
+    given["user"] = os.getenv("BROKER_USER")
+    given["password"] = os.getenv("BROKER_PASSWORD")
+    given.update(more)
+    return given
 
 
 class Contract(unittest.TestCase):
@@ -165,9 +184,7 @@ class Contract(unittest.TestCase):
 
     def test_mqtt_within(self):
         """A broker that says nothing is left when the settings' time is over."""
-        given = settings(port("SILENT_PORT"))
-        given["withinS"] = 0.3
-        client = board.mqtt(given)
+        client = board.mqtt(settings(port("SILENT_PORT"), withinS=0.3))
         begun = time.time()
         self.assertEqual(self.failed(client.connect), "TIMEOUT")
         self.assertLess(time.time() - begun, 4)
@@ -178,3 +195,281 @@ class Contract(unittest.TestCase):
         client = board.mqtt(settings(port("ECHO_PORT")))
         self.assertEqual(self.failed(client.connect), "BROKER_LOST")
         client.close()
+
+
+class Stream(unittest.TestCase):
+    """What connect() gives, at its edges."""
+
+    def setUp(self):
+        self.streams = []
+
+    def tearDown(self):
+        for stream in self.streams:
+            stream.close()
+
+    def connect(self, name, trust=None, timeout_s=5, host=HERE):
+        self.streams.append(board.connect(host, port(name), trust, timeout_s))
+        return self.streams[-1]
+
+    def failed(self, call, *arguments):
+        with self.assertRaises(PointError) as raised:
+            call(*arguments)
+        return raised.exception.name
+
+    def test_no_bytes(self):
+        """Nothing can be read and written at any time."""
+        stream = self.connect("ECHO_PORT")
+        self.assertEqual(stream.read(0), b"")
+        stream.write(b"")
+        stream.write(b"x")
+        self.assertEqual(stream.read(0), b"")
+        self.assertEqual(stream.read(1), b"x")
+
+    def test_many_bytes(self):
+        """More than any buffer on the way takes at once, in order."""
+        stream = self.connect("ECHO_PORT", timeout_s=20)
+        data = bytes(range(256)) * 160
+        stream.write(data)
+        self.assertTrue(stream.read(len(data)) == data)
+
+    def test_memoryview(self):
+        """Whatever is a buffer can be written."""
+        stream = self.connect("ECHO_PORT")
+        stream.write(memoryview(b"hello")[1:3])
+        stream.write(bytearray(b"!"))
+        self.assertEqual(stream.read(3), b"el!")
+
+    def test_end(self):
+        """What the peer has said before it left comes, and after it b"", for ever."""
+        stream = self.connect("BYE_PORT")
+        self.assertEqual(stream.read(9), b"bye")
+        for _ in range(3):
+            self.assertEqual(stream.read(1), b"")
+
+    def test_deadline_that_has_passed(self):
+        """Nothing works until there is a new one; then everything does."""
+        stream = self.connect("ECHO_PORT")
+        stream.within(0)
+        self.assertEqual(self.failed(stream.read, 1), "TIMEOUT")
+        self.assertEqual(self.failed(stream.write, b"x"), "TIMEOUT")
+        stream.within(5)
+        stream.write(b"y")
+        self.assertEqual(stream.read(1), b"y")
+
+    def test_nothing_yet(self):
+        """Who does not wait gets None, until something has come."""
+        stream = self.connect("ECHO_PORT")
+        stream.waits = False
+        self.assertIsNone(stream.read(1))
+        stream.waits = True
+        stream.write(b"z")
+        self.assertEqual(stream.read(1), b"z")
+
+    def test_closed_twice(self):
+        """Closing never complains; who goes on is told."""
+        for options in ((None,), (trust(),)):
+            name = "TLS_PORT" if options[0] else "ECHO_PORT"
+            stream = self.connect(name, options[0])
+            stream.close()
+            stream.close()
+            self.assertIn(self.failed(stream.write, b"x"), ("CLOSED", "TLS"))
+            self.assertIn(self.failed(stream.read, 1), ("CLOSED", "TLS"))
+
+    def test_cut_handshake(self):
+        """A peer that goes in the middle of the handshake has closed."""
+        found = self.failed(self.connect, "CUT_PORT", {})
+        self.assertIn(found, ("CLOSED", "TLS"))
+
+    def test_not_tls(self):
+        """A peer that does not speak TLS is TLS's failure."""
+        self.assertEqual(self.failed(self.connect, "ECHO_PORT", {}), "TLS")
+
+    def test_tls(self):
+        """Under trust, many bytes come and go too."""
+        stream = self.connect("TLS_PORT", trust(), 20)
+        data = bytes(range(256)) * 130
+        stream.write(data)
+        self.assertTrue(stream.read(len(data)) == data)
+        stream.within(0.3)
+        self.assertEqual(self.failed(stream.read, 1), "TIMEOUT")
+
+    def test_tls_nothing_yet(self):
+        """Who does not wait gets None here as well."""
+        stream = self.connect("TLS_PORT", trust())
+        stream.waits = False
+        self.assertIsNone(stream.read(1))
+        stream.waits = True
+        stream.write(b"hello")
+        self.assertEqual(stream.read(5), b"hello")
+
+    def test_tls_without_trust(self):
+        """Nobody is verified who was not asked to be."""
+        stream = self.connect("STRANGER_PORT", {})
+        self.assertEqual(stream.read(0), b"")
+
+    def test_pin(self):
+        """A pin alone is enough, and needs neither CA nor name nor clock."""
+        stream = self.connect("TLS_PORT", {"pins": trust()["pins"]}, 5, "localhost")
+        stream.write(b"hello")
+        self.assertEqual(stream.read(5), b"hello")
+
+    def test_other_pin(self):
+        """No byte to a server that has another certificate, whoever signed it."""
+        for name in ("STRANGER_PORT", "NAME_PORT"):
+            found = self.failed(self.connect, name, {"pins": trust()["pins"]})
+            self.assertEqual(found, "TLS_PIN")
+        pins = {"ca": trust()["ca"], "pins": [b"p" * 32]}
+        self.assertEqual(self.failed(self.connect, "TLS_PORT", pins), "TLS_PIN")
+
+    def test_verifies(self):
+        """VERIFIES says the truth once the board is online."""
+        board.online(5)
+        try:
+            self.connect("STRANGER_PORT", {"ca": trust()["ca"]})
+            verified = False
+        except PointError as error:
+            self.assertIn(error.name, ("TLS_CA", "TLS"))
+            verified = True
+        self.assertIs(board.VERIFIES, verified)
+
+    def test_wrong_name(self):
+        """A certificate for another name is refused where certificates are judged."""
+        if board.VERIFIES:
+            only_ca = {"ca": trust()["ca"]}
+            found = self.failed(self.connect, "NAME_PORT", only_ca)
+            self.assertIn(found, ("TLS_NAME", "TLS"))
+        both = trust()
+        self.assertIn(
+            self.failed(self.connect, "NAME_PORT", both),
+            ("TLS_NAME", "TLS") if board.VERIFIES else ("TLS_PIN",),
+        )
+
+
+class Broker(unittest.TestCase):
+    """What mqtt() gives, at a real broker and at an odd one."""
+
+    def setUp(self):
+        self.came = []
+        self.client = None
+
+    def tearDown(self):
+        if self.client:
+            self.client.close()
+
+    def connect(self, given):
+        given["received"] = lambda topic, message: self.came.append((topic, message))
+        self.client = board.mqtt(given)
+        self.client.connect()
+        return self.client
+
+    def failed(self, call, *arguments):
+        with self.assertRaises(PointError) as raised:
+            call(*arguments)
+        return raised.exception.name
+
+    def until(self, done):
+        """Call check() until `done`, for 10 s at most."""
+        for _ in range(500):
+            if done():
+                return
+            self.client.check()
+            time.sleep(0.02)
+        self.fail("it did not come in time")
+
+    def test_round(self):
+        """What is published comes back to who has subscribed, both as bytes."""
+        client = self.connect(at_broker(clientId="round"))
+        topic = os.getenv("BROKER_TOPIC") + "round"
+        client.subscribe(topic, 1)
+        self.assertFalse(client.check())
+        for qos in (0, 1):
+            message = b"%d" % qos * 300
+            self.assertIsNone(client.publish(topic, message, qos))
+            self.until(lambda: self.came)
+            self.assertEqual(self.came.pop(), (topic.encode(), message))
+        client.disconnect()
+        client.close()
+
+    def test_ping(self):
+        """Its answer counts as a sign of life, and is no message."""
+        client = self.connect(at_broker(clientId="ping"))
+        self.assertFalse(client.check())
+        client.ping()
+        self.until(client.check)
+        self.assertEqual(self.came, [])
+
+    def test_refused(self):
+        """Wrong credentials are refused, which is not a lost broker."""
+        for more in ({"password": "wrong"}, {"user": "nobody", "password": "x"}):
+            client = board.mqtt(at_broker(clientId="refused", **more))
+            self.assertEqual(self.failed(client.connect), "BROKER_REFUSED")
+            client.close()
+
+    def test_refusal_codes(self):
+        """2, 4 and 5 speak of credentials; 1 and 3 do not."""
+        expected = {2: "BROKER_REFUSED", 4: "BROKER_REFUSED", 5: "BROKER_REFUSED"}
+        for code in (1, 2, 3, 4, 5):
+            given = settings(port("ODD_BROKER_PORT"), clientId="id-%d" % code)
+            client = board.mqtt(given)
+            found = self.failed(client.connect)
+            self.assertEqual(found, expected.get(code, "BROKER_LOST"), str(code))
+            client.close()
+
+    def test_denied(self):
+        """A subscription that is refused is told, and the connection stays."""
+        client = self.connect(at_broker(clientId="denied"))
+        self.assertEqual(self.failed(client.subscribe, "others/x", 1), "BROKER_DENIED")
+        client.subscribe(os.getenv("BROKER_TOPIC") + "x", 1)
+
+    def test_message_first(self):
+        """A message that comes before an acknowledgement is taken, both count."""
+        client = self.connect(settings(port("ODD_BROKER_PORT")))
+        client.subscribe("topic", 1)
+        self.until(lambda: self.came)
+        self.assertEqual(self.came.pop(), (b"first", b"hi"))
+        client.publish("topic", b"message", 1)
+        self.until(lambda: self.came)
+        self.assertEqual(self.came, [(b"first", b"ho")])
+        client.ping()
+        self.until(client.check)
+
+    def test_publishing_when_received(self):
+        """Who is called with a message may answer it at once."""
+        answered = []
+
+        def answer(topic, message):
+            if not answered:
+                answered.append(message)
+                self.client.publish("answer", b"to " + message, 1)
+
+        self.client = board.mqtt(settings(port("ODD_BROKER_PORT"), received=answer))
+        self.client.connect()
+        self.client.subscribe("topic", 0)
+        self.until(lambda: answered)
+        self.assertEqual(answered, [b"hi"])
+        self.client.publish("topic", b"another", 1)
+
+    def test_broker_that_leaves(self):
+        """It is lost or closed, at the latest when it is looked for."""
+        client = self.connect(settings(port("ODD_BROKER_PORT")))
+        with self.assertRaises(PointError) as raised:
+            client.subscribe("leave", 1)
+            self.until(lambda: False)
+        self.assertIn(raised.exception.name, ("CLOSED", "BROKER_LOST"))
+
+    def test_broker_not_to_be_trusted(self):
+        """Nobody else is given the password: not verified, nothing said."""
+        for name in ("STRANGER_PORT", "NAME_PORT"):
+            for given in (trust(), {"ca": trust()["ca"]}):
+                client = board.mqtt(settings(port(name), trust=given))
+                found = self.failed(client.connect)
+                self.assertIn(found[:3], ("TLS", "UNV"))
+                client.close()
+
+
+class Restart(unittest.TestCase):
+    def test_restart(self):
+        """Ends what is running, here by SystemExit, online or not, more than once."""
+        for _ in range(2):
+            with self.assertRaises(SystemExit):
+                board.restart()

@@ -5,19 +5,16 @@ What can be read is read, for all of them; firmware/unix is run, on both runtime
 
 import ast
 import os
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e import hostile
-from tests.runtimes import ROOT, UMQTT, micropython, require
+from tests.boards import runner
+from tests.boards.runner import IMEI, RUNTIMES
+from tests.runtimes import ROOT, micropython
 
-IMEI = "490154203237518"
-WELL = "15 passed, 0 failed, 0 skipped"
 BOARDS = sorted((ROOT / "firmware").glob("*/board.py"))
 TEMPLATE = ROOT / "firmware/template/board.py"
 
@@ -74,64 +71,14 @@ def test_nothing_happens_at_import(path: Path) -> None:
             assert names == ["const"] * len(calls), f"line {node.lineno}"
 
 
-@pytest.fixture
-def ports() -> Iterator[dict[str, str]]:
-    """The three ports that contract.py asks for, as its environment."""
-
-    def echo(sock: socket.socket, seen: hostile.Seen) -> None:
-        while data := sock.recv(4096):
-            sock.sendall(data)
-
-    with (
-        hostile.listening(echo) as echoing,
-        hostile.listening(hostile.over_tcp(hostile.silent)) as mute,
-        socket.socket() as nobody,
-    ):
-        nobody.bind(("127.0.0.1", 0))
-        yield {
-            "ECHO_PORT": str(echoing.port),
-            "SILENT_PORT": str(mute.port),
-            "CLOSED_PORT": str(nobody.getsockname()[1]),
-        }
-
-
-def run_contract(
-    runtime: str,
-    ports: dict[str, str],
-    folder: Path,
-    imei: str | None,
-    claim_key: str = "",
-) -> "subprocess.CompletedProcess[str]":
-    require("umqtt.simple", UMQTT, "run make test")
-    program = sys.executable if runtime == "cpython" else micropython()
-    environment = os.environ | ports
-    environment["POINTACCESS_BOARD"] = str(ROOT / "firmware/unix")
-    environment.pop("POINTACCESS_IMEI", None)
-    if imei is not None:
-        environment["POINTACCESS_IMEI"] = imei
-    environment.pop("CLAIM_KEY", None)
-    if claim_key:
-        environment["CLAIM_KEY"] = claim_key
-    return subprocess.run(
-        [program, ROOT / "tests/run.py", ROOT / "tests/boards/contract.py"],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
 @pytest.mark.parametrize("imei", [IMEI, None, "", IMEI[:14] + "0", "-1"])
-@pytest.mark.parametrize("runtime", ["micropython", "cpython"])
+@pytest.mark.parametrize("runtime", RUNTIMES)
 def test_unix(
-    runtime: str, ports: dict[str, str], tmp_path: Path, imei: str | None
+    runtime: str, servers: runner.Servers, tmp_path: Path, imei: str | None
 ) -> None:
     """The unix board keeps it for real, whatever IMEI its environment gives."""
-    done = run_contract(runtime, ports, tmp_path, imei)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1] == WELL
+    done = runner.run(runtime, "firmware/unix", servers, tmp_path, imei=imei)
+    runner.holds(done, servers)
 
 
 @pytest.mark.parametrize(
@@ -147,18 +94,18 @@ def test_unix(
         ("\0" * 64, "bad"),
     ],
 )
-@pytest.mark.parametrize("runtime", ["micropython", "cpython"])
+@pytest.mark.parametrize("runtime", RUNTIMES)
 def test_unix_claim_key(
-    runtime: str, ports: dict[str, str], tmp_path: Path, text: str, claim_key: str
+    runtime: str, servers: runner.Servers, tmp_path: Path, text: str, claim_key: str
 ) -> None:
     """64 hex digits in claim.key are the key; whatever else is there is a SETTING."""
     (tmp_path / "claim.key").write_text(text)
-    done = run_contract(runtime, ports, tmp_path, IMEI, claim_key)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1] == WELL
+    folder = "firmware/unix"
+    done = runner.run(runtime, folder, servers, tmp_path, claim_key=claim_key)
+    runner.holds(done, servers)
 
 
-@pytest.mark.parametrize("runtime", ["micropython", "cpython"])
+@pytest.mark.parametrize("runtime", RUNTIMES)
 def test_unix_imei_and_restart(runtime: str, tmp_path: Path) -> None:
     """The IMEI is the environment's, and a restart ends the process."""
     program = sys.executable if runtime == "cpython" else micropython()
