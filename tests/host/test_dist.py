@@ -1,0 +1,195 @@
+"""make dist: what people download is whole, the same each time, and runs."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import point
+from pointctl.boards import flash
+from tests.runtimes import ROOT, UMQTT, micropython, require
+
+V = point.__version__
+ZIPS = ("esp32-mpy6", "esp32-py", "quecpython-py", "unix-py")
+PAGES = {"LICENSE", "README.md"}
+# What is one board's own, or makes a merged image roll it back.
+NEVER = ("claim.key", "settings.json", "credentials.", "pending.", "deployed.json")
+NEVER += ("deploying.json", "checksum.json", "backup_restore.json", "ca.der")
+
+
+def build(folder: Path) -> Path:
+    """What `make dist` runs, into another folder."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools/make_dist.py", folder],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A build of all that is distributed."""
+    return build(tmp_path_factory.mktemp("dist") / "first")
+
+
+def opened(dist: Path, name: str) -> dict[str, bytes]:
+    """The files of one zip by their paths."""
+    with zipfile.ZipFile(dist / f"pointaccess-{name}-{V}.zip") as archive:
+        assert archive.testzip() is None
+        return {entry: archive.read(entry) for entry in archive.namelist()}
+
+
+def test_sums(dist: Path) -> None:
+    """SHA256SUMS names each file that there is, and the hash of it."""
+    lines = (dist / "SHA256SUMS").read_text().splitlines()
+    sums = {name: digest for digest, name in (line.split("  ") for line in lines)}
+    wanted = {f"pointaccess-{name}-{V}.zip" for name in ZIPS}
+    wanted |= {f"pointaccess-{V}-py3-none-any.whl", f"pointaccess-{V}.tar.gz"}
+    assert sums.keys() == wanted
+    assert {path.name for path in dist.iterdir()} == wanted | {"SHA256SUMS"}
+    for name, digest in sums.items():
+        assert hashlib.sha256((dist / name).read_bytes()).hexdigest() == digest
+
+
+def test_same_bytes_twice(dist: Path, tmp_path: Path) -> None:
+    """Two builds do not differ, wherever and whenever they are made."""
+    again = build(tmp_path / "in another place")
+    sums = (again / "SHA256SUMS").read_text()
+    assert sums == (dist / "SHA256SUMS").read_text()
+
+
+@pytest.mark.parametrize("name", ZIPS)
+def test_zip_holds_what_deployment_copies(dist: Path, name: str) -> None:
+    """Each file in its place, its bytes or compiled ones; pages; nothing else."""
+    board, form = name.split("-")
+    under = "" if board == "quecpython" else "flash"
+    files = {(under + path).lstrip("/"): p for path, p in flash.files(board).items()}
+    held = opened(dist, name)
+    pages = PAGES | ({"MERGE.md"} if board == "quecpython" else set())
+    assert pages <= held.keys()
+    found = set()
+    for path, data in held.items():
+        if path in pages:
+            assert data
+        elif path.endswith(".mpy"):
+            assert data[:3] == b"M\x06\x00", "bytecode of version 6, no machine code"
+            found.add(path.removesuffix(".mpy") + ".py")
+        else:
+            assert data == files[path].read_bytes()
+            found.add(path)
+    assert found == files.keys()
+    source = [path for path in held.keys() - pages if path.endswith(".py")]
+    if form == "mpy6":
+        assert sorted(source) == ["flash/boot.py", "flash/main.py"]
+    assert not [path for path in held if path.rpartition("/")[2].startswith(NEVER)]
+
+
+def test_quecpython_can_be_merged() -> None:
+    """Its main.py says the two names that QPYcom asks for, and the right version."""
+    main = flash.files("quecpython")["/usr/main.py"].read_text()
+    assert 'PROJECT_NAME = "PointAccess"' in main
+    assert f'PROJECT_VERSION = "{V}"' in main
+
+
+def test_merge_note_names_each_file() -> None:
+    """What must never be merged stands in the note's table."""
+    note = (ROOT / "docs/merging.md").read_text()
+    for name in NEVER:
+        assert f"`{name}" in note, name
+
+
+@pytest.mark.parametrize("name", ["unix-py", "esp32-mpy6"])
+def test_zip_runs(dist: Path, tmp_path: Path, name: str) -> None:
+    """Unpacked, it boots on the real MicroPython until it misses its claim key.
+
+    The ESP32's compiled modules run with the unix port's adapter: this machine has no
+    modem.
+    """
+    with zipfile.ZipFile(dist / f"pointaccess-{name}-{V}.zip") as archive:
+        archive.extractall(tmp_path)
+    board = tmp_path / "flash"
+    if name != "unix-py":
+        for compiled in board.glob("*.mpy"):
+            compiled.unlink()
+        shutil.copy(flash.files("unix")["/board.py"], board)
+    (board / "ca.der").write_bytes(b"unread")
+    settings = {"url": "https://127.0.0.1/v1/access", "productKey": "meter"}
+    (board / "settings.json").write_text(json.dumps(settings | {"ca": "ca.der"}))
+    command = [micropython(), "-X", "heapsize=128k", "-c", "import boot, main"]
+    libraries = require("umqtt", UMQTT, "run make test").parents[1]
+    environment = {
+        "POINTACCESS_IMEI": "490154203237518",
+        "MICROPYPATH": f":.frozen:{libraries}",
+    }
+    done = subprocess.run(
+        command, cwd=board, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert "E60 SETTING: claim.key" in done.stdout + done.stderr
+
+
+def test_sdist_gives_the_same_wheel(dist: Path, tmp_path: Path) -> None:
+    """All that the wheel is made of is in the source archive."""
+    with tarfile.open(dist / f"pointaccess-{V}.tar.gz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel"],
+        cwd=tmp_path / f"pointaccess-{V}",
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    (wheel,) = tmp_path.glob("*/dist/*.whl")
+    assert wheel.read_bytes() == (dist / wheel.name).read_bytes()
+
+
+def test_wheel_runs(dist: Path, tmp_path: Path) -> None:
+    """In a fresh environment the command answers, and finds the boards' files.
+
+    What the package depends on is borrowed from this environment: no network is needed.
+    """
+    home = tmp_path / "venv"
+    venv.create(home, with_pip=False)
+    python = home / "bin/python"
+    pip = [sys.executable, "-m", "pip", "-q", "--python", python, "install"]
+    wheel = dist / f"pointaccess-{V}-py3-none-any.whl"
+    subprocess.run([*pip, "--no-deps", "--no-index", wheel], check=True, timeout=120)
+    (site,) = home.glob("lib/python*/site-packages")
+    (site / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+
+    def run(*arguments: object) -> str:
+        return subprocess.check_output(
+            [python, *map(str, arguments)], text=True, timeout=60, cwd=tmp_path
+        )
+
+    assert V in run(home / "bin/pointctl", "--version")
+    assert "Example:" in run(home / "bin/pointctl", "boards", "deploy", "--help")
+    question = "import pointctl.boards.flash as f; print(f.__file__, *f.files('esp32'))"
+    where, *files = run("-c", question).split()
+    assert Path(where).is_relative_to(site)
+    assert files == list(flash.files("esp32"))
+
+
+def test_nothing_is_overwritten(dist: Path) -> None:
+    """A folder that holds something is refused, and left as it is."""
+    before = sorted(path.name for path in dist.iterdir())
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools/make_dist.py", dist],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "not empty" in done.stderr
+    assert sorted(path.name for path in dist.iterdir()) == before
