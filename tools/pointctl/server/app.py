@@ -47,6 +47,7 @@ def create_app(
     )
     app.add_middleware(SafeHeaders)
     app.state.registry = registry
+    app.state.claim_keys = keys
     boards = access.endpoint(Issuer(database, keys, broker_accounts), counted)
     app.include_router(access.router(boards))
     app.add_middleware(access.BoardsFirst, access=boards)

@@ -2,13 +2,14 @@
 
 from fastapi import APIRouter
 
-from pointctl.server.api import devices, fleet, imports, people, products
+from pointctl.server.api import devices, factory, fleet, imports, people, products
 
 ROUTERS: tuple[APIRouter, ...] = (
     people.me_router,
     fleet.router,
     products.router,
     devices.router,
+    factory.router,
     imports.router,
     people.router,
 )

@@ -1,0 +1,1 @@
+"""The factory line: boards enrolled, given their keys, read back and labelled."""
