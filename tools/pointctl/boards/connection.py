@@ -1,0 +1,132 @@
+"""A board on a serial port: found out what it is, reached, restarted, reached again."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+from pointctl.boards import flash, mpremote_link, ports, quecpython_link
+from pointctl.boards.link import Link, LinkError
+from pointctl.boards.onboard import Facts, OnBoard
+from pointctl.errors import PointctlError
+
+KINDS = ("esp32", "quecpython", "unix")
+_RESTART_S = 30  # a port over USB goes away and comes back
+_AGAIN_S = 0.5
+
+
+class Connection:
+    """The board at `port`, at its REPL from __enter__ on.
+
+    `kind` is one of KINDS, or None to find out. Every call ends in time, or raises
+    LinkError; what was running on the board is interrupted.
+    """
+
+    def __init__(self, port: str, kind: str | None, timeout_s: float) -> None:
+        self.port = port
+        self._timeout_s = timeout_s
+        self._kind = kind
+        self._link: Link | None = None
+        self._facts: Facts | None = None
+
+    def __enter__(self) -> Self:
+        self._kind = self._kind or _guess(self.port)
+        self._link = self._open()
+        try:
+            self._know()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def kind(self) -> str:
+        """What the board is, one of KINDS."""
+        assert self._kind, "enter it first"
+        return self._kind
+
+    @property
+    def link(self) -> Link:
+        """The open link."""
+        assert self._link, "enter it first"
+        return self._link
+
+    @property
+    def facts(self) -> Facts:
+        """What the board said of itself."""
+        assert self._facts, "enter it first"
+        return self._facts
+
+    @property
+    def board(self) -> OnBoard:
+        """What can be asked of it."""
+        root = flash.root(self.kind)
+        if self.kind == "unix":  # the folder that it was started in
+            root = self.facts.folder.rstrip("/") + "/"
+        return OnBoard(self.link, root)
+
+    def close(self) -> None:
+        """Let go of the port, if it is still held."""
+        if self._link:
+            self._link.close()
+            self._link = None
+
+    def restart(self) -> None:
+        """Restart the board and let go of it: it goes on with boot.py and main.py."""
+        try:
+            self.link.reset()
+        finally:
+            self.close()
+
+    def restarted(self) -> None:
+        """Restart the board and be at its REPL again: its heap and watchdog are new."""
+        self.restart()
+        deadline = time.monotonic() + _RESTART_S
+        while True:
+            try:
+                self._link = self._open()
+                return
+            except LinkError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_AGAIN_S)
+
+    def _open(self) -> Link:
+        if self._kind in ("esp32", "unix"):
+            return mpremote_link.open_link(self.port, timeout_s=self._timeout_s)
+        return quecpython_link.open_link(self.port, timeout_s=self._timeout_s)
+
+    def _know(self) -> None:
+        """Ask what it is. QuecPython's link serves any REPL, so it may ask first."""
+        self._facts = OnBoard(self.link, "").facts()
+        if self._kind is None:
+            self._kind = _kind_of(self._facts, self.port)
+            if self._kind != "quecpython":
+                self.close()
+                self._link = self._open()
+
+
+def _guess(port: str) -> str | None:
+    """What the port's USB numbers say it is; None if they say nothing."""
+    found = [each.guess for each in ports.listed() if each.device == port]
+    return found[0] if found and found[0] in KINDS else None
+
+
+def _kind_of(facts: Facts, port: str) -> str:
+    if facts.platform == "esp32":
+        return "esp32"
+    if facts.platform in ("linux", "darwin", "win32"):
+        return "unix"
+    if facts.usr:  # its sys.platform is the module's name
+        return "quecpython"
+    raise PointctlError(
+        f"{port} is a {facts.platform} with {facts.runtime} {facts.version}, for which "
+        f"there is no firmware; if it is one of {', '.join(KINDS)}, say so with --board"
+    )
