@@ -1,9 +1,10 @@
-"""Write the parts of the documentation that are made from code.
+"""Write the pages, and the lists of files, that are made from code.
 
 `docs/errors.md` from the comments in point/errors.py, the state diagram in
 docs/architecture.md from the table in point/flow.py, docs/cli.md from --help, the table
-in docs/api.md from the API's routes. With --check nothing is written, and the exit code
-is 1 if anything would change.
+in docs/api.md from the API's routes; package.json and manifest.py from what deployment
+copies. With --check nothing is written, and the exit code is 1 if anything would
+change.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from manifests import manifest_py, package_json
 
 from point import flow
 from pointctl.cli import app
@@ -114,10 +116,12 @@ def _filled(page: str, source: str, part: str) -> tuple[Path, str]:
 
 
 def pages() -> dict[Path, str]:
-    """What each made page should hold."""
+    """What each made file should hold."""
     return {
         ROOT / "docs/errors.md": errors(),
         ROOT / "docs/cli.md": cli(),
+        ROOT / "manifest.py": manifest_py(),
+        ROOT / "package.json": package_json(),
         **dict(
             [
                 _filled("docs/architecture.md", "point/flow.py", diagram()),

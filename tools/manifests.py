@@ -21,7 +21,11 @@ that board's adapter, boot.py and main.py.
 metadata(version="{version}", license="MIT")
 options.defaults(board=None)
 
-package("point", files={point})
+package(
+    "point",
+    files=(
+{point}    ),
+)
 '''
 
 
@@ -32,15 +36,16 @@ def package_json() -> str:
     repository; each file has its place in the target folder, usually /lib.
     """
     names = [name for name in _sources("esp32") if name.startswith("point/")]
-    package = {"version": point.__version__, "urls": [[name, name] for name in names]}
-    return json.dumps(package, indent=2) + "\n"
+    urls = ",\n".join(f"    {json.dumps([name, name])}" for name in names)
+    return f'{{\n  "version": "{point.__version__}",\n  "urls": [\n{urls}\n  ]\n}}\n'
 
 
 def manifest_py() -> str:
     """The same in MicroPython's manifest language, and the boards' own files."""
     names = sorted(_sources(FROZEN_FOR[0]))
     inside = [name.removeprefix("point/") for name in names if "point/" in name]
-    text = _MANIFEST.format(version=point.__version__, point=_tuple(inside))
+    lines = "".join(f'        "{name}",\n' for name in inside)
+    text = _MANIFEST.format(version=point.__version__, point=lines)
     return text + "".join(_board(board) for board in FROZEN_FOR)
 
 
@@ -52,10 +57,6 @@ def _board(board: str) -> str:
             base = "" if folder == "." else f', base_path="{folder}"'
             lines.append(f'    module("{name}"{base})\n')
     return "".join(lines)
-
-
-def _tuple(names: list[str]) -> str:
-    return "(\n" + "".join(f'    "{name}",\n' for name in names) + ")"
 
 
 def _sources(board: str) -> dict[str, Path]:
