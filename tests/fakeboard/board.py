@@ -1,0 +1,447 @@
+"""A fake board: a line, a REPL and a chip, and everything that can go wrong with them.
+
+The bridge is a thread that passes bytes between them. It knows when a program runs, so
+that Ctrl-C interrupts programs and what they did not read goes to the REPL, in order.
+"""
+
+import contextlib
+import os
+import queue
+import select
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests import runtimes
+from tests.fakeboard.chip import Chip
+from tests.fakeboard.line import Line
+from tests.fakeboard.repl import CTRL_C, Program, Repl, SoftReset
+
+IMEI = "490154203237518"
+LIBRARIES = runtimes.ROOT / ".cache/micropython-lib"
+SHIMS = runtimes.ROOT / "tests/shims"
+_BUFFER = 64 * 1024  # what waits for the host to read; the rest is lost, as on a UART
+_POLL_S = 0.02  # how soon a host that opens the line is noticed
+_RESET_S = 0.2  # a real one takes a second or more
+_ANSWER_S = 10
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What tells one kind of board from the other, as seen over the cable."""
+
+    rom: bytes  # what comes before MicroPython when power does
+    banner: bytes
+    raw_paste: bool
+    heap: int  # on 64 bits, where an object is twice the size of a chip's
+    setup: Mapping[str, Any]
+    firmware: tuple[Path, ...]  # stand-ins for its own modules
+    starts: tuple[str, ...]  # what runs by itself
+
+
+KINDS = {
+    "esp32": Kind(
+        rom=b"rst:0x1 (POWERON_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\r\n",
+        banner=b"MicroPython v1.25.0; ESP32 by tests.fakeboard\r\n"
+        b'Type "help()" for more information.',
+        raw_paste=True,
+        heap=256 * 1024,
+        setup={
+            "platform": "esp32",
+            "uname": (
+                "esp32",
+                "esp32",
+                "1.25.0",
+                "v1.25.0",
+                "ESP32 by tests.fakeboard",
+            ),
+        },
+        firmware=(SHIMS / "esp32", LIBRARIES),
+        starts=("boot.py", "main.py"),
+    ),
+}
+
+
+@dataclass
+class Faults:
+    """What goes wrong. Counts are of bytes that the host sends, from power-up."""
+
+    unplug_after: int | None = None  # the cable, which is its power too
+    mute_after: int | None = None
+    flash_bytes: int = 2 * 1024 * 1024  # how much the flash holds
+    deaf_s: float = 0  # for so long after a reset no Ctrl-C is heeded
+    garbage: bytes = b""  # before anything else when it starts
+    bytes_per_s: int = 0  # of both directions; 0 is as fast as it goes
+
+
+class FakeBoard:
+    """One board at one port. The flash survives; the line and the chip come and go."""
+
+    def __init__(
+        self,
+        kind: str,
+        flash: Path,
+        port: Path,
+        imei: str,
+        faults: Faults,
+        environment: Mapping[str, str],
+    ) -> None:
+        self.flash = flash
+        self.faults = faults
+        self.resets = 0  # of the chip, soft and hard, and the first power-up
+        self._kind = KINDS[kind]
+        self._environment = {**environment, "POINTACCESS_IMEI": imei}
+        self._line = Line(port)
+        self._chip: Chip | None = None
+        self._repl = Repl(self._kind.banner, raw_paste=self._kind.raw_paste)
+        self._printed = bytearray()
+        self._requests: queue.SimpleQueue[Callable[[], None] | None] = (
+            queue.SimpleQueue()
+        )
+        self._wake, self._waker = os.pipe()
+        self._thread = threading.Thread(target=self._serve, name=f"fake {kind}")
+        self._broke: BaseException | None = None
+        self._clear()
+
+    # What the tests do to it, from their own threads.
+
+    @property
+    def port(self) -> str:
+        """Where the host finds it; there while it is plugged in."""
+        return str(self._line.port)
+
+    @property
+    def output(self) -> str:
+        """Everything that it said, also to nobody."""
+        return self._printed.decode(errors="replace")
+
+    def plug(self) -> None:
+        """Plug it in: it starts."""
+        self._ask(self._power_up)
+
+    def unplug(self) -> None:
+        """Pull the cable, which is its power too."""
+        self._ask(self._power_down)
+
+    def mute(self, mute: bool = True) -> None:
+        """The line carries nothing any more, either way; the board goes on."""
+        self._ask(lambda: setattr(self, "_mute", mute))
+
+    def reset(self) -> None:
+        """Press its button."""
+        self._ask(self._hard_reset)
+
+    def say(self, data: bytes) -> None:
+        """Have it say something out of turn."""
+        self._ask(lambda: self._say(data))
+
+    def wait_for(self, text: str, timeout_s: float = 30) -> None:
+        """Until it has printed this. Raises TimeoutError with what it printed."""
+        deadline = time.monotonic() + timeout_s
+        while text not in self.output:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no {text!r} in {self.output!r}")
+            time.sleep(0.01)
+
+    def start(self) -> None:
+        """Start the bridge, and plug the board in."""
+        self._thread.start()
+        self.plug()
+
+    def stop(self) -> None:
+        """Take everything down. Raises what the bridge broke down with."""
+        self._requests.put(None)
+        os.write(self._waker, b"\n")
+        self._thread.join()
+        self._power_down()
+        os.close(self._wake)
+        os.close(self._waker)
+        if self._broke:
+            raise self._broke
+
+    def _ask(self, request: Callable[[], None]) -> None:
+        """Have the bridge do it, and wait until it is done."""
+        done = threading.Event()
+        self._requests.put(lambda: (request(), done.set())[0])
+        os.write(self._waker, b"\n")
+        if not done.wait(_ANSWER_S):
+            raise TimeoutError("the bridge of the fake board hangs") from self._broke
+
+    # Power and resets, all in the bridge's thread.
+
+    def _clear(self) -> None:
+        self._mute = False
+        self._received = 0
+        self._typed = bytearray()  # by the host; nobody has taken it yet
+        self._said = bytearray()  # by the board; the host has not taken it yet
+
+    def _power_up(self) -> None:
+        if self._line.master is not None:
+            return
+        self._clear()
+        self._line.plug()
+        self._repl.raw = False
+        self._say(self._kind.rom)
+        self._start_chip()
+
+    def _power_down(self) -> None:
+        self._line.unplug()
+        self._stop_chip()
+
+    def _hard_reset(self) -> None:
+        self._stop_chip()
+        self._typed.clear()
+        self._repl.raw = False
+        self._say(self._kind.rom)
+        self._start_chip()
+
+    def _soft_reset(self) -> None:
+        self._stop_chip()
+        self._say(b"MPY: soft reboot\r\n")
+        self._start_chip()
+
+    def _start_chip(self) -> None:
+        self.resets += 1
+        setup = {
+            **self._kind.setup,
+            "size": self.faults.flash_bytes,
+            "firmware": [str(folder) for folder in self._kind.firmware],
+        }
+        self._chip = Chip(
+            runtimes.micropython(),
+            self._kind.heap,
+            self.flash,
+            setup,
+            self._environment,
+        )
+        self._say(self.faults.garbage)
+        self._started_at = time.monotonic()
+        self._interruptible = False
+        self._interrupt = False  # as soon as it is interruptible
+        self._text = True  # what is printed; else bytes that no newline is added to
+        self._failed = False  # the program did, and says why
+        # In the raw REPL a board leaves main.py alone, so that tools get through.
+        starts = self._kind.starts[:1] if self._repl.raw else self._kind.starts
+        self._starts = [name for name in starts if (self.flash / name).is_file()]
+        self._booting = True
+        self._runs = True  # what is typed now waits
+        self._up = False
+
+    def _stop_chip(self) -> None:
+        if self._chip:
+            self._say_printed()
+            self._chip.kill()
+            self._chip = None
+
+    def _go_on(self) -> None:
+        """The next of boot.py and main.py; after them the REPL."""
+        assert self._chip
+        if self._starts:
+            self._runs = True  # a program does: what is typed is the program's
+            self._chip.order("file", self._starts.pop(0).encode())
+        elif self._booting:
+            self._booting = False
+            self._say(self._repl.greeting())
+        else:
+            self._say(self._repl.prompt())
+
+    # What the chip reports.
+
+    def _heed(self, report: bytes) -> None:
+        assert self._chip
+        self._say_printed()  # what it printed before is with the program yet
+        if report:
+            self._chip.acknowledge()
+        if report == b"u":  # it is up
+            self._up = True
+            self._runs = False
+            self._go_on()
+        elif report == b"b":  # a program begins
+            self._interruptible = True
+        elif report == b"e":  # it failed; its traceback follows
+            self._interruptible = False
+            self._failed = True
+            self._say_end()
+        elif report in (b"d", b"x"):  # it is done; x: by SystemExit
+            self._ended()
+            if report == b"x":
+                time.sleep(_RESET_S if self._booting else 0)
+                self._soft_reset()
+                return
+            self._go_on()
+        elif report == b"n":  # bytes follow, no text
+            self._text = self._interruptible = False
+        elif report == b"i":
+            self._text = self._interruptible = True
+        elif not self._up:
+            raise RuntimeError(f"the fake board does not start: {self.output[-800:]}")
+        else:  # r, machine.reset(); or nothing: MicroPython is no more
+            self._say(b"" if report else b"\r\nabort() was called\r\n")
+            time.sleep(_RESET_S)
+            self._hard_reset()
+            return
+        if self._interrupt and self._interruptible:
+            self._interrupt = False
+            self._chip.interrupt()
+
+    def _ended(self) -> None:
+        assert self._chip
+        if not self._failed:
+            self._say_end()
+        self._say_end()
+        self._typed[:0] = self._chip.unread()
+        self._runs = self._interruptible = self._interrupt = self._failed = False
+        self._text = True
+
+    def _say_end(self) -> None:
+        if self._repl.raw and not self._booting:
+            self._say(b"\x04")
+
+    # What is typed and said.
+
+    def _say(self, data: bytes) -> None:
+        self._printed += data
+        if not self._mute:
+            self._said += data
+            del self._said[:-_BUFFER]
+
+    def _say_printed(self) -> None:
+        assert self._chip
+        data = self._chip.printed()
+        self._say(data.replace(b"\n", b"\r\n") if self._text else data)
+
+    def _take(self, data: bytes) -> None:
+        """What the host sent, up to where the next fault strikes."""
+        self._received += len(data)
+        for limit, strike in (
+            (self.faults.unplug_after, self._power_down),
+            (self.faults.mute_after, lambda: setattr(self, "_mute", True)),
+        ):
+            if limit is not None and self._received >= limit and not self._mute:
+                self._typed += data[: len(data) - (self._received - limit)]
+                self._type()
+                strike()
+                return
+        if not self._mute:
+            self._typed += data
+
+    def _type(self) -> None:
+        """Give what is typed to whom it is for: the program, or the REPL."""
+        while self._typed and self._chip:
+            if self._runs:
+                if not self._type_to_program():
+                    return
+                continue
+            answer, wanted = self._repl.feed(self._typed.pop(0))
+            self._say(answer)
+            if isinstance(wanted, Program):
+                self._runs = True
+                self._chip.order(wanted.how, wanted.source)
+            elif isinstance(wanted, SoftReset):
+                self._soft_reset()
+
+    def _type_to_program(self) -> bool:
+        """False if it has no room for more."""
+        assert self._chip
+        stop = self._typed.find(CTRL_C) if self._text else -1
+        keys = self._typed[: stop if stop >= 0 else None]
+        taken = self._chip.type(bytes(keys)) if keys else 0
+        del self._typed[:taken]
+        if taken < len(keys):
+            return False
+        if stop >= 0:
+            del self._typed[:1]
+            if time.monotonic() - self._started_at >= self.faults.deaf_s:
+                if self._interruptible:
+                    self._chip.interrupt()
+                else:
+                    self._interrupt = True
+        return True
+
+    # The bridge itself.
+
+    def _serve(self) -> None:
+        try:
+            while self._step():
+                pass
+        except BaseException as error:
+            self._broke = error
+
+    def _step(self) -> bool:
+        """Wait until something happens, and see to it; False if it is the end."""
+        opened = self._line.opened
+        if not opened:
+            self._said.clear()
+        for end in self._ready(opened):
+            if end == self._wake:
+                os.read(self._wake, 1)
+                request = self._requests.get()
+                if request is None:
+                    return False
+                request()
+                return True  # what else was ready may be closed now
+            if end == self._line.master:
+                self._transfer()
+            elif self._chip and end == self._chip.output:
+                self._say_printed()
+            elif self._chip and end == self._chip.reports:
+                self._heed(os.read(end, 1))
+                return True
+        self._type()
+        return True
+
+    def _ready(self, opened: bool) -> list[int]:
+        poll = select.poll()
+        poll.register(self._wake, select.POLLIN)
+        if opened:
+            wanted = select.POLLIN | (select.POLLOUT if self._said else 0)
+            poll.register(self._line.master, wanted)
+        if self._chip:
+            poll.register(self._chip.reports, select.POLLIN)
+            if len(self._said) < _BUFFER // 2:
+                poll.register(self._chip.output, select.POLLIN)
+        return [end for end, _ in poll.poll(None if opened else _POLL_S * 1000)]
+
+    def _transfer(self) -> None:
+        sent = self._line.write(bytes(self._said)) if self._said else 0
+        del self._said[:sent]
+        data = self._line.read()
+        if data:
+            self._take(data)
+        if self.faults.bytes_per_s:
+            time.sleep((sent + len(data)) / self.faults.bytes_per_s)
+
+
+@contextlib.contextmanager
+def fake_board(
+    kind: str,
+    flash: Path,
+    *,
+    imei: str = IMEI,
+    port: Path | None = None,
+    faults: Faults | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[FakeBoard]:
+    """A board of `kind` ("esp32") that is plugged in; gone without a trace after.
+
+    `flash` is the folder that is its flash. `port` becomes a symlink to the pty.
+    `environment` is for the stand-ins of its firmware's modules.
+    """
+    with tempfile.TemporaryDirectory(prefix="fakeboard-") as folder:
+        board = FakeBoard(
+            kind,
+            flash.resolve(),
+            port or Path(folder) / "port",
+            imei,
+            faults or Faults(),
+            environment or {},
+        )
+        board.start()
+        try:
+            yield board
+        finally:
+            board.stop()

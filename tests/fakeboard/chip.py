@@ -1,0 +1,102 @@
+"""A MicroPython process as the chip of a fake board: orders, reports, text in and out."""
+
+import array
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import termios
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+VM = Path(__file__).with_name("vm.py")
+# MicroPython dies of a second SIGINT before it has raised the first.
+_BETWEEN_INTERRUPTS_S = 0.2
+
+
+class Chip:
+    """One life of the chip: from power or reset to the next."""
+
+    def __init__(
+        self,
+        command: Path,
+        heap: int,
+        flash: Path,
+        setup: Mapping[str, Any],
+        environment: Mapping[str, str],
+    ) -> None:
+        orders, self._orders = os.pipe()
+        self.reports, reports = os.pipe()
+        self._stdin, self._keys = os.pipe()  # the reading end too: see unread()
+        self.output, stdout = os.pipe()
+        os.set_blocking(self._keys, False)
+        setup = {**setup, "flash": str(flash), "orders": orders, "reports": reports}
+        try:
+            self._process = subprocess.Popen(
+                [command, "-X", f"heapsize={heap}", VM],
+                cwd=flash,
+                env={**os.environ, **environment, "FAKEBOARD": json.dumps(setup)},
+                stdin=self._stdin,
+                stdout=stdout,
+                stderr=stdout,
+                pass_fds=(orders, reports),
+                start_new_session=True,  # the terminal's Ctrl-C is the developer's
+            )
+        finally:
+            for end in (orders, reports, stdout):
+                os.close(end)
+        self._interrupted_at = 0.0
+
+    def order(self, how: str, text: bytes) -> None:
+        """Have it run a program, or the file of that name."""
+        self._tell(f"{how} {len(text)}\n".encode() + text)
+
+    def acknowledge(self) -> None:
+        """Let it go on after a report."""
+        self._tell(b"\n")
+
+    def _tell(self, order: bytes) -> None:
+        try:
+            while order:
+                order = order[os.write(self._orders, order) :]
+        except BrokenPipeError:
+            pass  # it has ended; its reports end too, and say so
+
+    def interrupt(self) -> None:
+        """Ctrl-C."""
+        now = time.monotonic()
+        if now - self._interrupted_at > _BETWEEN_INTERRUPTS_S:
+            self._interrupted_at = now
+            self._process.send_signal(signal.SIGINT)
+
+    def type(self, keys: bytes) -> int:
+        """Give the running program what the host typed; how much of it found room."""
+        try:
+            return os.write(self._keys, keys)
+        except BlockingIOError:
+            return 0
+
+    def unread(self) -> bytes:
+        """What the program was given and did not read: the REPL's from now on."""
+        return _available(self._stdin)
+
+    def printed(self) -> bytes:
+        """What it has printed since."""
+        return _available(self.output)
+
+    def kill(self) -> int:
+        """Cut its power; what it ended with if it had ended by itself."""
+        self._process.kill()
+        code = self._process.wait()
+        for end in (self._orders, self.reports, self._stdin, self._keys, self.output):
+            os.close(end)
+        return code
+
+
+def _available(end: int) -> bytes:
+    count = array.array("i", [0])
+    fcntl.ioctl(end, termios.FIONREAD, count)
+    return os.read(end, count[0]) if count[0] else b""
