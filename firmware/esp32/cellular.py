@@ -1,0 +1,141 @@
+"""The way through a modem: PPP over its UART, and what to do when it fails."""
+
+import machine
+import network
+from modem import Modem
+
+from point.compat import const, gc
+from point.errors import IMEI, OFFLINE, PointError
+
+_IMEI_S = const(45)
+# Attempts in a row that failed, and what is done about it before the next one; before
+# all others nothing, which is to dial again.
+_RADIO = const(2)
+_POWER = const(4)
+_RESTART = const(6)
+_STALE = const(3)  # connections in a row that failed: PPP may only look connected
+
+
+class Cellular:
+    """`settings` are the modem's in board.json; `heard` is told the network's time."""
+
+    def __init__(self, settings, feed, heard):
+        self._settings = settings
+        self._heard = heard
+        self._imei = self._ppp = None
+        self._failed = 0
+        self.failures = 0  # connections since one worked; who makes them counts them
+        more = {}
+        if "rts" in settings and "cts" in settings:
+            more = {"rts": settings["rts"], "cts": settings["cts"]}
+            more["flow"] = machine.UART.RTS | machine.UART.CTS
+        self._uart = machine.UART(
+            settings["uart"],
+            baudrate=settings["baud"],
+            tx=settings["tx"],
+            rx=settings["rx"],
+            rxbuf=4096,  # a TLS record comes faster than it is read
+            **more,
+        )
+        self._modem = Modem(self._uart, feed)
+
+    def imei(self):
+        """The IMEI, read once: under PPP there is no asking. PointError(IMEI)."""
+        left = 2
+        while not self._imei:
+            left -= 1
+            self._down()
+            self._modem.within(_IMEI_S)
+            try:
+                self._wake()
+                self._imei = self._modem.imei()
+            except PointError as error:
+                if not left:
+                    raise PointError(IMEI, error.detail)
+        return self._imei
+
+    def up(self, timeout_s):
+        """Have PPP connected within `timeout_s`. Raises PointError(OFFLINE)."""
+        if self._ppp and self._ppp.isconnected() and self.failures < _STALE:
+            return
+        modem = self._modem
+        modem.within(timeout_s)
+        if self._failed >= _RESTART:
+            machine.reset()
+        try:
+            self._down()
+            if self._failed == _POWER:
+                self._press()
+            self._wake()
+            if self._failed == _RADIO:
+                modem.reset()
+                self._wake()
+            modem.sim(self._settings.get("simPin"))
+            modem.register()
+            self._heard(modem.time())
+            modem.dial(self._settings.get("apn"))
+            self._connect()
+        except PointError as error:
+            if not modem.locked:  # else a PIN would be tried with every restart
+                self._failed += 1
+            raise error
+        self._failed = self.failures = 0
+
+    def _wake(self):
+        """Have the modem at its commands, switched on if need be."""
+        try:
+            return self._modem.wake()
+        except PointError as error:
+            if not self._press():
+                raise error
+        while True:  # it boots, for 5 to 20 s
+            try:
+                return self._modem.wake()
+            except PointError as error:
+                if self._modem.late():
+                    raise error
+
+    def _press(self):
+        """Press the power key, which switches on, or off. False if none is wired."""
+        settings = self._settings
+        if "powerKey" not in settings:
+            return False
+        level = settings["powerKeyLevel"]
+        key = machine.Pin(settings["powerKey"], machine.Pin.OUT, value=1 - level)
+        key.value(level)
+        self._modem.pause(settings["powerKeyMs"])
+        key.value(1 - level)
+        self._modem.pause(1000)
+        return True
+
+    def _connect(self):
+        settings = self._settings
+        gc.collect()  # an old PPP's finaliser would take the UART's interrupt away
+        ppp = self._ppp = network.PPP(self._uart)
+        auth = settings["auth"].upper()
+        user, key = settings.get("user"), settings.get("password")
+        try:
+            if hasattr(ppp, "active"):  # before MicroPython 1.24
+                ppp.active(True)
+                auth = getattr(ppp, "AUTH_" + auth)
+                ppp.connect(authmode=auth, username=user, password=key)
+            else:
+                ppp.connect(security=getattr(ppp, "SEC_" + auth), user=user, key=key)
+        except (OSError, RuntimeError) as error:
+            raise PointError(OFFLINE, "PPP: %s" % error.args[0])
+        while not ppp.isconnected():
+            if self._modem.late():
+                raise PointError(OFFLINE, "PPP does not come up")
+            self._modem.pause(100)
+
+    def _down(self):
+        """Give the UART back to the modem's commands; a PPP object serves once."""
+        ppp, self._ppp = self._ppp, None
+        if ppp and hasattr(ppp, "active"):
+            ppp.active(False)
+        elif ppp:
+            ppp.disconnect()
+            for _ in range(50):  # the next one dies if this one is not done
+                if not ppp.isconnected():
+                    break
+                self._modem.pause(100)
