@@ -7,7 +7,6 @@ from pathlib import Path
 import point
 from pointctl.boards import flash
 
-ROOT = Path(__file__).resolve().parents[1]
 # Firmware of QuecPython is built by Quectel alone, so there is nothing to freeze into.
 FROZEN_FOR = ("esp32", "unix")
 
@@ -53,7 +52,7 @@ def _board(board: str) -> str:
     lines = [f'\nif options.board == "{board}":\n']
     for name, source in _sources(board).items():
         if not name.startswith("point/"):
-            folder = source.parent.relative_to(ROOT).as_posix()
+            folder = source.parent.relative_to(flash.CHECKOUT).as_posix()
             base = "" if folder == "." else f', base_path="{folder}"'
             lines.append(f'    module("{name}"{base})\n')
     return "".join(lines)
