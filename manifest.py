@@ -22,6 +22,7 @@ package(
         "cipherget.py",
         "claim.py",
         "clock.py",
+        "cloudsettings.py",
         "compat.py",
         "countdown.py",
         "credentials.py",

@@ -61,7 +61,7 @@ class socket:
         try:
             return call(*arguments)
         except OSError as error:
-            waited = error.args[0] in (11, 115) and self._timeout
-            raise OSError(
-                _ETIMEDOUT if waited or error.args[0] == 110 else error.args[0]
-            )
+            number = error.args[0]
+            if number == 110 or self._timeout and number in (11, 115):
+                number = _ETIMEDOUT
+            raise OSError(number) from error
