@@ -53,8 +53,11 @@ class BrokerSocket:
         if size and len(self._packet) >= size:
             packet = self._packet
             self._packet = b""
-            self._within()
-            self._stream.write(packet)
+            self._send(packet)
+
+    def _send(self, packet):
+        self._within()
+        self._stream.write(packet)
 
     def read(self, count):
         """`count` bytes, or None if umqtt only looks and nothing has come."""

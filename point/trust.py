@@ -21,7 +21,7 @@ def wrap(stream, sock, host, trust):
     """
     ca = trust.get("ca")
     pins = trust.get("pins")
-    end = _Transport(stream) if _OVER_TRANSPORT else sock
+    end = Transport(stream) if _OVER_TRANSPORT else sock
     if hasattr(tls, "SSLContext"):
         secure = _context(ca).wrap_socket(end, server_hostname=host)
     elif ca is None or pins:
@@ -63,8 +63,8 @@ def _context(ca):
     return context
 
 
-class _Transport(io.IOBase):
-    """What TLS reads and writes on MicroPython: the socket, seen through the deadline.
+class Transport(io.IOBase):
+    """What TLS reads and writes on MicroPython: a Stream, and so its deadline.
 
     It answers in negative errnos: an exception would leave through the TLS library.
     """
