@@ -46,7 +46,7 @@ def run_file(unittest, path):
         unittest._show(error)
         return [0, 1, 0]
     finally:
-        del sys.path[0]
+        sys.path.remove(folder)  # a test may have put others before it
     counts = unittest.run(module)
     for line in getattr(module, "REPORT", ()):
         print("  " + line)
