@@ -7,6 +7,7 @@ import typer
 
 from point import __version__
 from pointctl.boards import commands as boards
+from pointctl.boards import deploy_commands as deploying
 from pointctl.demo import commands as demo
 from pointctl.doctor import commands as doctor
 from pointctl.options import DATABASE
@@ -78,6 +79,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(upkeep.app, name="db")
 app.add_typer(operators.app, name="operators")
 app.add_typer(boards.app, name="boards")
+boards.app.add_typer(deploying.app)
 app.add_typer(server.ca_app, name="ca")
 app.add_typer(cipher.app, name="cipher")
 app.add_typer(mqtt.app, name="mqtt")

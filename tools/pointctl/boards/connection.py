@@ -4,7 +4,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from pointctl.boards import flash, mpremote_link, ports, quecpython_link
+from pointctl.boards import flash
 from pointctl.boards.link import Link, LinkError
 from pointctl.boards.onboard import Facts, OnBoard
 from pointctl.errors import PointctlError
@@ -85,20 +85,28 @@ class Connection:
         finally:
             self.close()
 
-    def restarted(self) -> None:
+    def restarted(self) -> OnBoard:
         """Restart the board and be at its REPL again: its heap and watchdog are new."""
         self.restart()
         deadline = time.monotonic() + _RESTART_S
         while True:
             try:
                 self._link = self._open()
-                return
+                return self.board
             except LinkError:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(_AGAIN_S)
 
+    def reopen(self) -> None:
+        """Interrupt what is running, and be at the REPL again."""
+        self.close()
+        self._link = self._open()
+
     def _open(self) -> Link:
+        # Here: no other command needs what talks over serial lines.
+        from pointctl.boards import mpremote_link, quecpython_link
+
         if self._kind in ("esp32", "unix"):
             return mpremote_link.open_link(self.port, timeout_s=self._timeout_s)
         return quecpython_link.open_link(self.port, timeout_s=self._timeout_s)
@@ -115,6 +123,8 @@ class Connection:
 
 def _guess(port: str) -> str | None:
     """What the port's USB numbers say it is; None if they say nothing."""
+    from pointctl.boards import ports
+
     found = [each.guess for each in ports.listed() if each.device == port]
     return found[0] if found and found[0] in KINDS else None
 

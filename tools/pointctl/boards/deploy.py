@@ -73,7 +73,7 @@ def look(board: OnBoard, wanted: Mapping[str, bytes]) -> State:
     manifest = plan.manifest_of(board.read(MANIFEST) or b"")
     journal = board.read(JOURNAL)
     known = {*(manifest.files if manifest else ()), *plan.journal_of(journal or b"")}
-    found = board.survey({*wanted, *plan.stale_names(wanted, known)})
+    found = board.survey({*wanted, *plan.stale_names(wanted, known)}, whole=True)
     made = plan.make(wanted, found)
     return State(manifest, journal is not None, frozenset(known), made)
 

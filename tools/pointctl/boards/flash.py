@@ -30,6 +30,11 @@ def root(board: str) -> str:
     return "/usr/" if board == _QUECPYTHON else "/"
 
 
+def program(board: str) -> str:
+    """What main.py of the repository is called on a board, under its root."""
+    return "start.py" if board == _QUECPYTHON else "main.py"
+
+
 def files(board: str, libraries: Path | None = None) -> dict[str, Path]:
     """Where each file of a board of kind `board` is on it, and where it comes from.
 
@@ -41,8 +46,7 @@ def files(board: str, libraries: Path | None = None) -> dict[str, Path]:
     if not (firmware / "board.py").is_file():
         known = sorted(p.parent.name for p in _DEVICE.glob("firmware/*/board.py"))
         raise PointctlError(f"no board {board!r}; there are {', '.join(known)}")
-    main = "start.py" if board == _QUECPYTHON else "main.py"
-    found = {"boot.py": _DEVICE / "boot.py", main: _DEVICE / "main.py"}
+    found = {"boot.py": _DEVICE / "boot.py", program(board): _DEVICE / "main.py"}
     for source in sorted(_POINT.glob("*.py")):
         if source.name not in NOT_ON_BOARDS:
             found[f"point/{source.name}"] = source

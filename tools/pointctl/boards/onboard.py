@@ -52,10 +52,11 @@ def _hash(path):
             made.update(data)
 
 def _survey(root, names, folder):
-    try:
-        names += [folder + each for each in os.listdir(root + folder)]
-    except OSError:
-        pass
+    if folder:
+        try:
+            names += [folder + each for each in os.listdir(root + folder)]
+        except OSError:
+            pass
     for name in set(names):
         size = _size(root + name)
         if size is not None:
@@ -220,9 +221,14 @@ class OnBoard:
         self.link = link
         self.root = root
 
-    def survey(self, names: Collection[str]) -> dict[str, Found]:
-        """Those of the files that are there, and all of point/, hashed by the board."""
-        call = _call("_survey", self.root, sorted(names), OURS)
+    def survey(
+        self, names: Collection[str], *, whole: bool = False
+    ) -> dict[str, Found]:
+        """Those of the files that are there, hashed by the board.
+
+        With `whole` also what else is in the folder that is all ours, point/.
+        """
+        call = _call("_survey", self.root, sorted(names), OURS if whole else None)
         rows = self._answers("_survey", call, _HASHING_S)
         return {name: Found(size, sha256) for name, size, sha256 in rows}
 

@@ -1,7 +1,7 @@
 """settings.json and the CA as a board gets them: checked before anything is copied."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,9 +9,20 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from point import settings as rules
+from point import strictjson
 from point.errors import PointError
-from pointctl.boards.plan import SETTINGS
+from pointctl.boards.plan import (
+    CLAIM_KEY,
+    CREDENTIALS,
+    JOURNAL,
+    MANIFEST,
+    NEW_MAIN,
+    PENDING,
+    SETTINGS,
+)
 from pointctl.errors import PointctlError
+
+WIRING = "board.json"
 
 
 @dataclass(frozen=True)
@@ -19,16 +30,18 @@ class Setup:
     """What of a board's setup is not the same on every board, and not secret."""
 
     files: dict[str, bytes]  # by their names on the board
-    product_key: str
-    policy: str | None  # None where the source of credentials knows none
+    product_key: str | None = None
+    policy: str | None = None  # None where the source of credentials knows none
 
 
-def read(settings: Path, ca: Path | None, taken: Collection[str]) -> Setup:
+NOTHING = Setup({})  # the board's own stays as it is
+
+
+def read(settings: Path, ca: Path | None) -> Setup:
     """The files for a board, from a settings.json and a CA in PEM or DER.
 
-    Without `ca` the file that the settings name is taken from beside them. `taken` are
-    the names that the firmware needs. Raises PointctlError for what a board would not
-    accept.
+    Without `ca` the file that the settings name is taken from beside them. Raises
+    PointctlError for what a board would not accept.
     """
     text = settings.read_bytes()
     try:
@@ -40,14 +53,33 @@ def read(settings: Path, ca: Path | None, taken: Collection[str]) -> Setup:
     if ca and not name:
         raise PointctlError(f'{settings} names no CA; add "ca": "ca.der"')
     if name:
-        if name in taken or name == SETTINGS:
-            raise PointctlError(f"{settings}: the name {name} is not free on a board")
         source = ca or settings.with_name(name)
         if not source.is_file():
             raise PointctlError(f"{source} is missing; name the CA's file with --ca")
+        if name in files:
+            raise PointctlError(f"{settings}: the CA has the name of the settings")
         files[name] = ca_der(source)
     policy = wanted["policy"] if wanted["source"] == "access" else None
     return Setup(files, wanted["productKey"], policy)
+
+
+def with_wiring(setup: Setup, file: Path) -> Setup:
+    """The same with a board.json. The board itself judges it, when it has the rules."""
+    text = file.read_bytes()
+    try:
+        whole = isinstance(strictjson.loads(text), dict)
+    except ValueError:
+        whole = False
+    if not whole:
+        raise PointctlError(f"{file} is not a JSON object")
+    return replace(setup, files={**setup.files, WIRING: text})
+
+
+def check_names(setup: Setup, firmware: Collection[str]) -> None:
+    """Raise PointctlError if the CA would take the place of another file of ours."""
+    taken = {*firmware, CLAIM_KEY, MANIFEST, JOURNAL, NEW_MAIN, *CREDENTIALS, *PENDING}
+    for name in setup.files.keys() & taken:
+        raise PointctlError(f"the CA cannot be called {name} on a board; rename it")
 
 
 def ca_der(path: Path) -> bytes:

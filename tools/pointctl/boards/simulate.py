@@ -2,15 +2,14 @@
 its credentials."""
 
 import os
-import re
 import subprocess
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pointctl.boards import flash, micropython
+from pointctl.boards.bootlog import Outcome, outcome_of
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
 from pointctl.registry import keys, products
@@ -19,16 +18,6 @@ from pointctl.registry.models import Policy, Product
 
 HEAP_BYTES = 128 * 1024  # a small board's; the unix port's own default is 2 MB
 _STOP_S = 5
-# "[   117 ms] credentials 00000 server": the code, and where from or why not.
-_CREDENTIALS = re.compile(r"\[ *\d+ ms\] credentials (\S+) ?(.*)")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a boot came to: the code of PointAccess.ensure(), and what it says of it."""
-
-    code: str
-    detail: str  # "server", "flash", or the error
 
 
 def assemble(
@@ -98,8 +87,8 @@ def boot(
         assert process.stdout is not None
         for line in process.stdout:
             on_line(line.rstrip("\n"))
-            if said := _CREDENTIALS.match(line):
-                return Outcome(said[1], said[2].strip())
+            if outcome := outcome_of(line):
+                return outcome
     finally:
         patience.cancel()
         _end(process)
