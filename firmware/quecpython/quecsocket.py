@@ -1,0 +1,137 @@
+"""Streams over QuecPython's usocket and ussl, which end in time and say what happened.
+
+point.stream sees ordinary sockets here. TLS gets a CA where the firmware takes one;
+where it takes none, pins are still checked, before a byte of ours is sent.
+"""
+
+import usocket
+import ussl
+
+from point.compat import binascii, const, ticks_add, ticks_diff, ticks_ms
+from point.errors import CLOSED, CONNECT, DNS, TLS, UNVERIFIED, PointError, refine
+from point.stream import Stream
+from point.trust import Transport, check_pins
+
+_FIN = const(107)  # ENOTCONN: how some firmware says that the peer has closed
+_NO_MORE = (11, 110, 116)  # EAGAIN and ETIMEDOUT: the time that was given is over
+_ESTABLISHED = const(4)  # of lwIP's states; those below have no connection
+_MOST_S = const(5)  # longer waits are rounded down to a multiple of it
+_CONNECT_S = const(24)  # a longer limit is none at all, and neither is one below 1
+
+
+def takes_ca():
+    """Whether this firmware's TLS verifies a server by CA: asked, not guessed."""
+    try:
+        ussl.wrap_socket(None, ca="")
+    except TypeError:  # there is no such argument
+        return False
+    except Exception:
+        pass  # None is no socket; but the argument was taken
+    return True
+
+
+class _Socket:
+    """A usocket as point.stream expects one: it waits as long as it was told to."""
+
+    def __init__(self, sock):
+        self._sock = sock
+        self._timeout_s = 0
+        self._ended = False
+
+    def setsockopt(self, level, option, value):
+        """There is no TCP_NODELAY; who sets it is warned on the console."""
+
+    def settimeout(self, timeout_s):
+        self._timeout_s = timeout_s
+
+    def recv(self, most):
+        """As everywhere; but after the end, firmware gives stale errors."""
+        if self._ended:
+            return b""
+        try:
+            data = self._waiting(self._sock.recv, most)
+        except OSError as error:
+            if error.args[0] != _FIN:
+                raise
+            data = b""
+        self._ended = not data
+        return data
+
+    def send(self, data):
+        return self._waiting(self._sock.send, data)
+
+    def close(self):
+        self._sock.close()
+
+    def _waiting(self, call, argument):
+        end = ticks_add(ticks_ms(), int(self._timeout_s * 1000))
+        while True:
+            left = max(0, ticks_diff(end, ticks_ms()))
+            self._sock.settimeout(min(left / 1000, _MOST_S))
+            try:
+                return call(argument)
+            except OSError as error:
+                if error.args[0] not in _NO_MORE or ticks_diff(end, ticks_ms()) <= 0:
+                    raise
+
+
+class _Stream(Stream):
+    def secure(self, host, trust):
+        """As Stream's, by ussl."""
+        ca = trust.get("ca")
+        options = {"server_hostname": host}
+        if ca is not None:
+            if ca[:1] != b"\x30":
+                raise PointError(TLS, "the CA is not DER")
+            if takes_ca():
+                options["ca"] = _pem(ca)
+        try:
+            self._limit()
+            self._tls = ussl.wrap_socket(Transport(self), **options)
+        except (OSError, ValueError, RuntimeError) as error:
+            if isinstance(error, RuntimeError):
+                raise PointError(TLS, "handshake failed")
+            raise refine(error, CLOSED)
+        check_pins(self._tls, trust.get("pins"))
+
+
+def _pem(der):
+    text = binascii.b2a_base64(der).decode()
+    return "-----BEGIN CERTIFICATE-----\n" + text + "-----END CERTIFICATE-----\n"
+
+
+def connect(host, port, trust, timeout_s):
+    """As in firmware/template/board.py."""
+    end = ticks_add(ticks_ms(), int(timeout_s * 1000))
+    try:
+        found = usocket.getaddrinfo(host, port)[0]
+    except Exception:  # an empty list in the main; OSError, ValueError
+        raise PointError(DNS, "cannot resolve the server's name")
+    sock = None
+    try:
+        try:
+            sock = usocket.socket(found[0], usocket.SOCK_STREAM)
+            stream = _Stream(_Socket(sock), ticks_diff(end, ticks_ms()) / 1000)
+            stream._limit()
+            left = ticks_diff(end, ticks_ms()) // 1000
+            sock.settimeout(min(max(left, 1), _CONNECT_S))
+            sock.connect(found[-1])
+            # With a time-out, some firmware takes any answer for a connection, RST too.
+            if hasattr(sock, "getsocketsta") and sock.getsocketsta() < _ESTABLISHED:
+                raise PointError(CONNECT, "refused")
+        except OSError as error:
+            raise refine(error, CONNECT)
+        if trust is not None:
+            stream.secure(host, trust)
+        return stream
+    except PointError:
+        if sock:
+            sock.close()
+        raise
+
+
+def connect_verified(host, port, trust, timeout_s):
+    """The same for those who would tell a secret: never to somebody unknown."""
+    if trust and trust.get("ca") and not trust.get("pins") and not takes_ca():
+        raise PointError(UNVERIFIED, "this firmware takes no CA: set pins")
+    return connect(host, port, trust, timeout_s)
