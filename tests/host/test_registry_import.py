@@ -90,13 +90,13 @@ def test_who_was_faster_is_not_overwritten(database, monkeypatch):
     """An import that finds a name taken at the last moment does nothing at all."""
     importing = database.importing
 
-    def late(connection, rows):
+    def late(connection):
         with database.writing() as session:
             session.execute(
                 text("UPDATE devices SET device_name = 'taken' WHERE imei = :imei"),
                 {"imei": imei(0)},
             )
-        return importing(connection, rows)
+        return importing(connection)
 
     monkeypatch.setattr(database, "importing", late)
     rows = [Row(1, imei(100), None), Row(2, imei(101), "taken")]

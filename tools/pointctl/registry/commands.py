@@ -19,7 +19,7 @@ from pointctl.options import (
     print_json,
     print_table,
 )
-from pointctl.registry import batches, keys, products
+from pointctl.registry import batches, imports, keys, products
 from pointctl.registry.database import Database, open_database
 from pointctl.registry.models import Policy, Source
 from pointctl.registry.vault import KEEP_IT
@@ -55,6 +55,11 @@ _Instance = Annotated[
 def opened(data: Path) -> Database:
     """The registry of a data folder, or the one that --database names."""
     database = open_database(chosen_database(data), DataFolder(data))
+    try:
+        imports.undo_broken_off(database)
+    except BaseException:
+        database.close()
+        raise
     if database.vault.made:
         print(f"made {database.vault.made}: {KEEP_IT}", file=sys.stderr)
     return database

@@ -110,6 +110,7 @@ class Database:
         # grows: under load it multiplied the slowest replies by seven.
         lock: AbstractContextManager[object] = threading.Lock()
         self._one_writer = lock if on_sqlite else nullcontext()
+        self.imports_in_steps = on_sqlite  # where a long transaction stops all boards
         people = self._engine.execution_options
         boards = self._for_boards.execution_options
         if on_sqlite:
@@ -233,8 +234,8 @@ class Database:
             yield connection
 
     @contextmanager
-    def importing(self, connection: Connection, rows: int) -> Iterator[None]:
-        """One transaction of a staging connection that adds `rows` to the registry.
+    def importing(self, connection: Connection) -> Iterator[None]:
+        """One transaction of a staging connection that adds rows to the registry.
 
         It may take long, so PostgreSQL lets all others write beside it; on SQLite it is
         alone. Raises Refused where others have just added what clashes with it.
@@ -245,11 +246,14 @@ class Database:
                 with connection.begin():
                     yield
             except IntegrityError as error:
-                raise Refused("others have just added some of it; do it again") from (
-                    error
-                )
-            if rows >= _MANY:
-                self._kind.analyze(connection)
+                raise Refused(
+                    "others have just added some of it; do it again in a minute"
+                ) from error
+
+    def analyze(self, connection: Connection, rows: int) -> None:
+        """After an import of so many rows: let the planner know of them."""
+        if rows >= _MANY:
+            self._kind.analyze(connection)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

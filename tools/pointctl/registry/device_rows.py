@@ -20,8 +20,9 @@ from sqlalchemy import (
     update,
 )
 
+from pointctl.registry import imports
 from pointctl.registry.models import Device, DeviceTag, State, bytewise
-from pointctl.registry.staging import BadRow, Imported, Staged
+from pointctl.registry.staging import BadRow, Imported, Part, Staged
 
 _CHUNK = 5000
 
@@ -59,13 +60,14 @@ def stage(
 def add(
     connection: Connection,
     staged: Staged,
+    part: Part,
     product_key: str,
     who: str,
     batch_id: int | None,
     tags: list[str],
 ) -> None:
-    """Register the new rows, each with its own tags and these."""
-    of = staged.of
+    """Register the new rows of a part, each with its own tags and these."""
+    of, is_new = staged.of, staged.new_in(part)
     values = {
         "product_key": literal(product_key),
         "imei": of.imei,
@@ -75,16 +77,17 @@ def add(
         "created_at": literal(datetime.now(UTC), Device.created_at.type),
         "created_by": literal(who[:64]),
         "doubts": literal(0),
+        "import_id": literal(part.import_id, Integer),
     }
-    new = select(*values.values()).where(staged.is_new).order_by(of.number)
+    new = select(*values.values()).where(is_new).order_by(of.number)
     connection.execute(insert(Device).from_select(list(values), new))
     here = and_(Device.product_key == product_key, Device.imei == of.imei)
     for tag in tags:
         tagged = select(Device.id, literal(tag)).join_from(staged.table, Device, here)
-        tagged = tagged.where(staged.is_new)
+        tagged = tagged.where(is_new)
         connection.execute(insert(DeviceTag).from_select(["device_id", "tag"], tagged))
     own = select(of.number, Device.id, of.tags).join_from(staged.table, Device, here)
-    own = own.where(staged.is_new, of.tags.is_not(None)).order_by(of.number)
+    own = own.where(is_new, of.tags.is_not(None)).order_by(of.number)
     _add_own_tags(connection, own.limit(_CHUNK), of.number, set(tags))
 
 
@@ -127,7 +130,9 @@ def _find_known(connection: Connection, staged: Staged, product_key: str) -> Non
     """Those that are registered: the name under which they are is theirs."""
     of = staged.of
     registered = select(Device.device_name).where(
-        Device.product_key == product_key, Device.imei == of.imei
+        Device.product_key == product_key,
+        Device.imei == of.imei,
+        imports.is_there(Device),
     )
     known = update(staged.table).where(staged.is_good)
     connection.execute(known.values(known=registered.scalar_subquery()))
@@ -144,7 +149,9 @@ def _reject_taken_names(
 ) -> None:
     """A name belongs to one device, registered or in an earlier row."""
     registered = select(Device.imei).where(
-        Device.product_key == product_key, Device.device_name == staged.of.device_name
+        Device.product_key == product_key,
+        Device.device_name == staged.of.device_name,
+        imports.is_there(Device),
     )
     earlier = staged.earlier.c
     in_file = (

@@ -14,19 +14,19 @@ from point import credentials
 from point import imei as imeis
 from point.errors import PointError
 from pointctl.errors import PointctlError
-from pointctl.registry import audit, device_rows, products
+from pointctl.registry import audit, device_rows, imports, products
 from pointctl.registry.database import Database
 from pointctl.registry.device_rows import Row as Row
 from pointctl.registry.models import Device, Policy, Product, moment
 from pointctl.registry.staging import BadRow as BadRow
-from pointctl.registry.staging import Imported
+from pointctl.registry.staging import Imported, Part
 
 _LONGEST_TAG = 32
 
 # What boards' requests need of the registry, in two reads. Built once, and columns
 # rather than objects: every request of every board runs them.
 _DEVICES = select(Device.id, Device.imei, Device.product_key).where(
-    Device.imei.in_(bindparam("imeis", expanding=True))
+    Device.imei.in_(bindparam("imeis", expanding=True)), imports.is_there(Device)
 )
 _PRODUCTS = select(
     *(column for column in Product.__table__.c if column.name != "created_at")
@@ -98,10 +98,16 @@ def register(
             result.added = 0
         elif result.added and not dry_run:
             note = f"{result.added}, batch {batch}" if batch else str(result.added)
-            with database.importing(connection, result.added):
-                device_rows.add(connection, staged, product_key, who, batch_id, tagged)
+
+            def add(part: Part) -> None:
+                names = product_key, who, batch_id, tagged
+                device_rows.add(connection, staged, part, *names)
+
+            def end() -> None:
                 subject = f"product {product_key}"
                 audit.record_other(connection, subject, "devices registered", who, note)
+
+            imports.add_all(database, connection, staged, Device, add, end)
     return result
 
 
@@ -152,7 +158,7 @@ def find(session: Session, imei: str, product_key: str | None = None) -> Device:
     Without a product key the IMEI must be registered under one product only. Raises
     UnknownDevice, whose text says which of the reasons it was.
     """
-    query = select(Device).where(Device.imei == imei)
+    query = select(Device).where(Device.imei == imei, imports.is_there(Device))
     if product_key is not None:
         query = query.where(Device.product_key == product_key)
     found = session.scalars(

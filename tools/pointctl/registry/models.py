@@ -216,6 +216,7 @@ class Device(Base):
     batch_id: Mapped[int | None] = mapped_column(ForeignKey("batches.id"))
     created_at: Mapped[datetime]
     created_by: Mapped[str | None] = mapped_column(String(64))  # None: not known
+    import_id: Mapped[int | None]  # imports.py: there when that is finished
     # When it was first given a credential; restored ones keep it.
     enrolled_at: Mapped[datetime | None] = mapped_column(index=True)
     issued_at: Mapped[datetime | None]
@@ -274,6 +275,12 @@ class Pooled(Base):
         UniqueConstraint("product_key", "device_name"),
         # The next that is left is the first without a device.
         Index("ix_pool_product_key_device_id_id", "product_key", "device_id", "id"),
+        Index(
+            "ix_pool_device_id",
+            "device_id",
+            sqlite_where=text("device_id IS NOT NULL"),
+            postgresql_where=text("device_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -284,6 +291,7 @@ class Pooled(Base):
     device_id: Mapped[int | None] = mapped_column(ForeignKey("devices.id"))
     added_at: Mapped[datetime]
     taken_at: Mapped[datetime | None]
+    import_id: Mapped[int | None]  # imports.py: there when that is finished
 
 
 class Claim(Base):
@@ -326,6 +334,19 @@ class AuditEntry(Base):
     who: Mapped[str] = mapped_column(String(64))
     what: Mapped[str] = mapped_column(String(32))
     note: Mapped[str | None] = mapped_column(String(200))  # a reason, a number
+
+
+class Import(Base):
+    """A large import that is made in steps (imports.py)."""
+
+    __tablename__ = "imports"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    into: Mapped[str] = mapped_column(String(16))  # a table
+    after_id: Mapped[int]  # its rows are beyond this one
+    begun_at: Mapped[datetime]
+    alive_at: Mapped[datetime | None]  # when its last step was; None: it is undone
+    finished_at: Mapped[datetime | None]
 
 
 class Operator(Base):

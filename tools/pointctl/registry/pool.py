@@ -15,6 +15,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Integer,
     Row,
     String,
     and_,
@@ -30,7 +31,7 @@ from sqlalchemy import (
 from point import credentials
 from point.errors import PointError
 from pointctl.errors import Refused
-from pointctl.registry import audit, encryption, products, vault
+from pointctl.registry import audit, encryption, imports, products, vault
 from pointctl.registry.database import Database
 from pointctl.registry.models import (
     Device,
@@ -41,7 +42,7 @@ from pointctl.registry.models import (
     bytewise,
 )
 from pointctl.registry.sources import NothingLeft, Taken
-from pointctl.registry.staging import BadRow, Imported, Staged
+from pointctl.registry.staging import BadRow, Imported, Part, Staged
 from pointctl.registry.vault import PRODUCT, Vault
 
 _log = structlog.get_logger()
@@ -49,7 +50,9 @@ _log = structlog.get_logger()
 _SECRETS = ("encrypted_secret", "encrypted_product_secret")
 
 _IS_LEFT = and_(
-    Pooled.product_key == bindparam("product_key"), Pooled.device_id.is_(None)
+    Pooled.product_key == bindparam("product_key"),
+    Pooled.device_id.is_(None),
+    imports.is_there(Pooled),
 )
 _ENTRY = select(
     Pooled.id,
@@ -163,10 +166,16 @@ def fill(
         if result.bad_count:
             result.added = 0
         elif result.added and not dry_run:
-            with database.importing(connection, result.added):
-                _add(connection, staged, product_key)
+
+            def add(part: Part) -> None:
+                _add(connection, staged, part, product_key)
+
+            def end() -> None:
+                _end_alarm(connection, product_key)
                 subject, count = f"product {product_key}", str(result.added)
                 audit.record_other(connection, subject, "pool filled", who, count)
+
+            imports.add_all(database, connection, staged, Pooled, add, end)
     return result
 
 
@@ -198,22 +207,27 @@ def _checked(connection: Connection, staged: Staged, product_key: str) -> Import
         there = select(Pooled.device_name).where(
             Pooled.product_key == product_key,
             Pooled.device_name == staged.of.device_name,
+            imports.is_there(Pooled),
         )
         known = update(staged.table).where(staged.is_good)
         connection.execute(known.values(known=there.scalar_subquery()))
         return staged.imported(connection)
 
 
-def _add(connection: Connection, staged: Staged, product_key: str) -> None:
+def _add(connection: Connection, staged: Staged, part: Part, product_key: str) -> None:
     of = staged.of
     values = {
         "product_key": literal(product_key),
         "device_name": of.device_name,
         **{name: of[name] for name in _SECRETS},
         "added_at": literal(datetime.now(UTC), Pooled.added_at.type),
+        "import_id": literal(part.import_id, Integer),
     }
-    new = select(*values.values()).where(staged.is_new).order_by(of.number)
+    new = select(*values.values()).where(staged.new_in(part)).order_by(of.number)
     connection.execute(insert(Pooled).from_select(list(values), new))
+
+
+def _end_alarm(connection: Connection, product_key: str) -> None:
     filled = update(Product).where(Product.product_key == product_key)
     connection.execute(filled.values(pool_alarm=None))
 

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from pointctl.errors import PointctlError
-from pointctl.registry import audit, devices
+from pointctl.registry import audit, devices, imports
 from pointctl.registry.database import Database
 from pointctl.registry.models import (
     Batch,
@@ -81,7 +81,7 @@ def search(
 
 def filtered(session: Session, filters: Filters) -> Select[Device]:
     """A query for the devices that are so, in no order."""
-    query = select(Device)
+    query = select(Device).where(imports.is_there(Device))
     if filters.text:
         begins = _text_column(filters.text)
         query = query.where(begins >= filters.text, begins < _past(filters.text))

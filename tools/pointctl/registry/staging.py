@@ -1,7 +1,7 @@
-"""Rows of an import in a temporary table: checked by a few queries, added by one.
+"""Rows of an import in a temporary table: checked and then added by a few queries.
 
-However many they are, they take no memory of ours, and boards wait for the last step
-only; on PostgreSQL not even then. The queries are in words that both databases have.
+However many they are, they take no memory of ours, and until they are added
+(imports.py) boards do not notice. The queries are in words that both databases have.
 """
 
 from collections.abc import Iterable
@@ -40,6 +40,15 @@ class BadRow:
     reason: str
 
 
+@dataclass(frozen=True)
+class Part:
+    """Some of the rows, by their numbers: `end` is not one of them."""
+
+    first: int
+    end: int
+    import_id: int | None = None  # to whom they belong until all are there
+
+
 @dataclass
 class Imported:
     """What became of the rows; `bad` has the first thousand of the bad ones."""
@@ -72,6 +81,18 @@ class Staged:
         self.is_good = of.reason.is_(None)
         self.is_new = and_(self.is_good, of.known.is_(None))
         self._indexes = [Index(f"{name}_{c}", of[c], of.number) for c in by]
+
+    def new_in(self, part: Part) -> ColumnElement[bool]:
+        """Those of a part that are to be added."""
+        number = self.of.number
+        return and_(self.is_new, number >= part.first, number < part.end)
+
+    def size(self, connection: Connection) -> int:
+        """How many rows there are, of all kinds. Their numbers begin with 0."""
+        last = select(func.max(self.of.number))
+        with connection.begin():
+            found: int | None = connection.execute(last).scalar_one()
+        return 0 if found is None else found + 1
 
     def fill(self, connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
         """Make the table in this connection, and put the rows into it."""
