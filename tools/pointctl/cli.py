@@ -8,6 +8,8 @@ import typer
 from point import __version__
 from pointctl.boards import commands as boards
 from pointctl.boards import deploy_commands as deploying
+from pointctl.clouds.gizwits_preauth import commands as gizwits
+from pointctl.clouds.gizwits_preauth.sandbox import commands as sandbox
 from pointctl.demo import commands as demo
 from pointctl.doctor import commands as doctor
 from pointctl.options import DATABASE
@@ -83,6 +85,8 @@ boards.app.add_typer(deploying.app)
 app.add_typer(server.ca_app, name="ca")
 app.add_typer(cipher.app, name="cipher")
 app.add_typer(mqtt.app, name="mqtt")
+app.add_typer(gizwits.app, name="gizwits")
+app.add_typer(sandbox.app, name="sandbox")
 app.command(epilog=server.SERVE_EXAMPLE)(server.serve)
 app.command(epilog=doctor.EXAMPLE)(doctor.doctor)
 app.command(epilog=demo.EXAMPLE)(demo.demo)

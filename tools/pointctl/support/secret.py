@@ -24,11 +24,8 @@ SecretFile = Annotated[
 def read_secret(path: Path | None) -> str:
     """The secret. Raises PointctlError if there is none or others may read its file."""
     if path is not None:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            if os.fstat(file.fileno()).st_mode & 0o077:
-                raise PointctlError(f"others may read {path}: chmod 600 {path}")
-            secret = file.read().rstrip("\r\n")
-    elif VARIABLE in os.environ:
+        return read_file(path)
+    if VARIABLE in os.environ:
         secret = os.environ[VARIABLE]
     elif sys.stdin.isatty():
         secret = getpass.getpass("secret: ")
@@ -36,4 +33,15 @@ def read_secret(path: Path | None) -> str:
         raise PointctlError(f"no secret: name a --secret-file, or set {VARIABLE}")
     if not secret:
         raise PointctlError("the secret is empty")
+    return secret
+
+
+def read_file(path: Path) -> str:
+    """A secret in a file. Raises PointctlError if it is empty or others may read it."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        if os.fstat(file.fileno()).st_mode & 0o077:
+            raise PointctlError(f"others may read {path}: chmod 600 {path}")
+        secret = file.read().rstrip("\r\n")
+    if not secret:
+        raise PointctlError(f"{path} is empty")
     return secret

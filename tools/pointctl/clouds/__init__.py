@@ -1,0 +1,1 @@
+"""Vendors' clouds: a folder each, with wire types, a client and a sandbox."""

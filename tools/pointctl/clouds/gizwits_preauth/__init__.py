@@ -1,0 +1,1 @@
+"""Gizwits' device authorisation: auth_keys for the factory, one a device."""

@@ -1,0 +1,103 @@
+"""Reading and writing .xlsx. What is read may be anything: it is weighed before.
+
+A file of a few bytes can claim a million rows of 16,384 columns, or unpack to what no
+memory holds; the library that reads it would try.
+"""
+
+import io
+import re
+import zipfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import python_calamine
+import xlsxwriter  # type: ignore[import-untyped]
+
+MAGIC = b"PK\x03\x04"
+MOST_ROWS = 200_000
+_MOST_COLUMNS = 64
+_MOST_UNPACKED = 64 << 20
+_TAG = re.compile(rb"<(?:\w+:)?(?:c|row|dimension)(?=[\s/>])([^>]*)>")
+_PLACE = re.compile(rb"""\b(?:r|ref)\s*=\s*["'](?:[A-Z]+\d+:)?([A-Z]*)(\d+)["']""")
+
+Row = list[str]
+
+
+class BadWorkbook(ValueError):
+    """It is no .xlsx that can be read. The text is safe to show."""
+
+
+def rows(content: bytes) -> list[Row]:
+    """The first sheet, every cell as text: a number that is whole without a point.
+
+    Raises BadWorkbook.
+    """
+    _weigh(content)
+    try:
+        with python_calamine.load_workbook(io.BytesIO(content)) as book:
+            if not book.sheet_names:
+                raise BadWorkbook("the workbook has no sheet")
+            sheet = book.get_sheet_by_index(0).to_python(skip_empty_area=False)
+    except BadWorkbook:
+        raise
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # a panic of the library is no Exception
+        raise BadWorkbook("the file is no .xlsx") from None
+    return [[_text(cell) for cell in row] for row in sheet]
+
+
+def write(path: Path, header: Sequence[str], body: Iterable[Sequence[str]]) -> None:
+    """Write a sheet in which every cell is text: an IMEI stays what it is."""
+    options = {"constant_memory": True, "tmpdir": str(path.parent)}
+    with xlsxwriter.Workbook(str(path), options) as book:
+        sheet = book.add_worksheet()
+        sheet.set_column(0, len(header) - 1, 34)
+        for number, row in enumerate([header, *body]):
+            for column, cell in enumerate(row):
+                sheet.write_string(number, column, cell)
+
+
+def _text(cell: object) -> str:
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 2**53:
+        return str(int(cell))  # exact: a double holds 15 digits
+    return str(cell).strip()
+
+
+def _weigh(content: bytes) -> None:
+    """Raise BadWorkbook for what is too large once it is unpacked and laid out."""
+    left = _MOST_UNPACKED
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for member in archive.infolist():
+                with archive.open(member) as file:
+                    part = file.read(left + 1)
+                left -= len(part)
+                if left < 0:
+                    raise BadWorkbook("the workbook is too large")
+                _check_places(part)
+    except BadWorkbook:
+        raise
+    except Exception:  # zipfile and zlib have many words for it
+        raise BadWorkbook("the file is no .xlsx") from None
+
+
+def _check_places(part: bytes) -> None:
+    """Raise BadWorkbook unless each row and cell says where it is, and that is near."""
+    if part.lstrip()[:1] == b"<" and b"\0" in part:
+        raise BadWorkbook("the sheet is not in UTF-8")
+    if b"sheetData" not in part:
+        return
+    for attributes in _TAG.findall(part):
+        place = _PLACE.search(attributes)
+        if place is None:
+            raise BadWorkbook("the sheet has cells without a place")
+        if _column(place[1]) > _MOST_COLUMNS or int(place[2][:9]) > MOST_ROWS:
+            raise BadWorkbook("the sheet has too many rows or columns")
+
+
+def _column(letters: bytes) -> int:
+    number = 0
+    for letter in letters[:4]:
+        number = number * 26 + letter - 64
+    return number
