@@ -121,20 +121,18 @@ def frozen(board: str | None) -> dict[str, Path]:
     return found
 
 
-def same(one: dict[str, Path], other: dict[str, Path]) -> bool:
-    """Whether the same names stand for the same files."""
-    return {name: path.resolve() for name, path in one.items()} == {
-        name: path.resolve() for name, path in other.items()
-    }
+def resolved(files: dict[str, Path]) -> dict[str, Path]:
+    """The same, each file by its one true path."""
+    return {name: path.resolve() for name, path in files.items()}
 
 
 def test_manifest_freezes_point() -> None:
     """By itself it is the component and nothing of a board."""
-    assert same(frozen(None), POINT)
+    assert resolved(frozen(None)) == resolved(POINT)
 
 
 @pytest.mark.parametrize("board", ["esp32", "unix"])
 def test_manifest_freezes_a_board(board: str) -> None:
     """With a board's name it is all that deployment copies to one."""
     wanted = {path.lstrip("/"): source for path, source in flash.files(board).items()}
-    assert same(frozen(board), wanted)
+    assert resolved(frozen(board)) == resolved(wanted)

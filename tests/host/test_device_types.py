@@ -1,0 +1,113 @@
+"""make types: what firmware/ calls is there, and a call that is not is found."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.runtimes import ROOT, require
+
+Check = Callable[..., subprocess.CompletedProcess[str]]
+STUBS = ROOT / ".cache/micropython-stubs/esp32.pyi"
+
+
+@pytest.fixture(autouse=True)
+def stubs() -> None:
+    """MicroPython's own stubs, which are no Python dependency."""
+    require("MicroPython's stubs", STUBS, "run make test")
+
+
+@pytest.fixture(scope="module")
+def check(tmp_path_factory: pytest.TempPathFactory) -> Check:
+    """What `make types` runs for one board, over its files or over others."""
+    cache = tmp_path_factory.mktemp("cache")
+
+    def run(board: str, *paths: Path) -> subprocess.CompletedProcess[str]:
+        configuration = ROOT / f"typings/{board}.ini"
+        command = [sys.executable, "-m", "mypy", "--config-file", configuration]
+        return subprocess.run(
+            [*command, "--cache-dir", cache / board, *paths],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=180,
+        )
+
+    return run
+
+
+@pytest.mark.parametrize("board", ["esp32", "quecpython"])
+def test_our_adapters(board: str, check: Check) -> None:
+    """Every name is there, and every call has the arguments that it takes."""
+    done = check(board)
+    assert done.returncode == 0, done.stdout + done.stderr
+    files = len(list((ROOT / "firmware" / board).glob("*.py")))
+    assert f"no issues found in {files} source files" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("board", "file", "right", "wrong", "why"),
+    [
+        (
+            "esp32",
+            "cellular.py",
+            "ppp.connect(sec",
+            "ppp.conect(sec",
+            '"conect"; maybe',
+        ),
+        ("esp32", "cellular.py", "machine.UART.RTS", "machine.UART.RTZ", '"RTZ"'),
+        ("esp32", "board.py", "machine.WDT(timeout=", "machine.WDT(time=", '"time"'),
+        ("esp32", "nvskey.py", "nvs.commit()", "nvs.commit(True)", "Too many arg"),
+        ("quecpython", "quecnet.py", "net.setModemFun(1)", "net.setModemFn(1)", "Fn"),
+        ("quecpython", "quecnet.py", "vate(pdp)", "vate(pdp, 1)", "Too many arg"),
+        ("quecpython", "quecclock.py", "RTC().datetime(", "RTC().date(", '"date"'),
+        ("quecpython", "quecsocket.py", "(None, ca=", "(None, cafile=", '"cafile"'),
+        ("quecpython", "board.py", "modem.getDevImei", "modem.getImei", '"getImei"'),
+    ],
+)
+def test_a_wrong_call_is_found(
+    board: str,
+    file: str,
+    right: str,
+    wrong: str,
+    why: str,
+    check: Check,
+    tmp_path: Path,
+) -> None:
+    """One letter in a vendor's name, or an argument that it does not take."""
+    folder = tmp_path / "firmware"
+    shutil.copytree(ROOT / "firmware" / board, folder)
+    text = (folder / file).read_text(encoding="utf-8")
+    assert right in text
+    (folder / file).write_text(text.replace(right, wrong), encoding="utf-8")
+    done = check(board, folder)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert why in done.stdout
+    assert done.stdout.startswith(str(folder / file)), done.stdout
+
+
+def test_what_only_cpython_has_is_found(check: Check, tmp_path: Path) -> None:
+    """The standard library is MicroPython's, not that of this Python."""
+    (tmp_path / "code.py").write_text("import json\n\njson.dumps([1], indent=2)\n")
+    done = check("esp32", tmp_path / "code.py")
+    assert done.returncode == 1
+    assert '"indent"' in done.stdout
+
+
+def test_typings_hold_what_is_used() -> None:
+    """No name of QuecPython is described that nothing of ours calls."""
+    folder = ROOT / "firmware/quecpython"
+    text = "".join(file.read_text(encoding="utf-8") for file in folder.glob("*.py"))
+    used = set(re.findall(r"\w+", text))
+    for file in (ROOT / "typings/quecpython").rglob("*.pyi"):
+        names = {
+            node.name
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+        }
+        assert {name for name in names - used if name[0] != "_"} == set(), file.name

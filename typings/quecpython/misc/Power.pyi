@@ -1,0 +1,4 @@
+"""On and off."""
+
+def powerRestart() -> None:
+    """Restart the module; it takes a moment."""

@@ -1,0 +1,3 @@
+"""What has no place elsewhere."""
+
+from . import Power as Power

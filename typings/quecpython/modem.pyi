@@ -1,0 +1,4 @@
+"""The module itself."""
+
+def getDevImei() -> str | int:
+    """The IMEI, or -1."""

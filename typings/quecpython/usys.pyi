@@ -1,0 +1,3 @@
+"""What newer firmware calls sys."""
+
+path: list[str]
