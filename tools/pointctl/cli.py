@@ -12,6 +12,7 @@ from pointctl.clouds.gizwits_preauth import commands as gizwits
 from pointctl.clouds.gizwits_preauth.sandbox import commands as sandbox
 from pointctl.demo import commands as demo
 from pointctl.doctor import commands as doctor
+from pointctl.factory import commands as factory
 from pointctl.options import DATABASE
 from pointctl.registry import batch_commands as batches
 from pointctl.registry import commands as registry
@@ -81,6 +82,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(upkeep.app, name="db")
 app.add_typer(operators.app, name="operators")
 app.add_typer(boards.app, name="boards")
+app.add_typer(factory.app, name="factory")
 boards.app.add_typer(deploying.app)
 app.add_typer(server.ca_app, name="ca")
 app.add_typer(cipher.app, name="cipher")

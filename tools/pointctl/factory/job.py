@@ -1,0 +1,145 @@
+"""A job: a folder with its plan, its journal, its labels, and what opens the source.
+
+plan.json says what is to be made and holds no secret. The station's credential is the
+file `credential` (0600), or the keyring's entry of that name, or in POINTCTL_FACTORY.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pointctl.boards import flash
+from pointctl.errors import PointctlError, Refused
+from pointctl.folder import private_file, private_folder
+from pointctl.registry import keystore
+
+VARIABLE = "POINTCTL_FACTORY"  # the environment's name for the credential
+
+
+class SourceKind(StrEnum):
+    """Where keys come from."""
+
+    SERVER = "server"  # ours, by its API
+    REGISTRY = "registry"  # ours, its database on this machine
+    GIZWITS = "gizwits"
+    LIST = "list"  # a file of keys that were fetched before
+
+
+class SelfTest(StrEnum):
+    """How far a board has to come by itself before it gets its label."""
+
+    NONE = "none"
+    CREDENTIALS = "credentials"  # it boots and is given its credentials
+    BROKER = "broker"  # and publishes
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LabelPlan(_Strict):
+    """What a label shows and where it goes."""
+
+    title: str = Field(default="", max_length=40)
+    prefix: str = Field(default="", max_length=200)  # before the QR's content: a URL
+    width_mm: float = Field(default=40, ge=15, le=200)
+    height_mm: float = Field(default=20, ge=10, le=200)
+    dpi: int = Field(default=300, ge=100, le=1200)
+    template: str | None = None  # a file for printers that take text
+    font: str | None = None  # a TrueType file, for what is not Latin
+    command: tuple[str, ...] = ()  # that prints one; {file}, {unit}, {product}
+    to: str | None = None  # a file or a device that each label is appended to
+
+
+class Plan(_Strict):
+    """What a job makes."""
+
+    product: str = Field(min_length=1, max_length=64)
+    source: SourceKind
+    made_at: str
+    board: str | None = None  # its kind; None: whatever comes
+    count: int | None = Field(default=None, ge=1)  # how many are to be made
+    batch: str | None = None
+    url: str | None = None
+    ca: str | None = None
+    keys: str | None = None
+    data: str | None = None
+    used_before: int | None = None  # what the source had given when it was planned
+    self_test: SelfTest = SelfTest.NONE
+    self_test_s: int = Field(default=120, ge=5, le=3600)
+    replace_keys: bool = False
+    label: LabelPlan | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """The paths of one job."""
+
+    folder: Path
+
+    @property
+    def plan_file(self) -> Path:
+        return self.folder / "plan.json"
+
+    @property
+    def labels(self) -> Path:
+        return self.folder / "labels"
+
+    @property
+    def credential(self) -> keystore.Entry:
+        return keystore.Entry(self.folder / "credential")
+
+    def make(self, plan: Plan) -> None:
+        """Write the plan of a new job. Raises Refused where there is one."""
+        private_folder(self.folder)
+        if self.plan_file.exists():
+            raise Refused(f"{self.plan_file} exists; a job has one plan: name another")
+        with private_file(self.plan_file) as file:
+            file.write(plan.model_dump_json(indent=2, exclude_none=True) + "\n")
+
+    def plan(self) -> Plan:
+        """The plan. Raises PointctlError."""
+        if not self.plan_file.is_file():
+            raise PointctlError(f"{self.plan_file} is missing; pointctl factory plan")
+        try:
+            found = Plan.model_validate_json(self.plan_file.read_bytes())
+        except ValidationError as error:
+            first: Any = error.errors()[0]
+            where = "/".join(map(str, first["loc"]))
+            raise PointctlError(f"{self.plan_file}: {where}: {first['msg']}") from None
+        if found.board is not None:
+            flash.files(found.board)  # raises where there is no such board
+        return found
+
+    def secret(self) -> str:
+        """The station's credential. Raises PointctlError where there is none."""
+        text = os.environ.get(VARIABLE)
+        if text is None:
+            found = self.credential.read()
+            text = found.text if found else None
+        if not text or not text.strip():
+            raise PointctlError(
+                f"no credential: put it into {self.credential.path} (chmod 600), the "
+                f"keyring or {VARIABLE}; see pointctl factory credential --help"
+            )
+        return text.strip()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else works on the job meanwhile. Raises Refused if somebody does."""
+        private_folder(self.folder)
+        with (self.folder / "lock").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Refused(
+                    f"another station works on {self.folder}: one at a time"
+                ) from None
+            yield

@@ -1,0 +1,58 @@
+"""Lists of units: text, CSV or .xlsx, the unit in the first cell of each row."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pointctl.clouds.gizwits_preauth import lists, workbook
+from pointctl.errors import PointctlError
+from pointctl.factory.units import checked_unit
+
+
+def rows(path: Path) -> Iterator[tuple[int, Sequence[str]]]:
+    """The rows that hold anything, with their numbers. Raises PointctlError."""
+    content = path.read_bytes()
+    if len(content) > lists.MOST_BYTES:
+        raise PointctlError(f"{path}: a list has at most {lists.MOST_BYTES >> 20} MiB")
+    try:
+        found = _workbook(content) or _text(content)
+    except (workbook.BadWorkbook, csv.Error) as error:
+        raise PointctlError(f"{path}: {error}") from None
+    except UnicodeDecodeError:
+        raise PointctlError(f"{path} is neither UTF-8 text nor .xlsx") from None
+    for number, row in enumerate(found, 1):
+        cells = [cell.strip() for cell in row]
+        if any(cells):
+            yield number, cells
+
+
+def units(path: Path) -> list[str]:
+    """The units of a list, each once. Raises PointctlError that names every bad row."""
+    found: dict[str, int] = {}
+    bad: list[str] = []
+    for number, row in rows(path):
+        try:
+            unit = checked_unit(row[0])
+        except PointctlError as error:
+            if not (number == 1 and not any(c.isdigit() for c in row[0])):  # a header
+                bad.append(f"line {number}: {error}")
+            continue
+        if unit in found:
+            bad.append(f"line {number} repeats line {found[unit]}")
+        found.setdefault(unit, number)
+    if bad:
+        more = f"\n  and {len(bad) - 20} more" if len(bad) > 20 else ""
+        raise PointctlError(f"{path}:\n  " + "\n  ".join(bad[:20]) + more)
+    if not found:
+        raise PointctlError(f"{path} has no unit in it")
+    return list(found)
+
+
+def _workbook(content: bytes) -> list[list[str]] | None:
+    return workbook.rows(content) if content.startswith(workbook.MAGIC) else None
+
+
+def _text(content: bytes) -> list[list[str]]:
+    decoded = content.decode("utf-8-sig")
+    return list(csv.reader(io.StringIO(decoded, newline="")))

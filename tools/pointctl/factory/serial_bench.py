@@ -1,0 +1,118 @@
+"""A board at a serial port: who it is, giving it its key, letting it try itself."""
+
+import json
+import time
+from types import TracebackType
+from typing import Self
+
+from pointctl.boards import plan as deployment
+from pointctl.boards.bootlog import ended, outcome_of
+from pointctl.boards.connection import Connection
+from pointctl.boards.link import BoardError, LinkError
+from pointctl.boards.onboard import OnBoard
+from pointctl.errors import PointctlError
+from pointctl.factory.bench import Trouble
+from pointctl.factory.job import SelfTest
+from pointctl.factory.units import Found, Reason, checked_unit, key_hash
+
+_TIMEOUT_S = 10.0
+_CHIP = """
+try:
+    import binascii, machine
+    print(binascii.hexlify(machine.unique_id()).decode())
+except Exception:
+    print("")
+"""
+
+
+class Bench:
+    """A board with our firmware and a claim key, at a port."""
+
+    def __init__(self, port: str, kind: str | None) -> None:
+        self._connection = Connection(port, kind, _TIMEOUT_S)
+
+    def __enter__(self) -> Self:
+        self._connection.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._connection.close()
+
+    def look(self) -> Found:
+        """Who it is. Raises Trouble for a board without firmware or identity."""
+        board = self._connection.board
+        if board.sha256("board.py") is None and board.sha256("board.mpy") is None:
+            raise Trouble(Reason.NO_FIRMWARE, "there is no board.py on it")
+        if board.sha256(deployment.JOURNAL) is not None:
+            raise Trouble(Reason.NO_FIRMWARE, "it is half deployed")
+        manifest = deployment.manifest_of(board.read(deployment.MANIFEST) or b"")
+        try:
+            unit = checked_unit(board.imei())
+        except BoardError as error:
+            raise Trouble(Reason.BAD_IDENTITY, str(error)) from error
+        except LinkError:
+            raise
+        except PointctlError as error:
+            raise Trouble(Reason.BAD_IDENTITY, str(error)) from error
+        try:
+            kept = board.credentials()
+            held = board.claim_key_hash()
+        except BoardError as error:
+            raise Trouble(Reason.NO_FIRMWARE, str(error)) from error
+        return Found(
+            unit=unit,
+            kind=self._connection.kind,
+            product=_product(board),
+            built_for=manifest.board if manifest else None,
+            chip=self._connection.link.run(_CHIP).strip() or None,
+            key_hash=held,
+            claimed=kept.device_name if kept else None,
+        )
+
+    def burn(self, key: str) -> None:
+        """Write claim.key; the adapter may take it to where it keeps it."""
+        board = self._connection.board
+        try:
+            board.put(deployment.CLAIM_KEY, key.encode() + b"\n")
+            held = board.claim_key_hash()
+        except BoardError as error:
+            raise Trouble(Reason.NOT_BURNED, str(error)) from error
+        if held != key_hash(key):
+            raise Trouble(Reason.NOT_BURNED, "it does not read back what was written")
+
+    def try_itself(self, how: SelfTest, within_s: float) -> str:
+        """Boot it, and go by what main.py prints."""
+        link = self._connection.link
+        link.reset()
+        last = "it said nothing"
+        until = time.monotonic() + within_s
+        for line in link.lines(within_s):
+            found = outcome_of(line)
+            if found is not None:
+                last = f"credentials {found.code} {found.detail}"
+                if how is SelfTest.CREDENTIALS and found.code == "00000":
+                    return last
+            elif "] published " in line and how is SelfTest.BROKER:
+                return line.strip()
+            elif ended(line):
+                last = "main.py has ended"
+                break
+            if time.monotonic() > until:
+                break
+        raise Trouble(Reason.SELF_TEST, last)
+
+
+def _product(board: OnBoard) -> str | None:
+    """The product of its settings; None where it has none that can be read."""
+    text = board.read(deployment.SETTINGS)
+    try:
+        found = json.loads(text) if text else None
+    except ValueError:
+        return None
+    product = found.get("productKey") if isinstance(found, dict) else None
+    return product if isinstance(product, str) else None

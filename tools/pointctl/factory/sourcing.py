@@ -1,0 +1,30 @@
+"""Opening the source that a plan names."""
+
+import getpass
+from pathlib import Path
+
+from pointctl.errors import PointctlError
+from pointctl.factory.job import Job, Plan, SourceKind
+from pointctl.factory.listed_keys import ListedKeys
+from pointctl.factory.own_server import RegistryKeys, ServerKeys
+from pointctl.factory.sources import Source
+from pointctl.folder import current_folder
+
+
+def open_source(job: Job, plan: Plan, *, given: int = 0) -> Source:
+    """The source; `given` is what the journal says it gave, where it cannot count.
+
+    Raises PointctlError for a plan that lacks what it needs, or a missing credential.
+    """
+    ca = Path(plan.ca) if plan.ca else None
+    if plan.source is SourceKind.SERVER:
+        if plan.url is None:
+            raise PointctlError("name the server with --url https://HOST[:PORT]")
+        return ServerKeys(plan.url, job.secret(), ca, plan.product, plan.batch)
+    if plan.source is SourceKind.REGISTRY:
+        data = Path(plan.data) if plan.data else current_folder().path
+        who = f"{getpass.getuser()}/factory"
+        return RegistryKeys(data, plan.product, plan.batch, who)
+    if plan.keys is None:
+        raise PointctlError("name the file of units and keys with --keys")
+    return ListedKeys(Path(plan.keys), given)
