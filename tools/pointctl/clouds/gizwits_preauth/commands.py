@@ -50,7 +50,10 @@ class Account:
     def checked_pin(self) -> str:
         """The customer's id. Raises typer.BadParameter without one."""
         if not self.pin:
-            raise typer.BadParameter("name the customer: pointctl gizwits --pin PIN …")
+            raise typer.BadParameter(
+                "name the customer: pointctl gizwits --pin PIN …, or set "
+                "POINTCTL_GIZWITS_PIN"
+            )
         return self.pin
 
     def auth_code(self) -> str:
@@ -174,8 +177,8 @@ def gizwits_login(
 
 @app.command(
     "key",
-    epilog="Example: pointctl gizwits --pin d504fbc269cc8d2ccc8822d98310e218 "
-    "key 866123456789018 --out 866123456789018.authkey",
+    epilog="Example: pointctl gizwits key 866123456789018 "
+    "--out 866123456789018.authkey",
 )
 def gizwits_key(
     context: typer.Context,
@@ -230,8 +233,7 @@ def gizwits_derive(
 
 @app.command(
     "batch",
-    epilog="Example: pointctl gizwits --pin d504fbc269cc8d2ccc8822d98310e218 "
-    "batch macs.xlsx --out keys.csv",
+    epilog="Example: pointctl gizwits batch macs.xlsx --out keys.csv",
 )
 def gizwits_batch(
     context: typer.Context,
@@ -292,8 +294,7 @@ def gizwits_result(
 
 @app.command(
     "packages",
-    epilog="Example: pointctl gizwits --pin d504fbc269cc8d2ccc8822d98310e218 "
-    "packages --warn-below 1000",
+    epilog="Example: pointctl gizwits packages --warn-below 1000",
 )
 def gizwits_packages(
     context: typer.Context,
