@@ -7,7 +7,7 @@ from .compat import binascii, const
 from .digest import sha256
 from .errors import OPTION, PointError
 
-_NONCE = const(10)  # letters
+_LETTERS = const(10)
 
 
 def login(device, connect, random):
@@ -17,7 +17,7 @@ def login(device, connect, random):
     auth_key. Raises PointError(OPTION) without a did.
     """
     did = _did(connect)
-    nonce = "".join([chr(65 + byte % 26) for byte in random(_NONCE)])
+    nonce = letters(random)
     user = "%s|signmethod=sha256,signnonce=%s" % (did, nonce)
     names = device["productKey"], device["deviceName"], device["deviceSecret"]
     return did, user, token(names[0], names[1], names[2], nonce)
@@ -27,6 +27,17 @@ def token(product_key, mac, auth_key, nonce):
     """The lower hex password for `nonce`; `mac` in any usual spelling."""
     text = ",".join((product_key, bare(mac), auth_key, nonce))
     return binascii.hexlify(sha256(text.encode())).decode()
+
+
+def etag(auth_key, nonce, body):
+    """What signs the bytes of a request's body, beside its token."""
+    signed = ",".join((auth_key, nonce, "")).encode() + body
+    return binascii.hexlify(sha256(signed)).decode()
+
+
+def letters(random):
+    """Ten random letters: a nonce, or the older cloud's passcode."""
+    return "".join([chr(65 + byte % 26) for byte in random(_LETTERS)])
 
 
 def bare(mac):

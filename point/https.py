@@ -1,4 +1,4 @@
-"""A POST that ends: one deadline, small caps, no redirects, everything closed.
+"""A POST or GET that ends: one deadline, small caps, no redirects, all closed.
 
 Just enough of HTTP/1.1 (RFC 9112) for one exchange with a provisioning server.
 """
@@ -8,6 +8,7 @@ from .errors import OPTION, PointError
 from .httpreply import Reply
 from .url import split
 
+FORM = "application/x-www-form-urlencoded"
 _OURS = ("host", "content-type", "content-length", "transfer-encoding", "connection")
 
 
@@ -33,11 +34,11 @@ class Server:
             body = json.dumps(data).encode()
         except (TypeError, ValueError):
             raise PointError(OPTION, "the request's data is not JSON")
-        return self.send(body, "json", headers)
+        return self.send(body, "application/json", headers)
 
-    def send(self, body, subtype, headers=None):
-        """POST bytes of the media type application/`subtype`; else as post()."""
-        request = self._request(body, subtype, headers)
+    def send(self, body, media_type, headers=None, path=None):
+        """POST bytes, or GET if `body` is None, at another `path`; else as post()."""
+        request = self._request(body, media_type, headers, path or self._path)
         if not self._stream:  # its one deadline is that of the whole conversation
             self._stream = self._connect(
                 self._host, self._port, self._trust, self._timeout_s
@@ -54,16 +55,16 @@ class Server:
             self._stream.close()
             self._stream = None
 
-    def _request(self, body, subtype, headers):
-        head = (
-            "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/%s\r\n"
-            "Content-Length: %d\r\n"
-        )
-        head %= (self._path, self._authority, subtype, len(body))
+    def _request(self, body, media_type, headers, path):
+        head = "%s %s HTTP/1.1\r\nHost: %s\r\n"
+        head %= ("GET" if body is None else "POST", path, self._authority)
+        if body is not None:
+            head += "Content-Type: %s\r\nContent-Length: %d\r\n"
+            head %= (media_type, len(body))
         for name in headers or ():
             line = "%s: %s" % (name, headers[name])
             if "\r" in line or "\n" in line:
                 raise PointError(OPTION, "a header holds a line break")
             if name.lower() not in _OURS:
                 head += line + "\r\n"
-        return head.encode() + b"\r\n" + body
+        return head.encode() + b"\r\n" + (body or b"")

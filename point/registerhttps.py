@@ -30,7 +30,7 @@ class Way:
         """
         # No name, no value holds a character that means something in a form.
         form = "&".join(["%s=%s" % (name, request[name]) for name in request])
-        status, body = self._server.send(form.encode(), "x-www-form-urlencoded")
+        status, body = self._server.send(form.encode(), https.FORM)
         try:
             reply = protocol.loads(body)
             code = credentials.number("code", reply.get("code"), 0, _MOST)

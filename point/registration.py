@@ -4,8 +4,8 @@ Until a device has first connected the cloud gives it another secret each time, 
 last one counts; from then on it refuses.
 """
 
-from . import aliyun, credentials
-from .errors import FIELD, REFUSED, SUCCESS, UNVERIFIED, PointError
+from . import aliyun, credentials, source
+from .errors import FIELD, REFUSED, SUCCESS, PointError
 from .seal import hexed
 
 
@@ -33,10 +33,7 @@ class Registration:
         """
         access = self._access
         given = access.registration
-        trust = access.trust or {}
-        verified = trust.get("ca") is not None or trust.get("pins")
-        if not (verified and access.board and access.board.VERIFIES):
-            raise PointError(UNVERIFIED, "the cloud cannot be verified")
+        source.check_verified(access)
         names = {
             "productKey": self._product_key,
             "deviceName": given["deviceName"],

@@ -8,7 +8,8 @@ from .compat import gc, micropython, sys
 # What finds credentials, until they are there.
 FINDERS = ("claim", "credentials", "exchange", "foreign", "httpreply", "https", "imei")
 FINDERS += ("protocol", "run", "seal", "slot", "store", "strictjson", "url")
-FINDERS += ("registration", "registerhttps", "registermqtt")
+FINDERS += ("source", "registration", "registerhttps", "registermqtt")
+FINDERS += ("registergizwits", "registerauthkey", "registerclassic", "gizwitsform")
 
 
 def unload(names):

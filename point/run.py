@@ -88,13 +88,10 @@ class _Walk:
 
     def fetch(self):
         from .protocol import REPLAYED
+        from .source import conversation
 
-        if self._access.registration:
-            from .registration import Registration as Exchange
-        else:
-            from .exchange import Exchange
         self.code = FETCH_FAILED
-        self._exchange = Exchange(*self._request)
+        self._exchange = conversation(*self._request)
         self.code, self._config = self._exchange.fetch()
         if self._config:
             return flow.DONE

@@ -5,25 +5,25 @@ from .errors import SETTING, PointError
 from .seal import unhexed
 
 _WILL = ("topic", "message")
-# The first of each is what counts without the setting.
-_CHOICES = {
-    "source": ("access", "aliyun"),
-    "policy": ("device-key", "product-secret", "open"),
-    "register": ("https", "mqtt", "mqtt-token"),
-    "signMethod": ("hmacsha256", "hmacsha1", "hmacmd5"),
-}
-# What only the source "aliyun" knows.
-_OF_ALIYUN = ("deviceName", "register", "region", "instanceId", "signMethod")
+_SOURCES = ("access", "aliyun", "gizwits")
+_POLICIES = ("device-key", "product-secret", "open")
+# What one source knows and another does not: point.cloudsettings has the clouds'.
+_OF_ONE = ("policy", "deviceName", "register", "region", "instanceId", "signMethod")
 
 
 def _fail(why):
     raise PointError(SETTING, why)
 
 
-def _choice(name, value):
-    if value not in _CHOICES[name]:
-        _fail(name + " is none of " + ", ".join(_CHOICES[name]))
-    return value
+def choice(values):
+    """A rule: the value is one of `values`, or PointError(SETTING) names them."""
+
+    def rule(name, value):
+        if value not in values:
+            _fail(name + " is none of " + ", ".join(values))
+        return value
+
+    return rule
 
 
 def _url(name, value):
@@ -35,7 +35,7 @@ def _url(name, value):
 
 def _mqtt(name, value):
     if type(value) is not dict:
-        _fail("mqtt is not an object")
+        _fail("mqtt is no object")
     value = dict(value)
     will = value.pop("will", None)
     _known("mqtt.", value, credentials.CONNECT)
@@ -49,7 +49,7 @@ def _mqtt(name, value):
 
 def _pins(name, value):
     if type(value) is not list:
-        _fail("pins is not a list")
+        _fail("pins is no list")
     for pin in value:
         credentials.text(name, pin, 64)
         if len(pin) != 64 or pin.strip("0123456789abcdefABCDEF"):
@@ -66,52 +66,56 @@ _RULES = {
     "timeoutS": lambda name, value: credentials.number(name, value, 1, 600),
     "spreadS": lambda name, value: credentials.number(name, value, 0, 3600),
     "mqtt": _mqtt,
+    "source": choice(_SOURCES),
 }
-for _name in _OF_ALIYUN:
-    _RULES[_name] = credentials.word
-for _name in _CHOICES:
-    _RULES[_name] = _choice
 
 
 def _known(where, given, keys):
     for key in given:
         if key not in keys:
+            if key in _OF_ONE and not where:
+                _fail(key + " does not go with this source")
             _fail("unknown setting " + where + key)
 
 
 def parse(text):
     """Return what settings.json says, every default filled in, from its bytes.
 
-    Always there: source, productKey, policy, register, signMethod, timeoutS, spreadS,
-    mqtt, pins (a list of 32 bytes each). If given: url, which one source needs, ca,
-    productSecret, deviceName, region, instanceId. Raises PointError(SETTING) that names
-    the key that is unknown, missing or wrong.
+    Always there: source, productKey, timeoutS, spreadS, mqtt, pins (a list of 32 bytes
+    each), and policy or what point.cloudsettings has for the source. If given: url,
+    which one source needs, ca, productSecret. Raises PointError(SETTING) that names the
+    key that is unknown, missing or wrong.
     """
     try:
         given = strictjson.loads(text)
     except ValueError as error:
-        _fail("settings.json is not JSON: " + str(error))
+        _fail("settings.json is not JSON: %s" % error)
     if type(given) is not dict:
-        _fail("settings.json is not an object")
-    _known("", given, _RULES)
-    settings = {name: _CHOICES[name][0] for name in _CHOICES}
-    settings["timeoutS"], settings["spreadS"] = 30, 60
-    settings["mqtt"], settings["pins"] = {}, []
+        _fail("settings.json is no object")
+    source = _RULES["source"]("source", given.get("source", _SOURCES[0]))
+    rules, settings, wanted = _of(source, given)
+    rules.update(_RULES)
+    _known("", given, rules)
+    settings.update({"source": source, "timeoutS": 30, "spreadS": 60})
+    settings.update({"mqtt": {}, "pins": []})
     for key in given:
         try:
-            settings[key] = _RULES[key](key, given[key])
+            settings[key] = rules[key](key, given[key])
         except PointError as error:
             _fail(error.detail)
-    aliyun = settings["source"] == "aliyun"
-    for key in ("policy",) if aliyun else _OF_ALIYUN:
-        if key in given:
-            _fail(key + " does not go with this source")
-    wanted = ["productSecret" if aliyun else "url", "productKey"]
-    if not settings["pins"]:
-        wanted.append("ca")
-    if settings["policy"] == "product-secret":
-        wanted.append("productSecret")
-    for key in wanted:
+    for key in wanted + ("productKey",) + (() if settings["pins"] else ("ca",)):
         if key not in given:
             _fail(key + " is missing")
     return settings
+
+
+def _of(source, given):
+    """(rules, defaults, what has to be there) of a source's own settings."""
+    if source in _SOURCES[1:]:
+        from . import cloudsettings
+
+        return cloudsettings.of(source, given)
+    wanted = ("url",)
+    if given.get("policy") == "product-secret":
+        wanted += ("productSecret",)
+    return {"policy": choice(_POLICIES)}, {"policy": _POLICIES[0]}, wanted

@@ -6,8 +6,6 @@ from .errors import SETTING, PointError
 from .room import unload
 from .store import read_setup
 
-_REGISTRATION = ("deviceName", "productSecret", "region", "instanceId", "signMethod")
-
 
 def prepare(board):
     """(PointAccess, url, request) as the board's settings.json and its modem say.
@@ -21,14 +19,16 @@ def prepare(board):
         trust["ca"] = read_setup(board.DIR, wanted["ca"])
     request = {"imei": board.imei(), "productKey": wanted["productKey"]}
     access = PointAccess(board, None, trust, None, wanted["timeoutS"])
-    if wanted["source"] == "aliyun":
-        access.registration = _registration(wanted, request["imei"])
-    else:
+    if wanted["source"] == "access":
         access.claim_key = _claim_key(board, wanted)
+    else:
+        from . import cloudsettings
+
+        access.registration = cloudsettings.registration(wanted, request["imei"])
     access.flash_key = board.flash_key()
     access.spread_s = wanted["spreadS"]
     access.overrides = wanted["mqtt"]
-    unload(("settings", "setup"))  # a board reads its settings once
+    unload(("settings", "cloudsettings", "setup"))  # a board reads its settings once
     return access, wanted.get("url"), request
 
 
@@ -41,15 +41,3 @@ def _claim_key(board, wanted):
         if len(key) != 32:  # an empty one would be version 1, unsigned and in clear
             raise PointError(SETTING, "the claim key is not 32 bytes")
         return key
-
-
-def _registration(wanted, imei):
-    """As point.registration.Registration takes it."""
-    if wanted["register"] == "mqtt-token" and "clientId" in wanted["mqtt"]:
-        raise PointError(SETTING, "mqtt.clientId comes with the cloud's token")
-    if wanted["register"] != "https" and "url" in wanted:
-        raise PointError(SETTING, "url is for registering over https")
-    found = {name: wanted.get(name) for name in _REGISTRATION}
-    found["by"] = wanted["register"]
-    found["deviceName"] = found["deviceName"] or imei
-    return found

@@ -13,12 +13,13 @@ from typing import NamedTuple
 LAYERS = {
     "base": {"compat", "cpython", "errors"},
     "pure": {"aliyun", "cipher", "credentials", "digest", "flow", "gizwits", "imei"}
-    | {"authkey", "mqttauth"}
+    | {"authkey", "cloudsettings", "gizwitsform", "gizwitsframe", "mqttauth"}
     | {"alinkjson", "topology"}
     | {"protocol", "protocol_server", "seal", "settings", "slot", "strictjson", "url"},
     "doing": {"access", "binding", "broker", "claim", "clock", "exchange", "foreign"}
     | {"httpreply", "https", "mqttclient", "room", "run", "session", "setup"}
     | {"registerhttps", "registermqtt", "registration"}
+    | {"registerauthkey", "registerclassic", "registergizwits", "source"}
     | {"alink", "cipherget", "countdown", "gateway"}
     | {"store", "stream", "trust"},
     "top": {"__init__"},

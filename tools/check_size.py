@@ -30,6 +30,8 @@ PACKAGE_BYTES = 24 * 1024
 OPTIONAL = {"aliyun", "authkey", "binding", "cipher", "foreign", "gizwits"}
 OPTIONAL |= {"alink", "alinkjson", "cipherget", "countdown", "gateway", "topology"}
 OPTIONAL |= {"registerhttps", "registermqtt", "registration"}
+OPTIONAL |= {"cloudsettings", "gizwitsform", "gizwitsframe", "registergizwits"}
+OPTIONAL |= {"registerauthkey", "registerclassic"}
 NOT_ON_BOARDS = {"cpython.py", "protocol_server.py"}
 
 

@@ -17,7 +17,8 @@ WAYS = ("https", "mqtt", "mqtt-token")
 
 def registration(by, **more):
     """What setup.prepare() makes of settings.json."""
-    found = {"by": by, "deviceName": NAME, "productSecret": PRODUCT_SECRET}
+    found = {"source": "aliyun", "by": by}
+    found.update({"deviceName": NAME, "productSecret": PRODUCT_SECRET})
     found.update({"region": None, "instanceId": None, "signMethod": "hmacsha256"})
     found.update(more)
     return found

@@ -9,7 +9,15 @@ import unittest
 
 import fakes
 
-from point import aliyun, cipher, gizwits, registerhttps, registermqtt
+from point import (
+    aliyun,
+    cipher,
+    gizwits,
+    gizwitsform,
+    gizwitsframe,
+    registerhttps,
+    registermqtt,
+)
 from point.alink import Alink
 from point.compat import binascii, hashlib
 from point.digest import sha256
@@ -312,7 +320,45 @@ def gizwits_classic_login(vector):
 
 
 # A kind that is not here fails.
+def gizwits_etag(vector):
+    """The signature of a body."""
+    inputs = vector["inputs"]
+    found = gizwits.etag(inputs["authKey"], inputs["nonce"], inputs["body"].encode())
+    same(found, vector["expect"]["etag"])
+
+
+def gizwits_form(vector):
+    """A form for the older cloud, there and back."""
+    secret, form = vector["inputs"]["productSecret"], vector["inputs"]["form"]
+    sealed = gizwitsform.sealed(secret, form)
+    same(sealed, vector["expect"]["sealed"])
+    same(gizwitsform.opened(secret, sealed.encode()), form.encode())
+
+
+def gizwits_reply(vector):
+    """A reply of the older cloud, filled to whole blocks or not."""
+    inputs = vector["inputs"]
+    form = gizwitsform.opened(inputs["productSecret"], inputs["reply"].encode())
+    same(gizwitsform.parse(form), vector["expect"])
+
+
+def gizwits_frame(vector):
+    """A frame, there and back."""
+    inputs, frame = vector["inputs"], vector["expect"]["frame"]
+    payload = binascii.unhexlify(inputs["payload"])
+    found = gizwitsframe.encode(inputs["command"], payload, inputs["number"])
+    same(hexed(found), frame)
+    same(
+        gizwitsframe.decode(binascii.unhexlify(frame)),
+        (inputs["command"], payload, inputs["number"]),
+    )
+
+
 CHECKS = {
+    "gizwits_etag": gizwits_etag,
+    "gizwits_form": gizwits_form,
+    "gizwits_reply": gizwits_reply,
+    "gizwits_frame": gizwits_frame,
     "mqtt_connect": mqtt_connect,
     "mqtt_password": mqtt_password,
     "mqtt_dynreg": mqtt_dynreg,
@@ -379,7 +425,7 @@ class Vectors(unittest.TestCase):
     def test_there_are_all(self):
         """A file that lost some proves less; a kind that nobody checks fails above."""
         found = vectors()
-        self.assertEqual(len(found), 71 + 3)
+        self.assertEqual(len(found), 71 + 14)
         self.assertEqual(len(set([vector["id"] for vector in found])), len(found))
         self.assertEqual(sorted(set([v["kind"] for v in found])), sorted(CHECKS))
 

@@ -52,11 +52,25 @@ class Request(Case):
         """Bytes of another type go as they are, under that type."""
         board = fakes.Board(replies=[http(b"{}")])
         server = https.Server(board.connect, URL, TRUST, 30)
-        found = server.send(b"a=b&c=d", "x-www-form-urlencoded", {"X-Key": "k"})
+        found = server.send(
+            b"a=b&c=d", "application/x-www-form-urlencoded", {"X-Key": "k"}
+        )
         self.assertEqual(found, (200, b"{}"))
         head = GOLDEN.replace(b"/json", b"/x-www-form-urlencoded")
         head = head.replace(b": 27", b": 7") + b"X-Key: k\r\n"
         self.assertEqual(board.streams[0].writes, [head + b"\r\na=b&c=d"])
+
+    def test_get(self):
+        """Without a body it is a GET, of another path on the same connection."""
+        board = fakes.Board(replies=[http(b"{}") + http(b"a=b", "404 Not Found")])
+        server = https.Server(board.connect, URL, TRUST, 30)
+        server.post({})
+        found = server.send(None, None, {"X-Key": "k"}, "/other?a=b")
+        self.assertEqual(found, (404, b"a=b"))
+        self.assertEqual(len(board.connected), 1)
+        host = GOLDEN.split(b"\r\n")[1]
+        head = b"GET /other?a=b HTTP/1.1\r\n" + host + b"\r\nX-Key: k\r\n\r\n"
+        self.assertEqual(board.streams[0].writes[1:], [head])
 
     def test_connection(self):
         """Host, port, trust and the time limit go to whoever connects."""

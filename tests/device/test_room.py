@@ -102,6 +102,8 @@ class Room(unittest.TestCase):
     def test_a_customers_server_needs_no_cloud(self):
         """A board that never registers does not load what does."""
         names = ["registration", "registerhttps", "registermqtt", "aliyun"]
+        names += ["registergizwits", "registerauthkey", "registerclassic", "gizwits"]
+        names += ["gizwitsform", "cloudsettings"]
         room.unload(names)
         stayed = [name for name in names if "point." + name in sys.modules]
         self.assertTrue(stayed == [] or not micropython)  # CPython lets none go

@@ -35,11 +35,9 @@ class Settings(Case):
         self.assertEqual(found["spreadS"], 60)
         self.assertEqual(found["policy"], "device-key")
         self.assertEqual(found["source"], "access")
-        self.assertEqual(found["register"], "https")
-        self.assertEqual(found["signMethod"], "hmacsha256")
         self.assertEqual(found["mqtt"], {})
         self.assertEqual(found["pins"], [])
-        self.assertEqual(len(found), len(given()) + 8)
+        self.assertEqual(len(found), len(given()) + 6)
 
     def test_defaults_are_not_shared(self):
         """Two boards in one process do not see each other."""
@@ -64,7 +62,7 @@ class Settings(Case):
         for text in (b"", b"{", b'{"url" "x"}', b'{"url":"x",}', b"\xff\xfe", b"url=x"):
             self.refused(text, "is not JSON")
         for text in (b"[]", b"null", b'"x"', b"1"):
-            self.refused(text, "is not an object")
+            self.refused(text, "is no object")
 
     def test_url(self):
         """Only https, up to 512 characters."""
@@ -107,7 +105,7 @@ class Settings(Case):
         ):
             self.refused(given(mqtt={name: value}), name)
         for value in ([], None, "x", 1):
-            self.refused(given(mqtt=value), "mqtt is not an object")
+            self.refused(given(mqtt=value), "mqtt is no object")
 
     def test_policy(self):
         """Three of them; a secret for the product goes with one."""
@@ -268,3 +266,35 @@ class Aliyun(Case):
                 values = given(**{name: value})
                 values.update(source)
                 self.refused(values, name + " does not go with this source")
+
+
+def for_gizwits(**more):
+    values = {"source": "gizwits", "productKey": "a1B2", "ca": "ca.der"}
+    values.update(more)
+    return values
+
+
+class Gizwits(Case):
+    """Credentials from Gizwits' cloud."""
+
+    def test_two_ways(self):
+        """By a burned auth_key, which needs no product secret, or as of old."""
+        found = parse(for_gizwits())
+        self.assertEqual((found["source"], found["register"]), ("gizwits", "auth-key"))
+        for name in ("url", "policy", "signMethod", "productSecret", "deviceName"):
+            self.assertNotIn(name, found)
+        values = for_gizwits(productSecret="0f1e", register="classic", deviceName="m")
+        for name in values:
+            self.assertEqual(parse(values)[name], values[name])
+        del values["productSecret"]
+        self.refused(values, "productSecret is missing")
+
+    def test_what_it_does_not_take(self):
+        """The other cloud's settings and ways, and the server's policy."""
+        for way in ("https", "mqtt", "", None, 1, [], {}):
+            self.refused(for_gizwits(register=way), "register is none of ")
+        for name in ("policy", "region", "instanceId", "signMethod"):
+            words = name + " does not go with this source"
+            self.refused(for_gizwits(**{name: "x"}), words)
+        for way in ("auth-key", "classic"):
+            self.refused(for_aliyun(register=way), "register is none of ")

@@ -159,7 +159,7 @@ class Prepare(unittest.TestCase):
         self.assertEqual(access.trust["ca"], b"\x30\x82")
         expected = {"by": "https", "deviceName": NUMBER, "productSecret": "s3cret"}
         expected.update({"signMethod": "hmacsha256", "region": None})
-        expected["instanceId"] = None
+        expected.update({"instanceId": None, "source": "aliyun"})
         self.assertEqual(access.registration, expected)
         self.assertIsNone(self.prepare(policy="open")[0].registration)
 
@@ -170,7 +170,7 @@ class Prepare(unittest.TestCase):
         given["productSecret"] = "s3cret"
         access, url, request = self.prepare(source="aliyun", register="https", **given)
         self.assertEqual(url, "https://p.example.com/v1")
-        given["by"] = "https"
+        given.update({"by": "https", "source": "aliyun"})
         self.assertEqual(access.registration, given)
         for register in ("mqtt", "mqtt-token"):
             access = self.prepare(
