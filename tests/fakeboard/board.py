@@ -12,58 +12,19 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tests import runtimes
 from tests.fakeboard.chip import Chip
+from tests.fakeboard.kinds import KINDS
 from tests.fakeboard.line import Line
 from tests.fakeboard.repl import CTRL_C, Program, Repl, SoftReset
 
 IMEI = "490154203237518"
-LIBRARIES = runtimes.ROOT / ".cache/micropython-lib"
-SHIMS = runtimes.ROOT / "tests/shims"
 _BUFFER = 64 * 1024  # what waits for the host to read; the rest is lost, as on a UART
 _POLL_S = 0.02  # how soon a host that opens the line is noticed
 _RESET_S = 0.2  # a real one takes a second or more
-_ANSWER_S = 10
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What tells one kind of board from the other, as seen over the cable."""
-
-    rom: bytes  # what comes before MicroPython when power does
-    banner: bytes
-    raw_paste: bool
-    heap: int  # on 64 bits, where an object is twice the size of a chip's
-    setup: Mapping[str, Any]
-    firmware: tuple[Path, ...]  # stand-ins for its own modules
-    starts: tuple[str, ...]  # what runs by itself
-
-
-KINDS = {
-    "esp32": Kind(
-        rom=b"rst:0x1 (POWERON_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\r\n",
-        banner=b"MicroPython v1.25.0; ESP32 by tests.fakeboard\r\n"
-        b'Type "help()" for more information.',
-        raw_paste=True,
-        heap=256 * 1024,
-        setup={
-            "platform": "esp32",
-            "uname": (
-                "esp32",
-                "esp32",
-                "1.25.0",
-                "v1.25.0",
-                "ESP32 by tests.fakeboard",
-            ),
-        },
-        firmware=(SHIMS / "esp32", LIBRARIES),
-        starts=("boot.py", "main.py"),
-    ),
-}
 
 
 @dataclass
@@ -89,12 +50,16 @@ class FakeBoard:
         imei: str,
         faults: Faults,
         environment: Mapping[str, str],
+        nothing: Path,
     ) -> None:
         self.flash = flash
         self.faults = faults
         self.resets = 0  # of the chip, soft and hard, and the first power-up
         self._kind = KINDS[kind]
+        self._nothing = nothing
         self._environment = {**environment, "POINTACCESS_IMEI": imei}
+        if script := environment.get("SHIM_SCRIPT"):
+            self._environment["SHIM_SCRIPT"] = f"/.host{script}"
         self._line = Line(port)
         self._chip: Chip | None = None
         self._repl = Repl(self._kind.banner, raw_paste=self._kind.raw_paste)
@@ -149,6 +114,10 @@ class FakeBoard:
 
     def start(self) -> None:
         """Start the bridge, and plug the board in."""
+        (self.flash / self._kind.folder).mkdir(exist_ok=True)
+        for name in self._kind.hidden:
+            text = f"raise ImportError(\"no module named '{name}'\")\n"
+            (self._nothing / f"{name}.py").write_text(text)
         self._thread.start()
         self.plug()
 
@@ -168,8 +137,9 @@ class FakeBoard:
         done = threading.Event()
         self._requests.put(lambda: (request(), done.set())[0])
         os.write(self._waker, b"\n")
-        if not done.wait(_ANSWER_S):
-            raise TimeoutError("the bridge of the fake board hangs") from self._broke
+        while not done.wait(0.1):
+            if not self._thread.is_alive():
+                raise RuntimeError("the fake board broke down") from self._broke
 
     # Power and resets, all in the bridge's thread.
 
@@ -207,17 +177,13 @@ class FakeBoard:
     def _start_chip(self) -> None:
         self.resets += 1
         setup = {
-            **self._kind.setup,
+            **self._kind.setup(),
             "size": self.faults.flash_bytes,
-            "firmware": [str(folder) for folder in self._kind.firmware],
+            "nothing": str(self._nothing),
         }
-        self._chip = Chip(
-            runtimes.micropython(),
-            self._kind.heap,
-            self.flash,
-            setup,
-            self._environment,
-        )
+        micropython = runtimes.micropython()
+        heap = self._kind.heap
+        self._chip = Chip(micropython, heap, self.flash, setup, self._environment)
         self._say(self.faults.garbage)
         self._started_at = time.monotonic()
         self._interruptible = False
@@ -225,7 +191,11 @@ class FakeBoard:
         self._text = True  # what is printed; else bytes that no newline is added to
         self._failed = False  # the program did, and says why
         # In the raw REPL a board leaves main.py alone, so that tools get through.
-        starts = self._kind.starts[:1] if self._repl.raw else self._kind.starts
+        starts = [
+            name
+            for name in self._kind.starts
+            if not (self._repl.raw and name.endswith("main.py"))
+        ]
         self._starts = [name for name in starts if (self.flash / name).is_file()]
         self._booting = True
         self._runs = True  # what is typed now waits
@@ -426,7 +396,7 @@ def fake_board(
     faults: Faults | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[FakeBoard]:
-    """A board of `kind` ("esp32") that is plugged in; gone without a trace after.
+    """A board of a `kind` of KINDS that is plugged in; gone without a trace after.
 
     `flash` is the folder that is its flash. `port` becomes a symlink to the pty.
     `environment` is for the stand-ins of its firmware's modules.
@@ -439,9 +409,10 @@ def fake_board(
             imei,
             faults or Faults(),
             environment or {},
+            Path(folder),
         )
-        board.start()
         try:
+            board.start()
             yield board
         finally:
             board.stop()

@@ -1,4 +1,4 @@
-"""A MicroPython process as the chip of a fake board: orders, reports, text in and out."""
+"""A MicroPython process as the chip of a fake board: orders, reports, keys, text."""
 
 import array
 import fcntl
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-VM = Path(__file__).with_name("vm.py")
+VM = Path(__file__).parent / "inside/run.py"
 # MicroPython dies of a second SIGINT before it has raised the first.
 _BETWEEN_INTERRUPTS_S = 0.2
 

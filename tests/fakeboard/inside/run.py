@@ -1,0 +1,105 @@
+"""What runs inside the MicroPython of a fake board: its flash, and its programs.
+
+The bridge (board.py) owns the REPL. It sends orders on one pipe and hears reports on
+another; each report is acknowledged, so what a program printed before it is out first.
+"""
+
+import io
+import json
+import os
+import sys
+
+import flash
+
+import firmware
+
+SETUP = json.loads(os.getenv("FAKEBOARD"))
+ORDERS = open(SETUP["orders"], "rb")  # noqa: SIM115 - for life
+REPORTS = open(SETUP["reports"], "wb")  # noqa: SIM115
+
+
+def report(letter):
+    """Tell the bridge, and wait until it has heard. A late Ctrl-C changes nothing."""
+    told = heard = None
+    while not heard:
+        try:
+            if not told:
+                told = REPORTS.write(letter)
+            heard = ORDERS.read(1)
+            if heard == b"":
+                raise SystemExit  # the bridge is gone
+        except KeyboardInterrupt:
+            pass
+
+
+def settle():
+    """Let a Ctrl-C that came late be raised here, where nobody minds."""
+    try:
+        for _ in range(100):
+            pass
+    except KeyboardInterrupt:
+        pass
+
+
+def hard_reset(*_):
+    """What machine.reset() is: the bridge ends this process and starts another."""
+    report(b"r")
+    while ORDERS.read(1):
+        pass
+
+
+def kbd_intr(character):
+    """micropython.kbd_intr: -1 while bytes, not text, go over the line."""
+    report(b"n" if character < 0 else b"i")
+
+
+def traced(error):
+    """The traceback as a board prints it: without our frames."""
+    text = io.StringIO()
+    sys.print_exception(error, text)
+    lines = text.getvalue().split("\n")
+    return "\n".join([line for line in lines if "/fakeboard/inside/" not in line])
+
+
+def run(how, text):
+    """Compile and run a program; its SystemExit asks for a soft reset."""
+    error = None
+    try:
+        try:
+            report(b"b")
+            if how == "file":
+                name = text
+                with open(name) as file:
+                    text, how = file.read(), "exec"
+            else:
+                name = "<stdin>"
+            exec(compile(text, name, how), NAMES)
+        except BaseException as raised:
+            error = raised
+    except KeyboardInterrupt as late:
+        error = error or late
+    ended = b"d"
+    if isinstance(error, SystemExit):
+        ended = b"x"
+    elif error:
+        report(b"e")
+        settle()
+        print(traced(error), end="")
+    report(ended)
+    settle()
+
+
+def serve():
+    """Do as the bridge says until it is gone: 'exec 12', then so many bytes."""
+    report(b"u")
+    while True:
+        order = ORDERS.readline().split()
+        if not order:
+            return
+        run(order[0].decode(), ORDERS.read(int(order[1])).decode())
+
+
+NAMES = {"__name__": "__main__"}
+flash.mount(SETUP["flash"], SETUP["size"])
+firmware.replace(SETUP, hard_reset, kbd_intr)
+serve()

@@ -1,0 +1,114 @@
+"""The kinds of fake boards: what tells one from the other, as seen over the cable."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests import runtimes
+
+SHIMS = runtimes.ROOT / "tests/shims"
+LIBRARIES = runtimes.ROOT / ".cache/micropython-lib"
+_HELP = b'Type "help()" for more information.'
+# What QuecPython of MicroPython 1.13 lacks of what our runtime has: it has no weak
+# links, so json is ujson alone.
+_NO_WEAK_LINKS = (
+    *("asyncio", "binascii", "collections", "cryptolib", "deflate", "errno", "ffi"),
+    *(
+        "framebuf",
+        "heapq",
+        "io",
+        "jni",
+        "json",
+        "mip",
+        "os",
+        "platform",
+        "random",
+        "re",
+    ),
+    *("requests", "select", "socket", "struct", "termios", "time", "tls", "vfs"),
+    "websocket",
+)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of board; what is not said here it has from the runtime."""
+
+    platform: str
+    uname: tuple[str, ...]
+    banner: bytes  # of the friendly REPL
+    rom: bytes = b""  # what comes before MicroPython when power does
+    raw_paste: bool = True  # understands the request; none of ours can do it
+    heap: int = 384 * 1024  # on 64 bits objects are twice as large; stand-ins live here
+    folder: str = ""  # of the flash, where the programs are
+    starts: tuple[str, ...] = ("boot.py", "main.py")  # what runs by itself
+    path: tuple[str, ...] = ("", ".frozen", "/lib")
+    version: tuple[int, ...] = ()  # of MicroPython, if it is not ours
+    hidden: tuple[str, ...] = ()  # modules that the board has not
+    firmware: tuple[Path, ...] = ()  # stand-ins for its own, the first wins
+    resets: str = ""  # what restarts the board, as module.name
+
+    def setup(self) -> Mapping[str, Any]:
+        """What inside/run.py has to know."""
+        return {
+            "platform": self.platform,
+            "uname": self.uname,
+            "path": self.path,
+            "version": self.version,
+            "hidden": self.hidden,
+            "resets": self.resets,
+            "paths": [*map(str, self.firmware), str(runtimes.ROOT)],
+            "standins": self._standins(),
+        }
+
+    def _standins(self) -> list[tuple[str, str]]:
+        """(module, file) of those whose names MicroPython keeps to itself, then others.
+
+        It takes ufoo for its own foo, whatever the path says.
+        """
+        found: dict[str, str] = {}
+        for folder in self.firmware:
+            for file in sorted(folder.rglob("*.py")):
+                name = ".".join(file.relative_to(folder).with_suffix("").parts)
+                own = name[0] == "u" and "." not in name
+                found.setdefault(name, str(file) if own else "")
+        return sorted(found.items(), key=lambda each: not each[1])
+
+
+KINDS = {
+    "esp32": Kind(
+        platform="esp32",
+        uname=("esp32", "esp32", "1.25.0", "v1.25.0", "ESP32 by tests.fakeboard"),
+        banner=b"MicroPython v1.25.0; ESP32 by tests.fakeboard\r\n" + _HELP,
+        rom=b"rst:0x1 (POWERON_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\r\n",
+        firmware=(SHIMS / "esp32", LIBRARIES),
+        resets="machine.reset",
+    ),
+    "quecpython": Kind(
+        platform="EC600U",
+        uname=(
+            "sysname=EC600U-EUAB",
+            "nodename=EC600U",
+            "release=1.13.0",
+            "version=v1.13 on 2021-10-12",
+            "machine=EC600U with QUECTEL",
+            "qpyver=V0001",
+        ),
+        banner=b"MicroPython v1.13; EC600U by tests.fakeboard\r\n" + _HELP,
+        raw_paste=False,
+        folder="usr",
+        starts=("usr/main.py",),
+        path=("",),
+        version=(1, 13, 0),
+        hidden=_NO_WEAK_LINKS,
+        firmware=(SHIMS / "quecpython_old",),
+        resets="misc.Power.powerRestart",
+    ),
+    "unix": Kind(
+        platform="linux",
+        uname=("Linux", "unix", "1.25.0", "v1.25.0", "MicroPython by tests.fakeboard"),
+        banner=b"MicroPython v1.25.0; unix by tests.fakeboard\r\n" + _HELP,
+        firmware=(LIBRARIES,),
+    ),
+}
