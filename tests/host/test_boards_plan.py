@@ -203,18 +203,23 @@ def test_settings_and_ca(settings, ca, tmp_path):
     certificate = x509.load_pem_x509_certificate(pem.read_bytes())
     der.write_bytes(certificate.public_bytes(Encoding.DER))
     for source in (pem, der):
-        setup = setup_files.read(settings(), source)
+        setup = setup_files.read(settings(), source, tmp_path / "own")
         assert setup.files["settings.json"].decode() == SETTINGS
         assert setup.files["ca.der"] == der.read_bytes()
         assert (setup.product_key, setup.policy) == ("meter", "device-key")
 
 
 def test_the_ca_beside_the_settings(settings, ca, tmp_path):
-    """What the settings name is taken from where they are; missing, it is asked for."""
+    """It comes before the operator's own; where there is neither, it is asked for."""
+    own = tmp_path / "own.der"
     with pytest.raises(PointctlError, match="--ca"):
-        setup_files.read(settings(), None)
+        setup_files.read(settings(), None, own)
+    own.write_text(certificates.create_authority().pem())
+    taken = setup_files.read(settings(), None, own).files["ca.der"]
+    assert taken == setup_files.ca_der(own)
     (tmp_path / "ca.der").write_bytes(ca.cert_pem.bytes())
-    assert "ca.der" in setup_files.read(settings(), None).files
+    taken = setup_files.read(settings(), None, own).files["ca.der"]
+    assert taken == setup_files.ca_der(tmp_path / "ca.der")
 
 
 @pytest.mark.parametrize(
@@ -231,17 +236,19 @@ def test_wrong_settings(settings, ca, tmp_path, text, why):
     pem = tmp_path / "ca.pem"
     pem.write_bytes(ca.cert_pem.bytes())
     with pytest.raises(PointctlError, match=why):
-        setup_files.read(settings(text), pem)
+        setup_files.read(settings(text), pem, pem)
 
 
 def test_a_ca_that_nobody_names(settings, ca, tmp_path):
     """Pins need none: to give one is a mistake."""
     pinned = SETTINGS.replace('"ca": "ca.der"', f'"pins": ["{"ab" * 32}"]')
-    assert set(setup_files.read(settings(pinned), None).files) == {"settings.json"}
+    assert set(setup_files.read(settings(pinned), None, tmp_path / "own").files) == {
+        "settings.json"
+    }
     pem = tmp_path / "ca.pem"
     pem.write_bytes(ca.cert_pem.bytes())
     with pytest.raises(PointctlError, match="names no CA"):
-        setup_files.read(settings(pinned), pem)
+        setup_files.read(settings(pinned), pem, pem)
 
 
 def test_a_ca_cannot_take_another_files_place(settings, ca, tmp_path):
@@ -249,7 +256,7 @@ def test_a_ca_cannot_take_another_files_place(settings, ca, tmp_path):
     pem = tmp_path / "ca.pem"
     pem.write_bytes(ca.cert_pem.bytes())
     for name in ("main.py", "claim.key", "credentials.0", "deployed.json"):
-        setup = setup_files.read(settings(SETTINGS.replace("ca.der", name)), pem)
+        setup = setup_files.read(settings(SETTINGS.replace("ca.der", name)), pem, pem)
         with pytest.raises(PointctlError, match="cannot be called"):
             setup_files.check_names(setup, ["main.py"])
 

@@ -232,7 +232,7 @@ def _shown(found: dict[str, Any]) -> dict[str, str]:
     there, kept = found["installed"], found["credentials"]
     version = f" {there['version']}" if there["version"] else ""
     files = f", {there['matching']} of {there['files']} files match"
-    whose = f", {kept['device_name']} of {kept['product_key']}"
+    whose = "".join(f", {kept[n]}" for n in ("product_key", "device_name") if n in kept)
     free = found["flash_free"]
     return {
         "port": found["port"],
@@ -245,6 +245,6 @@ def _shown(found: dict[str, Any]) -> dict[str, str]:
         "installed": there["state"] + version + (files if there["files"] else ""),
         "settings": "there" if found["settings"] else "missing",
         "claim key": "there" if found["claim_key"] else "missing",
-        "credentials": kept["standing"] + (whose if "device_name" in kept else ""),
+        "credentials": kept["standing"] + whose,
         "claim": "under way" if found["claim_under_way"] else "none",
     }

@@ -13,6 +13,8 @@ from pointctl.boards.commands import Answer, Kind, Port, check_imei
 from pointctl.boards.connection import Connection
 from pointctl.boards.deploy import Deployment, Firmware, State
 from pointctl.boards.setup_files import Setup
+from pointctl.certificates import CaFiles
+from pointctl.folder import DataFolder
 from pointctl.options import DATA, Data, Json, print_json, print_table, stderr
 
 app = typer.Typer()
@@ -37,7 +39,8 @@ def boards_deploy(
         Path | None, typer.Option(help="board.json of an ESP32.", **_FILE)
     ] = None,
     ca: Annotated[
-        Path | None, typer.Option(help="PEM or DER; else as the settings name it.")
+        Path | None,
+        typer.Option(help="PEM or DER; else beside the settings, or of ca init."),
     ] = None,
     claim_key: Annotated[
         Path | None,
@@ -77,7 +80,10 @@ def boards_deploy(
         check_imei(imei)
     if ca and not settings:
         raise typer.BadParameter("--ca goes with --settings, which name it")
-    setup = setup_files.read(settings, ca) if settings else setup_files.NOTHING
+    setup = setup_files.NOTHING
+    if settings:
+        own = CaFiles(DataFolder(data).ca).ca_der
+        setup = setup_files.read(settings, ca, own)
     if wiring:
         setup = setup_files.with_wiring(setup, wiring)
     key = None

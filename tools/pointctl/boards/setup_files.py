@@ -37,11 +37,11 @@ class Setup:
 NOTHING = Setup({})  # the board's own stays as it is
 
 
-def read(settings: Path, ca: Path | None) -> Setup:
+def read(settings: Path, ca: Path | None, own: Path) -> Setup:
     """The files for a board, from a settings.json and a CA in PEM or DER.
 
-    Without `ca` the file that the settings name is taken from beside them. Raises
-    PointctlError for what a board would not accept.
+    Without `ca` the file that the settings name is taken from beside them, or else the
+    operator's `own`. Raises PointctlError for what a board would not accept.
     """
     text = settings.read_bytes()
     try:
@@ -53,9 +53,13 @@ def read(settings: Path, ca: Path | None) -> Setup:
     if ca and not name:
         raise PointctlError(f'{settings} names no CA; add "ca": "ca.der"')
     if name:
-        source = ca or settings.with_name(name)
+        beside = settings.with_name(name)
+        source = ca or (beside if beside.is_file() else own)
         if not source.is_file():
-            raise PointctlError(f"{source} is missing; name the CA's file with --ca")
+            raise PointctlError(
+                f"{ca or beside} is missing; name the CA's file with --ca, or run "
+                "pointctl ca init"
+            )
         if name in files:
             raise PointctlError(f"{settings}: the CA has the name of the settings")
         files[name] = ca_der(source)
