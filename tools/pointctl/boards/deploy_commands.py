@@ -40,7 +40,7 @@ def boards_deploy(
     ] = None,
     ca: Annotated[
         Path | None,
-        typer.Option(help="PEM or DER; else beside the settings, or of ca init."),
+        typer.Option(help="PEM or DER; else beside them, or of ca init."),
     ] = None,
     claim_key: Annotated[
         Path | None,
