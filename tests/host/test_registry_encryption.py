@@ -1,5 +1,6 @@
 """Secrets in the database: unreadable without a key that is kept elsewhere."""
 
+import json
 import stat
 from concurrent.futures import ThreadPoolExecutor
 
@@ -7,8 +8,10 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from serving import (
+    KEYS,
     ON_BOTH,
     PRODUCT,
+    Board,
     answer,
     device_key_board,
     imei,
@@ -19,6 +22,7 @@ from serving import (
 )
 from sqlalchemy import create_engine, select, text, update
 
+from point import protocol, protocol_server
 from pointctl.errors import PointctlError, Refused
 from pointctl.registry import (
     audit,
@@ -31,8 +35,9 @@ from pointctl.registry import (
     products,
     vault,
 )
+from pointctl.registry.access import Answer, Issuer
 from pointctl.registry.database import open_database, parsed
-from pointctl.registry.models import Credential, Source
+from pointctl.registry.models import Credential, Policy, Source
 from pointctl.registry.vault import Vault, VaultError
 
 CANARY = "canary-7f3ac1d8e5b24690"
@@ -243,7 +248,6 @@ def test_boards_enrol_during_a_rotation(filled):
             registry = (filled, other)[number % 2]
             return answer(registry, boards[number].claim(1)).config
 
-        # No request lives through two rotations: by then its key may be dropped.
         secrets = []
         with ThreadPoolExecutor(4) as several:
             for start in (0, 20, 40):
@@ -254,6 +258,93 @@ def test_boards_enrol_during_a_rotation(filled):
             assert [secrets_of(registry, imei(n), "pk-k")[0] for n in range(60)] == (
                 secrets
             )
+
+
+@pytest.fixture
+def rotated_meanwhile(database, data, monkeypatch):
+    """Rotates the key in another process: once, and twice when a secret is next read.
+
+    What this process has read by then is under a key that it never had, and gone.
+    """
+    url = database.url.render_as_string(hide_password=False)
+    decrypt, rotations = database.vault.decrypt, []
+
+    def late(stored, to):
+        if not rotations:
+            rotations.append(None)
+            for _ in range(2):
+                database_keys.rotate(other, "op")
+        return decrypt(stored, to)
+
+    with open_database(url, data) as other:
+
+        def begin():
+            database_keys.rotate(other, "op")
+            monkeypatch.setattr(database.vault, "decrypt", late)
+
+        yield begin
+    assert rotations
+
+
+def claim_of(database, policy, serial=1):
+    """What a board of a product with this policy sends."""
+    if policy is Policy.OPEN:
+        return {"imei": imei(serial), "productKey": PRODUCT}
+    products.add(database, "S", product_key="pk-s", policy=policy, mqtt_host="h")
+    devices.register(database, "pk-s", [devices.Row(1, imei(serial), None)])
+    key = product_secret(database, "pk-s").encode()
+    return Board(serial, key, "pk-s").claim(1)
+
+
+@ON_BOTH
+@pytest.mark.parametrize("policy", [Policy.OPEN, Policy.PRODUCT_SECRET])
+@pytest.mark.parametrize("known", [False, True], ids=["first", "again"])
+def test_a_claim_lives_through_two_rotations(
+    database, rotated_meanwhile, policy, known
+):
+    """The board notices nothing: what it is given is read once more."""
+    claim = claim_of(database, policy)
+    if known:
+        assert answer(database, claim).config
+    rotated_meanwhile()
+    given = answer(database, claim)
+    assert given.code == protocol.SUCCESS
+    assert answer(database, claim).config == given.config
+
+
+@ON_BOTH
+@pytest.mark.parametrize("policy", [Policy.OPEN, Policy.PRODUCT_SECRET])
+def test_so_do_claims_that_come_together(database, rotated_meanwhile, policy):
+    """Each for itself."""
+    message = json.dumps(claim_of(database, policy)).encode()
+    asked = protocol_server.decode_request(message), None
+    rotated_meanwhile()
+    steps = Issuer(database, KEYS).answer_all([asked, asked])
+    answers = [step if isinstance(step, Answer) else step() for step in steps]
+    assert {each.code for each in answers} == {protocol.SUCCESS}
+    assert answers[0].config == answers[1].config
+
+
+@ON_BOTH
+def test_so_does_a_log_in_at_the_broker(database, rotated_meanwhile):
+    """It is no reason to turn a board away."""
+    device = issue(database, 0)["device"]
+    rotated_meanwhile()
+    username = f"{device['deviceName']}&{PRODUCT}"
+    assert log_in(database, username, device["deviceSecret"])
+
+
+@ON_BOTH
+def test_a_key_that_is_lost_is_told_at_once(database, data):
+    """Not for ever asked again."""
+    claim = claim_of(database, Policy.OPEN)
+    assert answer(database, claim).config
+    data.database_key.unlink()
+    with (
+        open_database(database.url.render_as_string(hide_password=False), data) as new,
+        pytest.raises(VaultError, match="is neither in"),
+    ):
+        answer(new, claim)
 
 
 def test_a_key_is_not_used_twice(filled, data):

@@ -28,6 +28,7 @@ from pointctl.registry.database import Database
 from pointctl.registry.keys import ClaimKeys
 from pointctl.registry.models import Device, Policy, PoolAlarm, Standing, State, table
 from pointctl.registry.sources import NothingLeft
+from pointctl.registry.vault import VaultError
 
 _log = structlog.get_logger()
 
@@ -98,10 +99,25 @@ class Issuer:
         DatabaseError, or what the broker raised: then the next request gets the same
         credential and tells the broker again.
         """
+        try:
+            return self._answer(request, address)
+        except VaultError:
+            # What was read is perhaps under a key that was dropped meanwhile, when the
+            # database key was rotated twice: read it again, but only once.
+            return self._answer(request, address)
+
+    def _answer(self, request: dict[str, Any], address: str | None) -> Answer:
         (step,) = self._steps([(request, address)])
         if isinstance(step, Exception):
             raise step
         return step if isinstance(step, Answer) else step()
+
+    def _alone(self, step: Alone, asked: Asked) -> Answer:
+        """What is still to be called, and once more as answer() does it."""
+        try:
+            return step()
+        except VaultError:
+            return self._answer(*asked)
 
     def answer_all(self, asked: Sequence[Asked]) -> list[Answer | Alone]:
         """The same for several requests and addresses, with one transaction for all.
@@ -119,9 +135,18 @@ class Issuer:
             count = len(failed)
             _log.warning("again, one by one", requests=count, exc_info=failed[0])
         return [
-            partial(self.answer, *each) if isinstance(step, Exception) else step
+            self._still_to_do(step, each)
             for step, each in zip(steps, asked, strict=True)
         ]
+
+    def _still_to_do(
+        self, step: Answer | Alone | Exception, asked: Asked
+    ) -> Answer | Alone:
+        if isinstance(step, Answer):
+            return step
+        if isinstance(step, Exception):
+            return partial(self.answer, *asked)
+        return partial(self._alone, step, asked)
 
     def _steps(self, asked: Sequence[Asked]) -> list[Answer | Alone | Exception]:
         """What each comes to. Raises DatabaseError."""

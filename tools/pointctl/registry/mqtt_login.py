@@ -23,6 +23,7 @@ from pointctl.registry.models import (
     State,
 )
 from pointctl.registry.topics import Topics, made_client_id, own_topics
+from pointctl.registry.vault import VaultError
 
 _TEXT_MAX = 256  # as point.credentials: nothing longer is anybody's
 _DEFAULT_METHOD = "hmacmd5"  # Alibaba's, for a client id that names none
@@ -87,6 +88,20 @@ def judge(
     one ends its claim, and with a rotation's new secret the old one's life. A device
     that is not there costs the same work as one that is, whatever its scheme.
     """
+    try:
+        return _judge(database, client_id, username, password, own_client_id)
+    except VaultError:
+        # Read again: it may be under a key that has been dropped since (access.py).
+        return _judge(database, client_id, username, password, own_client_id)
+
+
+def _judge(
+    database: Database,
+    client_id: str,
+    username: str,
+    password: str,
+    own_client_id: bool,
+) -> Login:
     rows = _find(database, username)
     device = next(iter(rows.values()), None)
     scheme = (device.auth if device else None) or "plain"
