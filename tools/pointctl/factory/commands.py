@@ -302,8 +302,8 @@ def _stopping(station: Station) -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)

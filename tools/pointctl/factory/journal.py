@@ -116,7 +116,15 @@ class Journal:
         self._engine.dispose()
 
     def begin(self, note: str | None = None) -> None:
-        """Say that a station starts; what follows belongs to this run."""
+        """Say that a station starts; what follows belongs to this run.
+
+        Raises VaultError where the key is missing that the journal is encrypted under.
+        """
+        query = select(_EVENTS.c.sealed).where(_EVENTS.c.sealed.is_not(None))
+        with self._engine.connect() as connection:
+            sealed = connection.scalar(query.order_by(_EVENTS.c.id.desc()).limit(1))
+        if sealed is not None:
+            self._vault.check(sealed.partition(".")[0])
         self._run = self.append(Step.STARTED, note=note)
 
     def append(

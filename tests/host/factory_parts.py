@@ -1,0 +1,129 @@
+"""What the factory's tests stand on: boards in memory, a source that counts."""
+
+from dataclasses import dataclass, field
+
+from pointctl.boards.link import LinkError
+from pointctl.factory.bench import Trouble
+from pointctl.factory.job import Plan, SelfTest, SourceKind
+from pointctl.factory.line import Line
+from pointctl.factory.sources import Denied, Key, SourceDown, Stock
+from pointctl.factory.units import Found, Reason, key_hash
+
+PRODUCT = "pk-line"
+
+
+class PowerCut(BaseException):
+    """The station is switched off: nothing after it is done."""
+
+
+def plan(**more) -> Plan:
+    """A plan for any number of ESP32."""
+    given = {"product": PRODUCT, "source": SourceKind.SERVER, "board": "esp32"}
+    return Plan(**{**given, "made_at": "2026-11-22T08:00:00+00:00", **more})
+
+
+@dataclass
+class MemoryBoard:
+    """A board as the station sees it; `fail` are the calls that break the link."""
+
+    unit: str
+    kind: str = "esp32"
+    product: str | None = PRODUCT
+    built_for: str | None = None
+    chip: str | None = None
+    key: str | None = None
+    claimed: str | None = None
+    fail: list[str] = field(default_factory=list)
+    torn: bool = False  # what is burned is not what reads back
+    tried: int = 0
+
+    def __enter__(self):
+        self._do("open")
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def look(self):
+        self._do("look")
+        return Found(
+            self.unit,
+            self.kind,
+            self.product,
+            self.built_for,
+            self.chip,
+            key_hash(self.key) if self.key else None,
+            self.claimed,
+        )
+
+    def burn(self, key):
+        self._do("burn")
+        if self.torn:
+            raise Trouble(Reason.NOT_BURNED, "it does not read back")
+        self.key = key
+        self._do("burned")
+
+    def try_itself(self, how, within_s):
+        self._do("try")
+        assert how is not SelfTest.NONE
+        self.tried += 1
+        return "credentials 00000 server"
+
+    def _do(self, what):
+        if what in self.fail:
+            self.fail.remove(what)
+            raise LinkError("the board went away")
+
+
+@dataclass
+class CountingSource:
+    """Gives each unit a key of its own, and counts those it gave."""
+
+    given: dict[str, str] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    down: int = 0  # how often it will not answer
+    denied: set[str] = field(default_factory=set)
+    capacity: int | None = None
+    lose: int = 0  # answers that are lost on the way back
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def key(self, unit):
+        self.asked.append(unit)
+        if self.down:
+            self.down -= 1
+            raise SourceDown("not now")
+        if unit in self.denied:
+            raise Denied("not this one")
+        found = self.given.setdefault(unit, f"{len(self.given) + 1:064x}")
+        if self.lose:
+            self.lose -= 1
+            raise SourceDown("the answer was lost")
+        return Key(found)
+
+    def stocks(self):
+        return [Stock("A7", self.capacity, len(self.given))]
+
+
+@dataclass
+class CountingLabels:
+    """Counts the labels that were printed."""
+
+    made: list[str] = field(default_factory=list)
+
+    def make(self, unit):
+        self.made.append(unit)
+        return {"label": f"{unit}.png", "label_sha256": "00"}
+
+
+def line(journal, source, *boards, labels=None, **more) -> Line:
+    """A line whose port P<n> has the n-th board."""
+    at = {f"P{number}": board for number, board in enumerate(boards)}
+    given = plan(**more)
+    return Line(
+        given, journal, source, lambda port, _kind: at[port], labels, lambda *_: None
+    )

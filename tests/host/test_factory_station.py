@@ -1,0 +1,243 @@
+"""The station: boards come and go at its ports without a keypress, and it counts."""
+
+import io
+import json
+import threading
+import time
+
+import pytest
+from factory_parts import CountingSource, MemoryBoard, plan
+from rich.console import Console
+from serving import imei
+
+from pointctl.factory import report
+from pointctl.factory.journal import Journal, JournalError
+from pointctl.factory.line import Line, Outcome, Result
+from pointctl.factory.show import JsonLines, Lines, LiveTable
+from pointctl.factory.station import Station, Tally, Words, tally_of
+from pointctl.factory.units import Reason
+
+PATIENCE_S = 60
+
+
+class Bench:
+    """A station in a thread; boards are files that come and go."""
+
+    def __init__(self, folder, journal, source, show=None, **more) -> None:
+        self.folder = folder
+        self.boards = {}
+        self.turns = []
+        self.show = show or self
+        line = Line(
+            plan(**more),
+            journal,
+            source,
+            lambda port, _kind: self.boards[port],
+            None,
+            lambda *_: None,
+        )
+        tally = tally_of(journal.standings())
+        self.station = Station(line, self.ports, self.show, tally, Words())
+        self.raised = []
+        self._thread = threading.Thread(target=self._run)
+
+    def ports(self):
+        return {str(path): None for path in sorted(self.folder.iterdir())}
+
+    def plug(self, name, board):
+        path = self.folder / name
+        self.boards[str(path)] = board
+        path.touch()
+
+    def unplug(self, name):
+        (self.folder / name).unlink()
+
+    def at(self, port, words):
+        if not words:
+            self.turns.append((port, None))
+
+    def ended(self, port, result, seconds):
+        self.turns.append((port, result))
+
+    def tick(self, tally):
+        pass
+
+    def wait(self, count):
+        """Until so many turns have ended; their results."""
+        deadline = time.monotonic() + PATIENCE_S
+        while len(self.results) < count:
+            assert time.monotonic() < deadline, self.turns
+            time.sleep(0.01)
+        return self.results
+
+    @property
+    def results(self):
+        return [result for _, result in self.turns if result is not None]
+
+    def _run(self):
+        try:
+            self.station.run()
+        except BaseException as error:
+            self.raised.append(error)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error):
+        self.station.stop()
+        self._thread.join(PATIENCE_S)
+
+
+@pytest.fixture
+def journal(tmp_path):
+    """The journal of a new job."""
+    with Journal(tmp_path / "job", "bench-1") as opened:
+        opened.begin()
+        yield opened
+
+
+@pytest.fixture
+def ports(tmp_path):
+    """A folder whose files are ports."""
+    folder = tmp_path / "ports"
+    folder.mkdir()
+    return folder
+
+
+def test_eight_boards_at_once(ports, journal):
+    """All are done, each once, and nobody pressed a key."""
+    source = CountingSource()
+    with Bench(ports, journal, source) as bench:
+        for number in range(8):
+            bench.plug(f"P{number}", MemoryBoard(imei(number)))
+        bench.wait(8)
+    assert {result.outcome for result in bench.results} == {Outcome.PASSED}
+    assert sorted(source.asked) == [imei(number) for number in range(8)]
+    assert report.figures(journal).done == 8
+
+
+def test_one_port_many_boards(ports, journal):
+    """A board that stays is worked on once; the next one is a new turn."""
+    with Bench(ports, journal, CountingSource()) as bench:
+        for number in range(3):
+            bench.plug("P0", MemoryBoard(imei(number)))
+            bench.wait(number + 1)
+            time.sleep(0.5)  # it stays a little: nothing more may come of it
+            assert len(bench.results) == number + 1
+            bench.unplug("P0")
+            while (str(ports / "P0"), None) not in bench.turns[number * 2 :]:
+                time.sleep(0.01)
+    assert [result.unit for result in bench.results] == [imei(n) for n in range(3)]
+
+
+def test_the_source_comes_back(ports, journal, monkeypatch):
+    """A board that waits for the source is not taken out for that."""
+    monkeypatch.setattr("pointctl.factory.station._AGAIN_S", 0.1)
+    with Bench(ports, journal, CountingSource(down=2)) as bench:
+        bench.plug("P0", MemoryBoard(imei(1)))
+        results = bench.wait(3)
+    reasons = [result.reason for result in results]
+    assert reasons == [Reason.SOURCE_DOWN, Reason.SOURCE_DOWN, None]
+
+
+def test_stopping_finishes_what_is_in_work(ports, journal):
+    """Nothing is left half done by Ctrl-C."""
+    asked, go_on = threading.Event(), threading.Event()
+
+    class Slow(CountingSource):
+        def key(self, unit):
+            asked.set()
+            assert go_on.wait(PATIENCE_S)
+            return super().key(unit)
+
+    with Bench(ports, journal, Slow()) as bench:
+        bench.plug("P0", MemoryBoard(imei(1)))
+        assert asked.wait(PATIENCE_S)
+        bench.station.stop()
+        bench.plug("P1", MemoryBoard(imei(2)))
+        time.sleep(0.5)
+        go_on.set()
+    assert [result.unit for result in bench.results] == [imei(1)]
+
+
+def test_a_full_disk_stops_the_station(ports, journal, monkeypatch):
+    """No board is touched any more, and whoever runs it hears why."""
+    with Bench(ports, journal, CountingSource()) as bench:
+        monkeypatch.setattr(
+            journal, "append", lambda *_, **__: (_ for _ in ()).throw(JournalError("x"))
+        )
+        board = MemoryBoard(imei(1))
+        bench.plug("P0", board)
+        while not bench.raised:
+            time.sleep(0.01)
+    assert isinstance(bench.raised[0], JournalError)
+    assert board.key is None
+
+
+def test_the_figures():
+    """Counts are of units: what failed and then passed is one that passed."""
+    tally = Tally(before=7)
+    failed = Result(Outcome.FAILED, imei(1), Reason.UNPLUGGED, "x")
+    for result in (
+        failed,
+        Result(Outcome.PASSED, imei(1)),
+        Result(Outcome.PASSED, imei(2)),
+        Result(Outcome.ALREADY, imei(2)),
+        Result(Outcome.REFUSED, imei(2), Reason.DUPLICATE, "x"),
+        Result(Outcome.REFUSED, imei(3), Reason.WRONG_PRODUCT, "x"),
+        Result(Outcome.FAILED, None, Reason.NO_ANSWER, "x"),
+        Result(Outcome.FAILED, None, Reason.NO_ANSWER, "x"),
+    ):
+        tally.add(result)
+    assert (tally.passed, tally.not_done, tally.nameless) == (2, 1, 2)
+    assert tally.first_yield == pytest.approx(1 / 3)
+    assert tally.worst() == (Reason.NO_ANSWER, 2)
+    assert tally.per_hour > 0
+
+
+RESULTS = (
+    Result(Outcome.PASSED, imei(1)),
+    Result(Outcome.FAILED, None, Reason.NO_ANSWER, "silence"),
+    Result(Outcome.REFUSED, imei(3), Reason.WRONG_PRODUCT, "[red]pk-x"),
+)
+
+
+def test_lines():
+    """A line for each turn, and what to do about it."""
+    out = io.StringIO()
+    for result in RESULTS:
+        Lines(out).ended("P0", result, 1.26)
+    lines = out.getvalue().splitlines()
+    assert lines[0] == f"P0  {imei(1)}  PASS  1.3 s"
+    assert lines[1] == "P0  -  FAIL  1.3 s  no answer: silence"
+    assert lines[2] == "  -> check cable and power, plug it in again"
+
+
+def test_json_lines():
+    """Each line is an object of its own."""
+    out = io.StringIO()
+    show = JsonLines(out)
+    show.at("P0", "looking")
+    for result in RESULTS:
+        show.ended("P0", result, 1.26)
+    told = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [each["event"] for each in told] == ["at", "ended", "ended", "ended"]
+    assert told[1]["unit"] == imei(1)
+    assert told[2]["todo"].startswith("check cable")
+    assert told[3]["outcome"] == "refused"
+
+
+def test_the_live_table():
+    """Every port has its row, every result its word; a bell for each."""
+    console = Console(file=io.StringIO(), width=110, force_terminal=True)
+    table = LiveTable(plan(count=500, batch="A7"), console, ["P0", "P1", "P2", "P3"])
+    for number, result in enumerate(RESULTS):
+        table.ended(f"P{number}", result, 2)
+    table.at("P3", "looking")
+    table.at("P3", f"{imei(9)} burning")
+    console.print(table.picture(Tally(before=40)))
+    text = console.file.getvalue()
+    assert text.count("\a") == 3
+    for words in ("PASS", "FAIL", "STOP, set aside", imei(9), "burning", "40 of 500"):
+        assert words in text
