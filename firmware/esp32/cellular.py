@@ -136,6 +136,6 @@ class Cellular:
         elif ppp:
             ppp.disconnect()
             for _ in range(50):  # the next one dies if this one is not done
-                if not ppp.isconnected():
+                if ppp.status() <= 0:  # none, or an error
                     break
                 self._modem.pause(100)

@@ -45,11 +45,13 @@ class Modem:
         self._uart.write(command.encode() + b"\r")
         end = ticks_add(ticks_ms(), timeout_s * 1000)
         while ticks_diff(end, ticks_ms()) > 0 and not self.late():
-            if reply.feed(self._uart.read() or b""):
+            came = self._uart.read()
+            if not came:
+                self.pause(10)
+            elif reply.feed(came):
                 if reply.well:
                     return reply.lines
                 raise PointError(OFFLINE, "%s: %s" % (reply.name, reply.end))
-            self.pause(10)
         raise PointError(OFFLINE, reply.name + ": no answer")
 
     def try_all(self, commands, timeout_s=5):
@@ -111,17 +113,18 @@ class Modem:
 
     def register(self):
         """Wait until a network has taken it, at home or roaming."""
+        why = "none"
         while True:
-            seen = []
             for command in ("AT+CEREG?", "AT+CGREG?", "AT+CREG?"):
                 try:
-                    seen.append(at.registration(self.ask(command, 2)))
+                    state = at.registration(self.ask(command, 2))
                 except PointError:  # not every modem has every one
                     continue
-                if seen[-1] in (1, 5):
+                if state in (1, 5):
                     return
+                if state == 3:
+                    why = "denied"
             if self.late():
-                why = "denied" if 3 in seen else "none"
                 raise PointError(OFFLINE, "registration: " + why)
             self.pause(1000)
 

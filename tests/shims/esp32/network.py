@@ -114,7 +114,9 @@ class _New(_Ppp):
         return _Ppp.isconnected(self)
 
     def status(self):
-        return self._state
+        """A state, or an error as a negative number."""
+        self.isconnected()
+        return -6 if self._state == _ERROR else self._state
 
     def poll(self, stream=None):
         return 0

@@ -156,7 +156,7 @@ class Scripted:
         self._echo, self._local, self._registered = True, None, 0
         self._line = b""
         self._begins = compat.ticks_add(compat.ticks_ms(), self.script["bootMs"])
-        self._out = bytearray(b"\x00\xff\xfe~\x80\r\n")  # its pins before it runs
+        self._out.extend(b"\x00\xff\xfe~\x80\r\n")  # its pins before it runs
 
     def _settle(self, now):
         """What time brings about."""
