@@ -7,7 +7,7 @@ from typing import Self
 from pointctl.boards import flash
 from pointctl.boards.link import Link, LinkError
 from pointctl.boards.onboard import Facts, OnBoard
-from pointctl.errors import PointctlError
+from pointctl.errors import PointctlError, Refused
 
 KINDS = ("esp32", "quecpython", "unix")
 _RESTART_S = 30  # a port over USB goes away and comes back
@@ -29,10 +29,13 @@ class Connection:
         self._facts: Facts | None = None
 
     def __enter__(self) -> Self:
-        self._kind = self._kind or _guess(self.port)
-        self._link = self._open()
+        likely = self._kind or _guess(self.port)
+        self._link = self._open(likely)
         try:
-            self._know()
+            self._facts = OnBoard(self.link, "", self._timeout_s).facts()
+            self._kind = _kind_of(self._facts, self.port, self._kind)
+            if _by_mpremote(self._kind) != _by_mpremote(likely):
+                self.reopen()
         except BaseException:
             self.close()
             raise
@@ -70,7 +73,7 @@ class Connection:
         root = flash.root(self.kind)
         if self.kind == "unix":  # the folder that it was started in
             root = self.facts.folder.rstrip("/") + "/"
-        return OnBoard(self.link, root)
+        return OnBoard(self.link, root, self._timeout_s)
 
     def close(self) -> None:
         """Let go of the port, if it is still held."""
@@ -91,7 +94,7 @@ class Connection:
         deadline = time.monotonic() + _RESTART_S
         while True:
             try:
-                self._link = self._open()
+                self._link = self._open(self.kind)
                 return self.board
             except LinkError:
                 if time.monotonic() > deadline:
@@ -101,41 +104,43 @@ class Connection:
     def reopen(self) -> None:
         """Interrupt what is running, and be at the REPL again."""
         self.close()
-        self._link = self._open()
+        self._link = self._open(self.kind)
 
-    def _open(self) -> Link:
+    def _open(self, kind: str) -> Link:
         # Here: no other command needs what talks over serial lines.
         from pointctl.boards import mpremote_link, quecpython_link
 
-        if self._kind in ("esp32", "unix"):
+        if _by_mpremote(kind):
             return mpremote_link.open_link(self.port, timeout_s=self._timeout_s)
         return quecpython_link.open_link(self.port, timeout_s=self._timeout_s)
 
-    def _know(self) -> None:
-        """Ask what it is. QuecPython's link serves any REPL, so it may ask first."""
-        self._facts = OnBoard(self.link, "").facts()
-        if self._kind is None:
-            self._kind = _kind_of(self._facts, self.port)
-            if self._kind != "quecpython":
-                self.close()
-                self._link = self._open()
+
+def _by_mpremote(kind: str) -> bool:
+    """QuecPython's link serves any REPL, so it asks where nobody knows what is there;
+    mpremote's is the faster one."""
+    return kind in ("esp32", "unix")
 
 
-def _guess(port: str) -> str | None:
-    """What the port's USB numbers say it is; None if they say nothing."""
+def _guess(port: str) -> str:
+    """What the port's USB numbers say it is."""
     from pointctl.boards import ports
 
     found = [each.guess for each in ports.listed() if each.device == port]
-    return found[0] if found and found[0] in KINDS else None
+    return found[0] if found else "unknown"
 
 
-def _kind_of(facts: Facts, port: str) -> str:
-    if facts.platform == "esp32":
-        return "esp32"
-    if facts.platform in ("linux", "darwin", "win32"):
-        return "unix"
-    if facts.usr:  # its sys.platform is the module's name
-        return "quecpython"
+def _kind_of(facts: Facts, port: str, said: str | None) -> str:
+    """What the board is by what it says, against what the operator has `said`."""
+    known = {"esp32": "esp32", "linux": "unix", "darwin": "unix", "win32": "unix"}
+    found = known.get(facts.platform)
+    if found is None and facts.usr:  # its sys.platform is the module's name
+        found = "quecpython"
+    if said and found and said != found:
+        raise Refused(
+            f"the board at {port} says that it is of kind {found}, not {said}"
+        )
+    if said or found:
+        return said or found or ""
     raise PointctlError(
         f"{port} is a {facts.platform} with {facts.runtime} {facts.version}, for which "
         f"there is no firmware; if it is one of {', '.join(KINDS)}, say so with --board"

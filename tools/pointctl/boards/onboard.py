@@ -6,7 +6,7 @@ whose they are.
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,16 +51,19 @@ def _hash(path):
                 return binascii.hexlify(made.digest()).decode()
             made.update(data)
 
-def _survey(root, names, folder):
-    if folder:
-        try:
-            names += [folder + each for each in os.listdir(root + folder)]
-        except OSError:
-            pass
-    for name in set(names):
+def _survey(root, names):
+    for name in names:
         size = _size(root + name)
         if size is not None:
             _tell([name, size, _hash(root + name)])
+"""
+
+_LISTED = """
+def _listed(folder):
+    try:
+        _tell(os.listdir(folder[:-1]))
+    except OSError:
+        _tell([])
 """
 
 _REMOVE = """
@@ -168,6 +171,7 @@ def _credentials():
 
 _PROGRAMS = {
     "_survey": _SURVEY,
+    "_listed": _LISTED,
     "_remove": _REMOVE,
     "_folders": _FOLDERS,
     "_free": _FREE,
@@ -178,9 +182,9 @@ _PROGRAMS = {
     "_trial": _FRESH + _TRIAL,
     "_credentials": _FRESH + _CREDENTIALS,
 }
-_HASHING_S = 60  # all of the firmware, on a slow flash
-_MODEM_S = 90  # a modem that has to be switched on first
-_QUICK_S = 20
+_AT_ONCE = 8  # files that are hashed within one answer: a mute board is noticed soon
+_LOADING = 3  # answers' time, to load the component, perhaps from source
+_MODEM_S = 90  # one that has to be switched on first
 
 
 @dataclass(frozen=True)
@@ -214,12 +218,14 @@ def programs() -> Mapping[str, str]:
 class OnBoard:
     """A board behind a link; paths are relative to `root`, which ends in /.
 
-    What the board refuses is a BoardError, what is wrong with the cable a LinkError.
+    Each answer may take `answer_s`. What the board refuses is a BoardError, what is
+    wrong with the cable a LinkError.
     """
 
-    def __init__(self, link: Link, root: str) -> None:
+    def __init__(self, link: Link, root: str, answer_s: float) -> None:
         self.link = link
         self.root = root
+        self._answer_s = answer_s
 
     def survey(
         self, names: Collection[str], *, whole: bool = False
@@ -228,9 +234,15 @@ class OnBoard:
 
         With `whole` also what else is in the folder that is all ours, point/.
         """
-        call = _call("_survey", self.root, sorted(names), OURS if whole else None)
-        rows = self._answers("_survey", call, _HASHING_S)
-        return {name: Found(size, sha256) for name, size, sha256 in rows}
+        wanted = set(names)
+        if whole:
+            wanted |= {OURS + name for name in self._ask("_listed", self.root + OURS)}
+        found: dict[str, Found] = {}
+        for part in _batched(sorted(wanted), _AT_ONCE):
+            call = _call("_survey", self.root, part)
+            for name, size, sha256 in self._answers("_survey", call, self._answer_s):
+                found[name] = Found(size, sha256)
+        return found
 
     def free(self) -> tuple[int, int] | None:
         """(bytes in a block, bytes free) of the flash; None where nobody knows."""
@@ -255,7 +267,9 @@ class OnBoard:
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove files, in this order, also those that are not there."""
-        self._answers("_remove", _call("_remove", self.root, list(names)), _QUICK_S)
+        self._answers(
+            "_remove", _call("_remove", self.root, list(names)), self._answer_s
+        )
 
     def make_folders(self, names: Iterable[str]) -> None:
         """Make the folders that files of these names are in."""
@@ -264,12 +278,12 @@ class OnBoard:
             parts = name.split("/")[:-1]
             folders |= {"/".join(parts[: n + 1]) for n in range(len(parts))}
         call = _call("_folders", self.root, sorted(folders))
-        self._answers("_folders", call, _QUICK_S)
+        self._answers("_folders", call, self._answer_s)
 
     def rename(self, old: str, new: str) -> None:
         """Give a file another name that is free."""
         paths = f"{self.root + old!r}, {self.root + new!r}"
-        self.link.run(f"{_PRELUDE}\nos.rename({paths})\n", _QUICK_S)
+        self.link.run(f"{_PRELUDE}\nos.rename({paths})\n", self._answer_s)
 
     def facts(self) -> Facts:
         """What it runs, and on what."""
@@ -281,17 +295,17 @@ class OnBoard:
 
     def claim_key_hash(self) -> str | None:
         """SHA-256 in hex of the claim key that its adapter finds, wherever it is."""
-        found = self._installed("_claim_key", _QUICK_S)
+        found = self._installed("_claim_key", _MODEM_S)
         return None if found is None else str(found)
 
     def trial(self) -> str | None:
         """What the component that is installed says against its setup, if anything."""
-        found = self._installed("_trial", _MODEM_S, self.root)
+        found = self._installed("_trial", _LOADING * self._answer_s, self.root)
         return None if found is None else str(found)
 
     def credentials(self) -> Kept | None:
         """The credentials that its own component opens; None if there are none."""
-        found = self._installed("_credentials", _MODEM_S)
+        found = self._installed("_credentials", _LOADING * self._answer_s)
         return Kept(*found) if found else None
 
     def _installed(self, name: str, timeout_s: float, *given: Any) -> Any:
@@ -299,8 +313,8 @@ class OnBoard:
         call = f"_fresh({self.root!r})\n{_call(name, *given)}"
         return self._last(name, call, timeout_s)
 
-    def _ask(self, name: str, *given: Any, timeout_s: float = _QUICK_S) -> Any:
-        return self._last(name, _call(name, *given), timeout_s)
+    def _ask(self, name: str, *given: Any) -> Any:
+        return self._last(name, _call(name, *given), self._answer_s)
 
     def _last(self, name: str, call: str, timeout_s: float) -> Any:
         answers = self._answers(name, call, timeout_s)
@@ -322,6 +336,12 @@ class OnBoard:
             f"what comes from {self.link.port} is garbled: check the cable, and that "
             "nothing else uses the port; then try again"
         )
+
+
+def _batched(names: Sequence[str], count: int) -> Iterator[list[str]]:
+    """So many of them at a time."""
+    for start in range(0, len(names), count):
+        yield list(names[start : start + count])
 
 
 def _call(name: str, *given: Any) -> str:
