@@ -11,7 +11,7 @@ from pointctl.demo.stage import HEAP_BYTES
 from pointctl.demo.timeline import Timeline
 from tests import runtimes
 from tests.e2e.aliyun_registry import Product
-from tests.e2e.aliyun_wire import HOST
+from tests.e2e.mqtt_wire import HOST
 
 # A board whose clock is so many times as fast: nobody waits for its waits.
 PROGRAM = """

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 
 from tests.e2e import aliyun_alink
 from tests.e2e.aliyun_registry import OK, Device, Refusal, Registry
-from tests.e2e.aliyun_wire import SECONDS, Client, Server
+from tests.e2e.mqtt_wire import SECONDS, Client, Server
 
 
 class Cloud:

@@ -12,7 +12,7 @@ from tests import runtimes
 from tests.e2e import hostile
 from tests.e2e.aliyun_board import Board, Power
 from tests.e2e.aliyun_cloud import running
-from tests.e2e.aliyun_wire import HOST
+from tests.e2e.mqtt_wire import HOST
 
 IMEI = "490154203237518"
 

@@ -11,7 +11,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.e2e.aliyun_wire import Client
+from tests.e2e.mqtt_wire import Client
 
 _HASHES = {"hmacmd5": "md5", "hmacsha1": "sha1", "hmacsha256": "sha256"}
 # CONNACK (MQTT 3.1.1 table 3.1).

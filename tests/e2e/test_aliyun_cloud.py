@@ -14,7 +14,7 @@ import trustme
 from tests.e2e import aliyun_registry, hostile
 from tests.e2e.aliyun_cloud import Cloud, running
 from tests.e2e.aliyun_registry import Device
-from tests.e2e.aliyun_wire import HOST, SECONDS, covers
+from tests.e2e.mqtt_wire import HOST, SECONDS, covers
 
 SDK = Path(__file__).with_name("aliyun_sdk.py")
 SECRET = "0123456789abcdef"
