@@ -138,6 +138,8 @@ class Finished:
 class Server:
     """A real `pointctl serve` process; its log is kept and watched."""
 
+    COMMAND: tuple[str, ...] = ("serve",)
+
     def __init__(
         self,
         data: Path,
@@ -146,7 +148,7 @@ class Server:
         url: str | None = None,
     ) -> None:
         self.data = data
-        command = [sys.executable, "-m", "pointctl", "serve", "--port", "0"]
+        command = [sys.executable, "-m", "pointctl", *self.COMMAND, "--port", "0"]
         files = ["--certificate", authority.server, "--key", authority.server_key]
         chosen = {"POINTCTL_DATABASE": url} if url else {}
         self.process = subprocess.Popen(
