@@ -18,8 +18,8 @@ from sqlalchemy import select
 from point import protocol
 from pointctl.errors import PartlyFailed, PointctlError, Refused
 from pointctl.registry import audit, devices, lifecycle, products, search
-from pointctl.registry.lifecycle import Changed
 from pointctl.registry.models import AuditEntry, Credential, Policy, State
+from pointctl.registry.versions import Changed
 
 pytestmark = ON_BOTH
 

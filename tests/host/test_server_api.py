@@ -6,7 +6,7 @@ import pytest
 from serving import ON_BOTH, PRODUCT, imei, issue
 from staff import Staff, hash_quickly, hire
 
-from pointctl.registry import products, search
+from pointctl.registry import batches, devices, products, search
 from pointctl.registry.models import Role
 from pointctl.server.api import models
 
@@ -149,6 +149,53 @@ def test_a_change_is_tied_to_what_was_seen(admin, database):
     (restored, revoked) = search.show(database, imei(1), PRODUCT)["history"]
     assert (restored["who"], revoked["who"]) == ("admin/t0", "admin/t0")
     assert revoked["note"] == "stolen"
+
+
+@ON_BOTH
+@pytest.mark.parametrize(
+    ("path", "first", "second"),
+    [
+        (f"/api/v1/products/{PRODUCT}", {"mqtt_port": 8884}, {"mqtt_port": 8885}),
+        (f"/api/v1/products/{PRODUCT}/batches/A7", {"quota": 5}, {"quota": 6}),
+        ("/api/v1/operators/viewer", {"role": "operator"}, {"role": "viewer"}),
+    ],
+    ids=["product", "batch", "operator"],
+)
+def test_so_is_every_change(admin, database, path, first, second):
+    """Products, batches and operators, too; and what is done by itself is no change."""
+    batches.add(database, PRODUCT, "A7", "op")
+    devices.register(database, PRODUCT, [devices.Row(1, imei(70), None)], batch="A7")
+    seen = admin.get(path).headers["etag"]
+    issue(database, 70)
+    assert admin.get(path).headers["etag"] == seen
+    done = admin.patch(path, json=first, headers={"If-Match": seen})
+    assert done.status_code == 200
+    assert done.headers["etag"] == admin.get(path).headers["etag"] != seen
+    late = admin.patch(path, json=second, headers={"If-Match": seen})
+    assert "changed meanwhile" in problem(late, 412)["detail"]
+    assert admin.get(path).json() == done.json()
+    problem(admin.patch(path, json=second, headers={"If-Match": "rubbish"}), 422)
+    anyway = admin.patch(path, json=second, headers={"If-Match": "*"})
+    assert anyway.status_code == 200
+    again = admin.patch(path, json=first, headers={"If-Match": anyway.headers["etag"]})
+    assert again.headers["etag"] == done.headers["etag"]
+    assert admin.patch(path, json=second).status_code == 200
+    problem(admin.patch(path + "x", json=second, headers={"If-Match": seen}), 404)
+    problem(admin.get(path + "x"), 404)
+
+
+def test_what_is_added_says_where_it_is(admin):
+    """And which version it is."""
+    for url, new in (
+        ("/api/v1/products", {"name": "T", "mqtt_host": "h"}),
+        (f"/api/v1/products/{PRODUCT}/batches", {"name": "B"}),
+        ("/api/v1/operators", {"name": "eve"}),
+    ):
+        made = admin.post(url, json=new)
+        assert made.status_code == 201
+        shown = admin.get(made.headers["location"])
+        assert shown.json() == made.json()
+        assert shown.headers["etag"] == made.headers["etag"]
 
 
 @ON_BOTH

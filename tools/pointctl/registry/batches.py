@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from point import credentials
 from point.errors import PointError
 from pointctl.errors import PointctlError, Refused
-from pointctl.registry import audit, devices, products
+from pointctl.registry import audit, devices, products, versions
 from pointctl.registry.database import Database
 from pointctl.registry.models import Batch, Device, Product, State, moment
 
@@ -100,13 +100,16 @@ def change(
     *,
     quota: int | _Keep | None = KEEP,
     expires_at: datetime | _Keep | None = KEEP,
+    etag: str | None = None,
 ) -> dict[str, Any]:
     """Give a batch another quota or end; None takes it away.
 
-    Raises UnknownBatch, PointctlError. A quota below what has enrolled closes it.
+    Raises UnknownBatch, PointctlError, and with the `etag` of its summary
+    versions.Changed if it has others by now. A quota below what has enrolled closes it.
     """
     with database.writing() as session:
         batch = products.find_batch(session, product_key, name)
+        versions.check(etag, summary(batch), "batch")
         limits = _Limits(
             batch.quota if isinstance(quota, _Keep) else quota,
             batch.expires_at if isinstance(expires_at, _Keep) else expires_at,
@@ -151,6 +154,12 @@ def move(
         device.batch_id = batch.id if batch else None
         what = "put into batch" if batch else "taken out of batch"
         audit.record(session.connection(), device.id, what, who, name)
+
+
+def get(database: Database, product_key: str, name: str) -> dict[str, Any]:
+    """The batch of this name. Raises UnknownBatch."""
+    with database.reading() as session:
+        return summary(products.find_batch(session, product_key, name))
 
 
 def listed(

@@ -1,7 +1,5 @@
 """Devices: registering them, finding them, showing them."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -185,9 +183,3 @@ def summary(device: Device) -> dict[str, Any]:
         "issued_at": moment(device.issued_at),
         "confirmed_at": moment(device.confirmed_at),
     }
-
-
-def etag(summary: dict[str, Any]) -> str:
-    """A short text that is another one as soon as anything in the summary is."""
-    text = json.dumps(summary, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

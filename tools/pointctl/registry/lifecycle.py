@@ -2,7 +2,7 @@
 
 All raise devices.UnknownDevice, and Refused where the device is not in a state for it.
 A `reason` is kept with the entry. With an `etag`, which search.show() gives, nothing is
-done to a device that has changed since: that raises Changed.
+done to a device that has changed since: that raises versions.Changed.
 """
 
 from collections.abc import Iterator
@@ -13,16 +13,19 @@ from typing import TypedDict, Unpack
 from sqlalchemy.orm import Session
 
 from pointctl.errors import PartlyFailed, Refused
-from pointctl.registry import audit, claims, credentials, devices, search
+from pointctl.registry import (
+    audit,
+    claims,
+    credentials,
+    devices,
+    search,
+    versions,
+)
 from pointctl.registry.access import BrokerAccounts
 from pointctl.registry.database import Database
 from pointctl.registry.models import ClaimState, Device, Policy, Source, State
 
 _TELL = "revoke it again with --mosquitto and what goes with it"
-
-
-class Changed(Refused):
-    """Somebody else has changed it meanwhile."""
 
 
 class Why(TypedDict, total=False):
@@ -254,8 +257,8 @@ def _changing(
     reason = why.get("reason") and audit.checked_reason(why.get("reason"))
     with database.writing() as session:
         device = devices.find(session, imei, product_key)
-        etag = why.get("etag")
-        if etag is not None and etag != search.etag(session, device):
-            raise Changed("the device has changed meanwhile; look at it again")
+        if etag := why.get("etag"):
+            (summary,) = search.with_tags(session, [device])
+            versions.check(etag, summary, "device")
         yield session, device
         audit.record(session.connection(), device.id, what, who, reason)

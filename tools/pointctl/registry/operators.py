@@ -14,7 +14,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from pointctl.errors import PointctlError, Refused
-from pointctl.registry import audit
+from pointctl.registry import audit, versions
 from pointctl.registry.database import Database
 from pointctl.registry.models import Operator, OperatorSession, Role, moment
 
@@ -99,15 +99,18 @@ def change(
     role: Role | None = None,
     disabled: bool | None = None,
     password: str | None = None,
+    etag: str | None = None,
 ) -> None:
     """Change what is given of an operator, and end its sessions.
 
     Nobody is ever deleted, because the audit names them. Raises UnknownOperator,
-    PointctlError for a weak password, Refused if nobody would be left as admin.
+    PointctlError for a weak password, Refused if nobody would be left as admin, and
+    with the `etag` of its summary versions.Changed if that is another one by now.
     """
     hashed = None if password is None else _hashed(name, password)
     with database.writing() as session:
         operator = find(session, name)
+        versions.check(etag, summary(operator), "operator")
         was_admin = operator.role is Role.ADMIN and not operator.disabled_at
         if role is not None:
             operator.role = role

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from point import aliyun, credentials, mqttauth
 from point.errors import PointError
 from pointctl.errors import PointctlError, Refused
-from pointctl.registry import audit, encryption, vault
+from pointctl.registry import audit, encryption, vault, versions
 from pointctl.registry.database import Database
 from pointctl.registry.models import Batch, Policy, Product, Source, moment
 from pointctl.registry.topics import made_client_id
@@ -118,15 +118,20 @@ class Settings(TypedDict, total=False):
 
 
 def change(
-    database: Database, product_key: str, who: str, **settings: Unpack[Settings]
+    database: Database,
+    product_key: str,
+    who: str,
+    etag: str | None = None,
+    **settings: Unpack[Settings],
 ) -> Product:
     """Give a product other settings; boards are told of them at their next claim.
 
-    Raises PointctlError for one that a board would refuse, or for no such product.
+    Raises PointctlError for one that a board would refuse, or for no such product, and
+    with the `etag` of its summary versions.Changed if that is another one by now.
     """
     with database.writing() as session:
-        check_exists(session, product_key)
-        product = session.get_one(Product, product_key)
+        product = _find(session, product_key)
+        versions.check(etag, summary(product), "product")
         changed = {n: v for n, v in settings.items() if getattr(product, n) != v}
         for name, value in changed.items():
             setattr(product, name, value)
@@ -196,10 +201,22 @@ def check_signs(product: Product) -> None:
         raise Refused(f"the boards of {product.product_key} sign nothing")
 
 
+def get(database: Database, product_key: str) -> Product:
+    """The product of this key. Raises UnknownProduct."""
+    with database.reading() as session:
+        return _find(session, product_key)
+
+
 def check_exists(session: Session, product_key: str) -> None:
     """Raise UnknownProduct if there is no such product."""
-    if session.get(Product, product_key) is None:
+    _find(session, product_key)
+
+
+def _find(session: Session, product_key: str) -> Product:
+    found = session.get(Product, product_key)
+    if found is None:
         raise UnknownProduct(f"no product {product_key}; see pointctl products list")
+    return found
 
 
 def find_batch(session: Session, product_key: str, name: str) -> Batch:

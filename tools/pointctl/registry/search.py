@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from pointctl.errors import PointctlError
-from pointctl.registry import audit, devices, imports
+from pointctl.registry import audit, devices, imports, versions
 from pointctl.registry.database import Database
 from pointctl.registry.models import (
     Batch,
@@ -134,7 +134,7 @@ def show(
         )
         return {
             **summary,
-            "etag": devices.etag(summary),
+            "etag": versions.etag(summary),
             "policy": device.product.policy.value,
             "source": device.product.source.value,
             "enrolled_at": moment(device.enrolled_at),
@@ -143,12 +143,6 @@ def show(
             "credentials": [_credential(each) for each in credentials],
             "history": audit.of_device(session, device.id, limit=_HISTORY),
         }
-
-
-def etag(session: Session, device: Device) -> str:
-    """A text that is another one as soon as anything in the device's summary is."""
-    (summary,) = with_tags(session, [device])
-    return devices.etag(summary)
 
 
 def history(

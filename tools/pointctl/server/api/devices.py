@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Body, Depends, Query, Request, Response
 
 from pointctl.errors import PointctlError
 from pointctl.registry import devices, lifecycle, search, tags
@@ -12,6 +12,7 @@ from pointctl.server.actions import ACTIONS, Action
 from pointctl.server.api import models
 from pointctl.server.api.caller import Caller, Db, Reg, caller
 from pointctl.server.api.pages import link_next
+from pointctl.server.api.versions import IfMatch, seen
 from pointctl.server.problems import responses
 from pointctl.server.roles import needs
 
@@ -22,14 +23,6 @@ router = APIRouter(
     responses=responses(400, 401, 403, 422),
 )
 _ONE = "/products/{product_key}/devices/{imei}"
-_IfMatch = Annotated[
-    str | None,
-    Header(
-        description="the ETag of the device; it is left alone if it has changed since",
-        pattern=r'^("[0-9a-f]{16}"|\*)$',
-        examples=['"0123456789abcdef"'],
-    ),
-]
 
 
 @router.get("/devices", summary="Find devices", openapi_extra=needs(Role.VIEWER))
@@ -134,7 +127,7 @@ def reveal(
     actor: Caller,
     database: Db,
     response: Response,
-    if_match: _IfMatch = None,
+    if_match: IfMatch = None,
 ) -> models.Revealed:
     response.headers["Cache-Control"] = "no-store"
     reasons = _why(why.reason, if_match)
@@ -151,7 +144,7 @@ def _add_action(action: Action) -> None:
         registry: Reg,
         response: Response,
         why: Annotated[models.Why | None, Body()] = None,
-        if_match: _IfMatch = None,
+        if_match: IfMatch = None,
     ) -> models.DeviceShown:
         reasons = _why(why.reason if why else None, if_match)
         action.run(registry, imei, product_key, actor.name, **reasons)
@@ -175,8 +168,7 @@ for each in ACTIONS:
 
 
 def _why(reason: str | None, if_match: str | None) -> dict[str, Any]:
-    etag = None if if_match in (None, "*") else if_match
-    return {"reason": reason, "etag": etag and etag.strip('"')}
+    return {"reason": reason, "etag": seen(if_match)}
 
 
 def _shown(

@@ -5,9 +5,11 @@ from typing import Any
 from fastapi import APIRouter, Depends, Response
 
 from pointctl.registry import operators, tokens
+from pointctl.registry.database import Database
 from pointctl.registry.models import Role
 from pointctl.server.api import models
 from pointctl.server.api.caller import Caller, Db, caller
+from pointctl.server.api.versions import IfMatch, seen, tell
 from pointctl.server.problems import responses
 from pointctl.server.roles import needs
 
@@ -47,7 +49,7 @@ def add(
 ) -> models.OperatorRow:
     operators.add(database, new.name, new.role, new.password, actor.name)
     response.headers["Location"] = f"/api/v1/operators/{new.name}"
-    return _shown(operators.get(database, new.name))
+    return _version(database, new.name, response)
 
 
 @router.get(
@@ -56,18 +58,23 @@ def add(
     openapi_extra=needs(Role.ADMIN),
     responses=responses(404, 422),
 )
-def show(name: models.Name, database: Db) -> models.OperatorRow:
-    return _shown(operators.get(database, name))
+def show(name: models.Name, database: Db, response: Response) -> models.OperatorRow:
+    return _version(database, name, response)
 
 
 @router.patch(
     "/{name}",
     summary="Change an operator, and end its sessions",
     openapi_extra=needs(Role.ADMIN),
-    responses=responses(404, 409, 422),
+    responses=responses(404, 409, 412, 422),
 )
 def change(
-    name: models.Name, change: models.OperatorChange, actor: Caller, database: Db
+    name: models.Name,
+    change: models.OperatorChange,
+    actor: Caller,
+    database: Db,
+    response: Response,
+    if_match: IfMatch = None,
 ) -> models.OperatorRow:
     operators.change(
         database,
@@ -76,8 +83,9 @@ def change(
         role=change.role,
         disabled=change.disabled,
         password=change.password,
+        etag=seen(if_match),
     )
-    return _shown(operators.get(database, name))
+    return _version(database, name, response)
 
 
 @router.get(
@@ -115,6 +123,12 @@ def revoke_token(
     name: models.Name, label: models.Label, actor: Caller, database: Db
 ) -> None:
     tokens.revoke(database, name, label, actor.name)
+
+
+def _version(database: Database, name: str, response: Response) -> models.OperatorRow:
+    found = operators.get(database, name)
+    tell(response, operators.summary(found))
+    return _shown(found)
 
 
 def _shown(operator: Any) -> models.OperatorRow:

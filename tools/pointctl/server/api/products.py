@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 
 from pointctl.registry import batches, products
-from pointctl.registry.models import Role
+from pointctl.registry.models import Product, Role
 from pointctl.server.api import models
 from pointctl.server.api.caller import Caller, Db, caller
+from pointctl.server.api.versions import IfMatch, seen, tell
 from pointctl.server.problems import responses
 from pointctl.server.roles import needs
 
@@ -34,26 +35,43 @@ def listed(database: Db) -> list[models.ProductRow]:
     openapi_extra=needs(Role.ADMIN),
     responses=responses(403, 409, 422),
 )
-def add(new: models.NewProduct, actor: Caller, database: Db) -> models.ProductRow:
+def add(
+    new: models.NewProduct, actor: Caller, database: Db, response: Response
+) -> models.ProductRow:
     made = products.add(database, **new.model_dump(), who=actor.name)
-    return models.ProductRow.model_validate(products.summary(made))
+    response.headers["Location"] = f"/api/v1/products/{made.product_key}"
+    return _product(made, response)
+
+
+@router.get(
+    "/{product_key}",
+    summary="Show a product",
+    openapi_extra=needs(Role.VIEWER),
+    responses=responses(404, 422),
+)
+def show(
+    product_key: models.ProductKey, database: Db, response: Response
+) -> models.ProductRow:
+    return _product(products.get(database, product_key), response)
 
 
 @router.patch(
     "/{product_key}",
     summary="Change a product: boards are told at their next claim",
     openapi_extra=needs(Role.ADMIN),
-    responses=responses(403, 404, 422),
+    responses=responses(403, 404, 412, 422),
 )
 def change(
     product_key: models.ProductKey,
     change: models.ProductChange,
     actor: Caller,
     database: Db,
+    response: Response,
+    if_match: IfMatch = None,
 ) -> models.ProductRow:
     settings = change.model_dump(exclude_unset=True)
-    made = products.change(database, product_key, actor.name, **settings)
-    return models.ProductRow.model_validate(products.summary(made))
+    names = product_key, actor.name, seen(if_match)
+    return _product(products.change(database, *names, **settings), response)
 
 
 @router.get(
@@ -80,6 +98,7 @@ def add_batch(
     new: models.NewBatch,
     actor: Caller,
     database: Db,
+    response: Response,
 ) -> models.BatchRow:
     made = batches.add(
         database,
@@ -89,7 +108,28 @@ def add_batch(
         quota=new.quota,
         expires_at=new.expires_at,
     )
+    url = f"/api/v1/products/{product_key}/batches/{new.name}"
+    response.headers["Location"] = url
+    tell(response, made)
     return _batch(made)
+
+
+@router.get(
+    "/{product_key}/batches/{name}",
+    summary="Show a batch",
+    tags=["batches"],
+    openapi_extra=needs(Role.VIEWER),
+    responses=responses(404, 422),
+)
+def show_batch(
+    product_key: models.ProductKey,
+    name: models.BatchName,
+    database: Db,
+    response: Response,
+) -> models.BatchRow:
+    found = batches.get(database, product_key, name)
+    tell(response, found)
+    return _batch(found)
 
 
 @router.patch(
@@ -97,7 +137,7 @@ def add_batch(
     summary="Change the limits of a batch",
     tags=["batches"],
     openapi_extra=needs(Role.OPERATOR),
-    responses=responses(403, 404, 422),
+    responses=responses(403, 404, 412, 422),
 )
 def change_batch(
     product_key: models.ProductKey,
@@ -105,9 +145,20 @@ def change_batch(
     change: models.BatchChange,
     actor: Caller,
     database: Db,
+    response: Response,
+    if_match: IfMatch = None,
 ) -> models.BatchRow:
     given = change.model_dump(exclude_unset=True)
-    return _batch(batches.change(database, product_key, name, actor.name, **given))
+    given["etag"] = seen(if_match)
+    made = batches.change(database, product_key, name, actor.name, **given)
+    tell(response, made)
+    return _batch(made)
+
+
+def _product(product: Product, response: Response) -> models.ProductRow:
+    summary = products.summary(product)
+    tell(response, summary)
+    return models.ProductRow.model_validate(summary)
 
 
 def _batch(batch: dict[str, Any]) -> models.BatchRow:
