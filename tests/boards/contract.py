@@ -4,7 +4,7 @@ Runs on the board's own runtime: tests/run.py tests/boards/contract.py. The envi
 says where the board and its shims are (BOARD_PATH, the board's folder first), what its
 flash is (FLASH), and where the servers of tests/boards/runner.py listen.
 """
-# ruff: noqa: E402, PT009, PT027, SIM105, UP031 - unittest and device dialect: boards run this
+# ruff: noqa: E402, PT009, PT027, UP031 - unittest and device dialect: boards run this
 
 import os
 import sys
@@ -13,10 +13,8 @@ import unittest
 
 sys.path[:0] = os.getenv("BOARD_PATH").split(":")
 
-try:
-    import firmware  # noqa: F401  shims that have to be there first
-except ImportError:
-    pass
+if os.getenv("PRELUDE"):  # what makes the runtime a board's, before all else
+    __import__(os.getenv("PRELUDE"))
 
 import board
 from point.errors import PointError

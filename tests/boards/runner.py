@@ -174,20 +174,21 @@ def run(
     imei: str | None = IMEI,
     claim_key: str = "",
     shims: Iterable[Path] = (),
+    prelude: str = "",
     more: Mapping[str, str] | None = None,
     tests: str = "tests/boards/contract.py",
 ) -> "subprocess.CompletedProcess[str]":
     """Run `tests` on `runtime` over the board.py in the folder `board`, and wait.
 
     `flash` becomes its current folder and its board.DIR. `claim_key` says what it holds
-    of one: "", "good" or "bad". `shims` are folders with the vendor's modules, `more`
-    is added to the environment.
+    of one: "", "good" or "bad". `shims` are folders with the vendor's modules, and
+    `prelude` a module to be imported before them; `more` is added to the environment.
     """
     require("umqtt.simple", UMQTT, "run make test")
     program = sys.executable if runtime == "cpython" else micropython()
     environment = os.environ | servers.environment | dict(more or {})
     paths = ":".join([str(ROOT / board), *map(str, shims)])
-    environment |= {"BOARD_PATH": paths, "FLASH": str(flash)}
+    environment |= {"BOARD_PATH": paths, "FLASH": str(flash), "PRELUDE": prelude}
     for name, value in (("POINTACCESS_IMEI", imei), ("CLAIM_KEY", claim_key or None)):
         environment.pop(name, None)
         if value is not None:

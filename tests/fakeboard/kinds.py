@@ -71,7 +71,7 @@ class Kind:
         for folder in self.firmware:
             for file in sorted(folder.rglob("*.py")):
                 name = ".".join(file.relative_to(folder).with_suffix("").parts)
-                own = name[0] == "u" and "." not in name
+                own = name[0] == "u" and name[1:] in _NO_WEAK_LINKS
                 found.setdefault(name, str(file) if own else "")
         return sorted(found.items(), key=lambda each: not each[1])
 
@@ -102,7 +102,7 @@ KINDS = {
         path=("",),
         version=(1, 13, 0),
         hidden=_NO_WEAK_LINKS,
-        firmware=(SHIMS / "quecpython_old",),
+        firmware=(SHIMS / "quecpython_old", SHIMS / "quecpython"),
         resets="misc.Power.powerRestart",
     ),
     "unix": Kind(

@@ -17,7 +17,7 @@ def _wait(timeout_s):
     until = utime.ticks_add(utime.ticks_ms(), timeout_s * 1000)
     while True:
         stage = _stage()
-        no_card = stage == (1, 0) and vm.SCRIPT["age"] == "old"
+        no_card = stage == (1, 0) and vm.OLD
         if stage == (3, 1) or no_card:
             return stage
         if utime.ticks_diff(until, utime.ticks_ms()) <= 0:

@@ -6,12 +6,12 @@ import vm
 def getInfo(profileID, ipType):
     up = vm.SCRIPT["call"]
     if not up:
-        return -1 if vm.SCRIPT["age"] == "old" else (0, 0, [0, 0, "", "", ""])
+        return -1 if vm.OLD else (0, 0, [0, 0, "", "", ""])
     return (profileID, ipType, [1, 0, "10.91.44.177", "58.242.2.2", "218.104.78.2"])
 
 
 def _dialled():
-    if vm.SCRIPT.get("cured") == "dial":
+    if vm.SCRIPT["cured"] == "dial":
         vm.SCRIPT["call"] = 1
     return 0
 
@@ -20,10 +20,10 @@ def _checked(profileID, apn, username, password):
     vm.happened("apn %d %s %s %s" % (profileID, apn, username, password))
     if len(username) > 15 or len(password) > 15 or len(apn) > 63:
         raise ValueError("invalid value")
-    return -1 if vm.SCRIPT.get("apnFails") else _dialled()
+    return -1 if vm.SCRIPT["apnFails"] else _dialled()
 
 
-if vm.SCRIPT["age"] == "old":
+if vm.OLD:
 
     def start(profileidx, iptype, apn, username, password, authtype):
         vm.happened("dial %d %s" % (profileidx, apn))

@@ -4,9 +4,9 @@ import vm
 
 
 def getDevImei():
-    found = vm.builtin("os").getenv("POINTACCESS_IMEI")
+    found = vm.os.getenv("POINTACCESS_IMEI")
     return -1 if found in (None, "", "-1") else found
 
 
 def getDevFwVersion():
-    return "EC600SCNLAR01A01M08" if vm.SCRIPT["age"] == "old" else "EC800MCNLCR07A05M08"
+    return "EC600SCNLAR01A01M08" if vm.OLD else "EC800MCNLCR07A05M08"

@@ -22,6 +22,6 @@ def csqQueryPoll():
 
 def setModemFun(fun):
     vm.happened("setModemFun %d" % fun)
-    if fun == 1 and vm.SCRIPT.get("cured") == "radio":
+    if fun == 1 and vm.SCRIPT["cured"] == "radio":
         vm.SCRIPT["network"] = vm.SCRIPT["call"] = 1
     return 0

@@ -47,7 +47,7 @@ def post(url, data=None, json=None, headers={}, timeout=None):
         try:
             sock = ussl.wrap_socket(sock, server_hostname=host)
         except Exception as error:
-            if vm.SCRIPT["age"] != "old":
+            if not vm.OLD:
                 raise RuntimeError("HTTPS USSL {}".format(error))
     body = ujson.dumps(json) if data is None else data
     head = "POST /%s HTTP/1.0\r\nHost: %s\r\nContent-Length: %d\r\n" % (

@@ -18,7 +18,7 @@ def link(stream, host, ca):
 
 
 def _mbedtls(stream, host, ca):
-    tls = vm.builtin("tls")
+    tls = vm.tls
     context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
     context.verify_mode = tls.CERT_NONE
     if ca is not None:
@@ -35,8 +35,7 @@ def _mbedtls(stream, host, ca):
 
 
 def _openssl(stream, host, ca):
-    import ssl
-
+    ssl = vm.tls
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -14,7 +14,7 @@ import usocket as socket
 import utime
 import vm
 
-_OLD = vm.SCRIPT["age"] == "old"
+_OLD = vm.OLD
 locks = []  # the system's: what nobody frees is lost until the next start
 
 

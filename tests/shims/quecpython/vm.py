@@ -6,11 +6,13 @@ environment's SHIM_SCRIPT names.
 
 import sys
 
+from age import OLD
+
 MICROPYTHON = sys.implementation.name == "micropython"
 
 
-def builtin(name):
-    """The runtime's own module, though the path holds another of that name."""
+def _builtin(name):
+    """The runtime's own module, though the path may hold another of that name."""
     if not MICROPYTHON:
         return __import__(name)
     path = sys.path[:]
@@ -19,48 +21,49 @@ def builtin(name):
         return __import__(name)
     finally:
         sys.path[:] = path
-        sys.modules.pop(name, None)
+
+
+io = _builtin("io")
+json = _builtin("json")
+os = _builtin("os")
+socket = _builtin("socket")
+time = _builtin("time")
+binascii = _builtin("binascii")
+tls = _builtin("tls" if MICROPYTHON else "ssl")
 
 
 def _script():
     found = {
-        "age": None,  # of the firmware: "old" or "new"
         "sim": 1,  # ready
         "network": 1,  # registered, at home
         "call": 1,  # the data call is up
-        "checkNet": None,  # "class", "module" or "ready": the age of its API
+        "checkNet": "class" if OLD else "ready",  # or "module": the age of its API
         "nitz": None,  # Unix seconds, as the network tells them
         "clock": None,  # seconds that the clock is ahead of the true one; None: not set
-        "zone": 8,
+        "zone": 8,  # hours; getTimeZone: whether the firmware can tell
+        "getTimeZone": True,
         "rtc": "local",  # what machine.RTC holds; or "utc"
-        "fin": 107,  # the errno that tells the end of a connection; None: b"" does
+        "fin": 107 if OLD else None,  # the errno that tells the end; None: b"" does
+        "ca": not OLD,  # ussl takes one
         "peercert": True,
-        "secureData": None,  # the file that stands in for it; None: no such module
+        "apnFails": False,
         "watchdog": True,
+        "cured": None,  # what brings the network back: "radio" or "dial"
+        "secureData": None,  # the file that stands in for it
+        "secureDataFails": False,
         "events": None,  # a file that hears of what was done to the module
     }
-    path = builtin("os").getenv("SHIM_SCRIPT")
+    path = os.getenv("SHIM_SCRIPT")
     if path:
         with open(path) as file:
-            found.update(builtin("json").load(file))
+            given = json.load(file)
+        for name in given:
+            found[name]  # a misspelt wish is a KeyError
+        found.update(given)
     return found
 
 
 SCRIPT = _script()
-
-
-def plant(age, names):
-    """Put the modules quec_<name> in the place of what the runtime has for <name>.
-
-    MicroPython gives its own for a u-name, whatever the path holds.
-    """
-    SCRIPT["age"] = age
-    old = age == "old"
-    SCRIPT["checkNet"] = SCRIPT["checkNet"] or ("class" if old else "ready")
-    if not old:
-        SCRIPT["fin"] = None
-    for name in names:
-        sys.modules[name] = __import__("quec_" + name)
 
 
 def happened(event):

@@ -3,8 +3,6 @@
 import vm
 
 _PATH = vm.SCRIPT["secureData"]
-if not _PATH:
-    raise ImportError("no module named 'SecureData'")
 
 
 def _slots():
@@ -23,7 +21,7 @@ def _checked(index):
 
 def Store(index, databuf, datalen):
     place = _checked(index)
-    if datalen > 52 or index > 8 or vm.SCRIPT.get("secureDataFails"):
+    if datalen > 52 or index > 8 or vm.SCRIPT["secureDataFails"]:
         return -1
     slots = _slots()
     slots[place : place + datalen] = databuf[:datalen]

@@ -1,13 +1,11 @@
 """QuecPython's `ussl`: verifies nobody, unless the firmware takes `ca`.
 
-New firmware (vm.SCRIPT["age"]) takes `ca` as PEM. Its TLS really ignores certificates
+New firmware takes `ca` as PEM. Its TLS really ignores certificates
 that are not valid yet; the runtime's TLS below these shims does not.
 """
 
 import tls_link
 import vm
-
-_base64 = vm.builtin("binascii").a2b_base64
 
 
 class _SSLSocket:
@@ -70,8 +68,8 @@ def _new(
         lines = [line for line in ca.split("\n") if line and line[:5] != "-----"]
         if "-----BEGIN CERTIFICATE-----" not in ca:
             raise ValueError("invalid ca")
-        ca = _base64("".join(lines))
+        ca = vm.binascii.a2b_base64("".join(lines))
     return _SSLSocket(sock, server_hostname, ca)
 
 
-wrap_socket = _old if vm.SCRIPT["age"] == "old" else _new
+wrap_socket = _old if not vm.SCRIPT["ca"] else _new

@@ -2,7 +2,7 @@
 
 import vm
 
-_os = vm.builtin("os")
+_os = vm.os
 for _name in dir(_os):
     if _name != "urandom" and _name[:2] != "__":
         globals()[_name] = getattr(_os, _name)

@@ -8,8 +8,7 @@ not known. New firmware differs in the end of a connection (vm.SCRIPT["fin"]).
 
 import vm
 
-_socket = vm.builtin("socket")
-_IOBase = vm.builtin("io").IOBase
+_socket = vm.socket
 AF_INET = 2
 AF_INET6 = 10
 SOCK_STREAM = 1
@@ -30,7 +29,7 @@ def getaddrinfo(host, port, *more):
     return [tuple(one[:4]) + ((host, port),) for one in found]
 
 
-class socket(_IOBase):
+class socket(vm.io.IOBase):
     def __init__(self, family=AF_INET, kind=SOCK_STREAM, protocol=0):
         self._kind = kind
         self._real = _socket.socket(family, kind)

@@ -5,7 +5,7 @@ localtime() without an argument is the module's, in its own zone.
 
 import vm
 
-_time = vm.builtin("time")
+_time = vm.time
 
 if vm.MICROPYTHON:
     sleep_ms = _time.sleep_ms
@@ -57,7 +57,7 @@ def mktime(fields):
     return days(*fields[:6]) - 28800
 
 
-if vm.SCRIPT.get("getTimeZone", True):
+if vm.SCRIPT["getTimeZone"]:
 
     def getTimeZone():
         return vm.SCRIPT["zone"]
