@@ -221,11 +221,14 @@ class FakeBoard:
 
     # What the chip reports.
 
-    def _heed(self, report: bytes) -> None:
+    def _heed(self) -> None:
         assert self._chip
+        report, again = self._chip.heard()
         self._say_printed()  # what it printed before is with the program yet
-        if report:
+        if report and report != b"b":
             self._chip.acknowledge()
+        if again:
+            return
         if report == b"u":  # it is up
             self._up = True
             self._runs = False
@@ -359,7 +362,7 @@ class FakeBoard:
             elif self._chip and end == self._chip.output:
                 self._say_printed()
             elif self._chip and end == self._chip.reports:
-                self._heed(os.read(end, 1))
+                self._heed()
                 return True
         self._type()
         return True

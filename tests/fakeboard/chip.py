@@ -49,14 +49,25 @@ class Chip:
             for end in (orders, reports, stdout):
                 os.close(end)
         self._interrupted_at = 0.0
+        self._number = b""  # of the last report
 
     def order(self, how: str, text: bytes) -> None:
         """Have it run a program, or the file of that name."""
         self._tell(f"{how} {len(text)}\n".encode() + text)
 
+    def heard(self) -> tuple[bytes, bool]:
+        """The next report, b"" if it has ended; and whether it is said again.
+
+        It goes on when it is acknowledged.
+        """
+        report = os.read(self.reports, 2)
+        again = report[1:] == self._number
+        self._number = report[1:]
+        return report[:1], again and report[:1] != b"b"
+
     def acknowledge(self) -> None:
         """Let it go on after a report."""
-        self._tell(b"\n")
+        self._tell(bytes([128 + self._number[0]]))
 
     def _tell(self, order: bytes) -> None:
         try:

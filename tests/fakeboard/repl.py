@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 CTRL_A, CTRL_B, CTRL_C, CTRL_D, CTRL_E = range(1, 6)
 RETURN, NEWLINE, BACKSPACE, DELETE = 13, 10, 8, 127
+_WINDOW = 128  # bytes of raw paste that a board takes before it asks for more
 RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
 PASTE_BANNER = b"paste mode; Ctrl-C to cancel, Ctrl-D to finish\r\n=== "
 
@@ -26,7 +27,8 @@ class Repl:
     def __init__(self, banner: bytes, *, raw_paste: bool) -> None:
         self.raw = False
         self._banner = banner
-        self._raw_paste = raw_paste  # the host may ask for it, and is told: not here
+        self._raw_paste = raw_paste  # the firmware knows it
+        self._window: int | None = None  # in raw paste: how much fits before a \x01
         self._line = bytearray()
         self._block = bytearray()  # lines of a compound statement, or pasted ones
         self._pasting = False
@@ -52,16 +54,33 @@ class Repl:
         self._line.clear()
         self._block.clear()
         self._pasting = False
+        self._window = None
 
     def _switch(self, raw: bool) -> tuple[bytes, None]:
         self.raw = raw
         return self.greeting(), None
 
+    def _feed_raw_paste(self, byte: int) -> tuple[bytes, Program | None]:
+        assert self._window is not None
+        if byte in (CTRL_C, CTRL_D):
+            program = Program("exec", bytes(self._line))
+            self._forget()
+            return b"\x04", program if byte == CTRL_D else Program("exec", b"")
+        self._line.append(byte)
+        self._window -= 1
+        if self._window:
+            return b"", None
+        self._window = _WINDOW
+        return b"\x01", None
+
     def _feed_raw(self, byte: int) -> tuple[bytes, Program | SoftReset | None]:
+        if self._window is not None:
+            return self._feed_raw_paste(byte)
         if byte == CTRL_A:
             if self._raw_paste and self._line == b"\x05A":
                 self._line.clear()
-                return b"R\x00", None
+                self._window = _WINDOW
+                return b"R\x01" + _WINDOW.to_bytes(2, "little") + b"\x01", None
             return self._switch(True)
         if byte == CTRL_B:
             return self._switch(False)

@@ -16,20 +16,29 @@ import firmware
 SETUP = json.loads(os.getenv("FAKEBOARD"))
 ORDERS = open(SETUP["orders"], "rb")  # noqa: SIM115 - for life
 REPORTS = open(SETUP["reports"], "wb")  # noqa: SIM115
+ACK = 128  # and the number of the report
+number = 0
 
 
 def report(letter):
-    """Tell the bridge, and wait until it has heard. A late Ctrl-C changes nothing."""
-    told = heard = None
-    while not heard:
+    """Tell the bridge, and wait until it has heard; whether Ctrl-C came meanwhile.
+
+    A Ctrl-C may cost us what was just read, so all is said and answered by number.
+    """
+    global number
+    number = number % 126 + 1
+    late = False
+    while True:
         try:
-            if not told:
-                told = REPORTS.write(letter)
-            heard = ORDERS.read(1)
-            if heard == b"":
-                raise SystemExit  # the bridge is gone
+            REPORTS.write(letter + bytes([number]))
+            while True:
+                heard = ORDERS.read(1)
+                if not heard:
+                    raise SystemExit  # the bridge is gone
+                if heard[0] == ACK + number:
+                    return late
         except KeyboardInterrupt:
-            pass
+            late = True
 
 
 def settle():
@@ -50,7 +59,10 @@ def hard_reset(*_):
 
 def kbd_intr(character):
     """micropython.kbd_intr: -1 while bytes, not text, go over the line."""
-    report(b"n" if character < 0 else b"i")
+    if character < 0:
+        report(b"n")
+    elif report(b"i"):
+        raise KeyboardInterrupt
 
 
 def traced(error):
@@ -66,7 +78,7 @@ def run(how, text):
     error = None
     try:
         try:
-            report(b"b")
+            REPORTS.write(b"b\x7f")  # from here on Ctrl-C may come
             if how == "file":
                 name = text
                 with open(name) as file:
@@ -93,7 +105,10 @@ def serve():
     """Do as the bridge says until it is gone: 'exec 12', then so many bytes."""
     report(b"u")
     while True:
-        order = ORDERS.readline().split()
+        order = ORDERS.readline()
+        while order and order[0] >= ACK:  # of what was said twice
+            order = order[1:]
+        order = order.split()
         if not order:
             return
         run(order[0].decode(), ORDERS.read(int(order[1])).decode())
