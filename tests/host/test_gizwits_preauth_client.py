@@ -205,9 +205,9 @@ def test_retry_after(hostile, header, seconds):
 
 def test_the_sixteen_may_come_as_text(hostile):
     """The code as a string is the same code; the status is what came."""
-    with hostile(reply(409, b'{"error_code": "4"}')) as (_, client):
-        with pytest.raises(errors.PackageCapacityNotEnough) as raised:
-            ask_key(client)
+    full, refused = reply(409, b'{"error_code": "4"}'), errors.PackageCapacityNotEnough
+    with hostile(full) as (_, client), pytest.raises(refused) as raised:
+        ask_key(client)
     assert raised.value.status == 409
     with hostile(reply(500, b'{"error_code": 8}'), GOOD_PAGE) as (server, client):
         ask_packages(client)
@@ -299,9 +299,9 @@ def test_a_result_must_have_what_it_promised(hostile):
         for counts in ({"success": 2}, {"failed": 1}, {"success": 0}):
             with pytest.raises(errors.BadReply, match="has not the keys"):
                 client.keys(batch_at(place, **counts))
-    with hostile(ok(b"no workbook")) as (server, client):
-        with pytest.raises(errors.BadReply, match=r"no \.xlsx"):
-            client.keys(batch_at(f"localhost:{server.port}/x.xlsx"))
+    none = pytest.raises(errors.BadReply, match=r"no \.xlsx")
+    with hostile(ok(b"no workbook")) as (server, client), none:
+        client.keys(batch_at(f"localhost:{server.port}/x.xlsx"))
 
 
 def test_waiting_outlasts_a_cloud_that_is_away(hostile):
@@ -318,9 +318,9 @@ def test_waiting_outlasts_a_cloud_that_is_away(hostile):
         result = client.wait_for_batch(wire.JOB, lambda r: seen.append(r.success))
     assert result.is_done
     assert seen == [3, 3, 9]
-    with hostile(ok(running)) as (_, client):
-        with pytest.raises(errors.NoReply, match="not done within 1 s"):
-            client.wait_for_batch(wire.JOB, within_s=1)
+    late = pytest.raises(errors.NoReply, match="not done within 1 s")
+    with hostile(ok(running)) as (_, client), late:
+        client.wait_for_batch(wire.JOB, within_s=1)
     other = ok(running.replace(wire.JOB.encode(), b"0" * 32))
     with hostile(other) as (_, client):
         with pytest.raises(errors.BadReply, match="another batch"):
@@ -385,9 +385,9 @@ def test_certificates(tmp_path, authority):
     with Hostile(other, [GOOD_KEY]).running() as server:
         for ca, why in ((authority.ca, "not trusted"), (other.ca, "not trusted")):
             settings = Settings(AUTHORIZATION, url=server.url, ca=ca)
-            with PreauthClient(settings) as client:
-                with pytest.raises(errors.Untrusted, match=why) as raised:
-                    ask_key(client)
+            untrusted = pytest.raises(errors.Untrusted, match=why)
+            with PreauthClient(settings) as client, untrusted as raised:
+                ask_key(client)
             assert raised.value.nothing_was_done
         assert not any(server.requests)
     with pytest.raises(errors.CloudError, match="no certificate"):

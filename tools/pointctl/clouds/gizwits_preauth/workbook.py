@@ -17,6 +17,7 @@ MAGIC = b"PK\x03\x04"
 MOST_ROWS = 200_000
 _MOST_COLUMNS = 64
 _MOST_UNPACKED = 64 << 20
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _TAG = re.compile(rb"<(?:\w+:)?(?:c|row|dimension)(?=[\s/>])([^>]*)>")
 _PLACE = re.compile(rb"""\b(?:r|ref)\s*=\s*["'](?:[A-Z]+\d+:)?([A-Z]*)(\d+)["']""")
 
@@ -84,7 +85,7 @@ def _weigh(content: bytes) -> None:
 
 def _check_places(part: bytes) -> None:
     """Raise BadWorkbook unless each row and cell says where it is, and that is near."""
-    if part.lstrip()[:1] == b"<" and b"\0" in part:
+    if part.startswith(_UTF_16) or b"\0" in part[:4] and b"<" in part[:4]:
         raise BadWorkbook("the sheet is not in UTF-8")
     if b"sheetData" not in part:
         return
