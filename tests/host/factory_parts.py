@@ -120,10 +120,16 @@ class CountingLabels:
         return {"label": f"{unit}.png", "label_sha256": "00"}
 
 
-def line(journal, source, *boards, labels=None, **more) -> Line:
+def line(journal, source, *boards, labels=None, repair=(), **more) -> Line:
     """A line whose port P<n> has the n-th board."""
     at = {f"P{number}": board for number, board in enumerate(boards)}
     given = plan(**more)
     return Line(
-        given, journal, source, lambda port, _kind: at[port], labels, lambda *_: None
+        given,
+        journal,
+        source,
+        lambda port, _kind: at[port],
+        labels,
+        lambda *_: None,
+        repair,
     )

@@ -179,6 +179,19 @@ def test_a_done_board_whose_flash_was_wiped_gets_the_same_key(journal):
     assert (board.key, len(source.asked)) == (key, 1)
 
 
+def test_a_key_that_is_gone_and_no_chip_id(journal):
+    """It may be a second board of that number: a person has to say that it is not."""
+    source, board = CountingSource(), MemoryBoard(imei(1))
+    one = line(journal, source, board)
+    one.carry("P0", None)
+    key, board.key = board.key, None
+    assert one.carry("P0", None).reason is Reason.DUPLICATE
+    assert board.key is None
+    one = line(journal, source, board, repair=[imei(1)])
+    assert one.carry("P0", None).outcome is Outcome.PASSED
+    assert (board.key, len(source.asked)) == (key, 1)
+
+
 def test_a_done_board_that_was_given_another_key_since(journal):
     """Whoever did that has to say so."""
     board = MemoryBoard(imei(1))

@@ -5,7 +5,7 @@ import json
 import shlex
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ from pointctl.factory.lists import units as read_units
 from pointctl.factory.show import JsonLines, Lines, LiveTable
 from pointctl.factory.sourcing import open_source
 from pointctl.factory.station import Show, Station, Words, tally_of
-from pointctl.factory.units import Step, named
+from pointctl.factory.units import Step, checked_unit, named
 from pointctl.options import Json, print_json, print_table
 from pointctl.registry import keystore
 from pointctl.registry.commands import PRODUCT
@@ -203,6 +203,10 @@ def factory_run(
         float | None,
         typer.Option(min=0.5, help="Stop after so many s without a board."),
     ] = None,
+    repair: Annotated[
+        list[str] | None,
+        typer.Option(metavar="UNIT", help="It has lost its key: burn it once more."),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="An event in each line.")
     ] = False,
@@ -212,7 +216,7 @@ def factory_run(
     Ctrl-C finishes the boards that are in work. Run it again to go on, also after a
     power cut.
     """
-    _run(Job(job), port or [], until, idle, as_json)
+    _run(Job(job), port or [], until, idle, as_json, repair or [])
 
 
 @app.command("resume", epilog="Example: pointctl factory resume jobs/A7")
@@ -245,7 +249,12 @@ def factory_resume(
 
 
 def _run(
-    job: Job, named_ports: list[str], until: int | None, idle: float | None, j: bool
+    job: Job,
+    named_ports: list[str],
+    until: int | None,
+    idle: float | None,
+    as_json: bool,
+    repair: Sequence[str] = (),
 ) -> None:
     from pointctl.factory.serial_bench import Bench
     from pointctl.factory.serial_ports import watched
@@ -256,7 +265,7 @@ def _run(
         job.alone(),
         Journal(job.folder) as journal,
         open_source(job, plan) as source,
-        _shown(plan, named_ports, j) as show,
+        _shown(plan, named_ports, as_json) as show,
     ):
         journal.begin(plan.source.value)
         words = Words()
@@ -265,7 +274,8 @@ def _run(
             words.say(port, f"{unit} {note or step.value}" if unit else step.value)
 
         printer = Printer(plan.product, plan.label, job.labels) if plan.label else None
-        line = Line(plan, journal, source, Bench, printer, tell)
+        repaired = [checked_unit(each) for each in repair]
+        line = Line(plan, journal, source, Bench, printer, tell, repaired)
         station = Station(line, ports, show, tally_of(journal.standings()), words)
         with _stopping(station):
             station.run(units=until, idle_s=idle)

@@ -5,7 +5,7 @@ before it is asked; its answer is, before anything is burned; what was read back
 before the label is made. Whatever was interrupted is taken up where the journal ends.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -66,6 +66,7 @@ class Line:
         opener: Opener,
         labels: Labels | None,
         tell: Teller,
+        repair: Collection[str] = (),
     ) -> None:
         self._plan = plan
         self._journal = journal
@@ -73,6 +74,7 @@ class Line:
         self._opener = opener
         self._labels = labels
         self._tell = tell
+        self._repair = frozenset(repair)
         self._lock = Lock()
         self._busy: dict[str, str] = {}  # units in work, and at which port
         found = journal.standings().values()
@@ -115,6 +117,7 @@ class Line:
             product=plan.product,
             kind=plan.board,
             replace_keys=plan.replace_keys,
+            repair=unit in self._repair,
         )
         if verdict.todo is Todo.REFUSE:
             assert verdict.reason is not None

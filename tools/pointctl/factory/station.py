@@ -20,6 +20,7 @@ from pointctl.factory.units import Reason, Standing
 MOST_PORTS = 8
 _LOOK_S = 0.2
 _AGAIN_S = 5.0  # after a failure that mends itself
+_TRIES = 3  # a board that has just been plugged in may not listen yet
 _HOUR_S = 3600.0
 
 Ports = Callable[[], Mapping[str, str | None]]  # those that are there, and their kinds
@@ -108,6 +109,7 @@ class _Slot:
     plugged: tuple[int, ...]  # which board it is, as far as the port tells
     began: float = 0.0
     work: Future[Result] | None = None
+    turns: int = 0
     again_at: float | None = None  # when to try it once more
     gone: bool = False
 
@@ -186,6 +188,7 @@ class Station:
     def _begin(self, pool: ThreadPoolExecutor, port: str, slot: _Slot) -> None:
         self._slots[port] = slot
         slot.again_at = None
+        slot.turns += 1
         slot.began = time.monotonic()
         self._show.at(port, "looking")
         slot.work = pool.submit(self._line.carry, port, slot.kind)
@@ -201,10 +204,13 @@ class Station:
                 self._stop.set()
                 raise
             slot.work = None
-            if result.reason is Reason.SOURCE_DOWN:
+            deaf = result.reason is Reason.NO_ANSWER and slot.turns < _TRIES
+            if deaf or result.reason is Reason.SOURCE_DOWN:
                 slot.again_at = time.monotonic() + _AGAIN_S
             self.tally.add(result)
             self._show.ended(port, result, time.monotonic() - slot.began)
+            if slot.again_at is not None:
+                self._show.at(port, "waiting, tries again")
 
 
 class Words:

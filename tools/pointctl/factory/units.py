@@ -133,8 +133,13 @@ def decide(
     product: str,
     kind: str | None,
     replace_keys: bool = False,
+    repair: bool = False,
 ) -> Verdict:
-    """What is to be done to a board, by the rules that docs/factory.md states."""
+    """What is to be done to a board, by the rules that docs/factory.md states.
+
+    `repair` is a person's word that a board which has lost its key is the one that had
+    it, where no chip id says so.
+    """
     other = found.built_for if found.built_for not in (None, found.kind) else found.kind
     if kind is not None and other != kind:
         return _refuse(Reason.WRONG_BOARD, f"{other}, wanted {kind}")
@@ -145,7 +150,7 @@ def decide(
             Reason.DUPLICATE, f"chip {found.chip} came after {standing.chip}"
         )
     if standing.answered:
-        return _with_answer(standing, found)
+        return _with_answer(standing, found, repair)
     if found.claimed is not None:
         return _refuse(Reason.ENROLLED, f"it has credentials as {found.claimed}")
     if found.key_hash is not None and not replace_keys:
@@ -153,13 +158,16 @@ def decide(
     return Verdict(Todo.ASK)
 
 
-def _with_answer(standing: Standing, found: Found) -> Verdict:
+def _with_answer(standing: Standing, found: Found, repair: bool) -> Verdict:
     """The journal has its key: nothing is ever asked again."""
     if found.key_hash == standing.key_hash:
         done = standing.done
         return Verdict(Todo.NOTHING if done else Todo.TEST)
     if found.key_hash is not None and standing.burned:
         return _refuse(Reason.OTHER_KEY, "it had ours, and was given another since")
+    if standing.burned and not repair and found.chip is None:
+        text = "it was burned before, and this board has no key: see --repair"
+        return _refuse(Reason.DUPLICATE, text)
     return Verdict(Todo.BURN)
 
 
