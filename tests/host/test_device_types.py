@@ -111,3 +111,13 @@ def test_typings_hold_what_is_used() -> None:
             if isinstance(node, (ast.FunctionDef, ast.ClassDef))
         }
         assert {name for name in names - used if name[0] != "_"} == set(), file.name
+
+
+def test_the_probe_for_esp32(check: Check, tmp_path: Path) -> None:
+    """What docs/hardware-checklist.md has run on an ESP32 asks for names that it has."""
+    page = (ROOT / "docs/hardware-checklist.md").read_text(encoding="utf-8")
+    probe = re.findall(r"```python\n(.*?)```", page, re.S)[-1]
+    assert "import esp32" in probe
+    (tmp_path / "probe.py").write_text(probe)
+    done = check("esp32", tmp_path / "probe.py")
+    assert done.returncode == 0, done.stdout
