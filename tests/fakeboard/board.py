@@ -50,13 +50,11 @@ class FakeBoard:
         imei: str,
         faults: Faults,
         environment: Mapping[str, str],
-        nothing: Path,
     ) -> None:
         self.flash = flash
         self.faults = faults
         self.resets = 0  # of the chip, soft and hard, and the first power-up
         self._kind = KINDS[kind]
-        self._nothing = nothing
         self._environment = {**environment, "POINTACCESS_IMEI": imei}
         if script := environment.get("SHIM_SCRIPT"):
             self._environment["SHIM_SCRIPT"] = f"/.host{script}"
@@ -115,9 +113,6 @@ class FakeBoard:
     def start(self) -> None:
         """Start the bridge, and plug the board in."""
         (self.flash / self._kind.folder).mkdir(exist_ok=True)
-        for name in self._kind.hidden:
-            text = f"raise ImportError(\"no module named '{name}'\")\n"
-            (self._nothing / f"{name}.py").write_text(text)
         self._thread.start()
         self.plug()
 
@@ -164,6 +159,10 @@ class FakeBoard:
 
     def _hard_reset(self) -> None:
         self._stop_chip()
+        if self._kind.own_usb:
+            self._line.unplug()
+            time.sleep(_RESET_S)
+            self._line.plug()
         self._typed.clear()
         self._repl.raw = False
         self._say(self._kind.rom)
@@ -179,7 +178,6 @@ class FakeBoard:
         setup = {
             **self._kind.setup(),
             "size": self.faults.flash_bytes,
-            "nothing": str(self._nothing),
         }
         micropython = runtimes.micropython()
         heap = self._kind.heap
@@ -412,7 +410,6 @@ def fake_board(
             imei,
             faults or Faults(),
             environment or {},
-            Path(folder),
         )
         try:
             board.start()

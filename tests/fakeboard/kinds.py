@@ -10,25 +10,8 @@ from tests import runtimes
 SHIMS = runtimes.ROOT / "tests/shims"
 LIBRARIES = runtimes.ROOT / ".cache/micropython-lib"
 _HELP = b'Type "help()" for more information.'
-# What QuecPython of MicroPython 1.13 lacks of what our runtime has: it has no weak
-# links, so json is ujson alone.
-_NO_WEAK_LINKS = (
-    *("asyncio", "binascii", "collections", "cryptolib", "deflate", "errno", "ffi"),
-    *(
-        "framebuf",
-        "heapq",
-        "io",
-        "jni",
-        "json",
-        "mip",
-        "os",
-        "platform",
-        "random",
-        "re",
-    ),
-    *("requests", "select", "socket", "struct", "termios", "time", "tls", "vfs"),
-    "websocket",
-)
+# MicroPython keeps these names to itself: no path leads to a stand-in for them.
+_KEPT = ("uos", "usocket", "utime")
 
 
 @dataclass(frozen=True)
@@ -45,9 +28,10 @@ class Kind:
     starts: tuple[str, ...] = ("boot.py", "main.py")  # what runs by itself
     path: tuple[str, ...] = ("", ".frozen", "/lib")
     version: tuple[int, ...] = ()  # of MicroPython, if it is not ours
-    hidden: tuple[str, ...] = ()  # modules that the board has not
+    lacks: Path | None = None  # a folder of modules that cannot be imported
     firmware: tuple[Path, ...] = ()  # stand-ins for its own, the first wins
     resets: str = ""  # what restarts the board, as module.name
+    own_usb: bool = False  # the port is the chip's own: it goes when the chip restarts
 
     def setup(self) -> Mapping[str, Any]:
         """What inside/run.py has to know."""
@@ -56,23 +40,19 @@ class Kind:
             "uname": self.uname,
             "path": self.path,
             "version": self.version,
-            "hidden": self.hidden,
+            "lacks": str(self.lacks or ""),
             "resets": self.resets,
             "paths": [*map(str, self.firmware), str(runtimes.ROOT)],
             "standins": self._standins(),
         }
 
     def _standins(self) -> list[tuple[str, str]]:
-        """(module, file) of those whose names MicroPython keeps to itself, then others.
-
-        It takes ufoo for its own foo, whatever the path says.
-        """
+        """(module, file); the file where no path leads to it. These come first."""
         found: dict[str, str] = {}
         for folder in self.firmware:
             for file in sorted(folder.rglob("*.py")):
                 name = ".".join(file.relative_to(folder).with_suffix("").parts)
-                own = name[0] == "u" and name[1:] in _NO_WEAK_LINKS
-                found.setdefault(name, str(file) if own else "")
+                found.setdefault(name, str(file) if name in _KEPT else "")
         return sorted(found.items(), key=lambda each: not each[1])
 
 
@@ -101,9 +81,10 @@ KINDS = {
         starts=("usr/main.py",),
         path=("",),
         version=(1, 13, 0),
-        hidden=_NO_WEAK_LINKS,
+        lacks=SHIMS / "quecpython_unames",  # it has no weak links: json is ujson alone
         firmware=(SHIMS / "quecpython_old", SHIMS / "quecpython"),
         resets="misc.Power.powerRestart",
+        own_usb=True,
     ),
     "unix": Kind(
         platform="linux",

@@ -26,6 +26,10 @@ class _Module:
         return getattr(self._module, name)
 
 
+class _Nothing:
+    """What is found for a name that the board does not have."""
+
+
 class _Source:
     """A stand-in called as what the runtime has itself: no path leads to usocket.py."""
 
@@ -53,13 +57,22 @@ def _load(paths, standins):
             sys.modules.pop(name)
 
 
-def _set(path, value):
-    """misc.Power.powerRestart = value."""
+def _really(path, hard_reset):
+    """Have machine.reset, or misc.Power.powerRestart, end this process."""
     parts = path.split(".")
     owner = sys.modules[parts[0]]
     for part in parts[1:-1]:
         owner = getattr(owner, part)
-    setattr(owner, parts[-1], value)
+    standin = getattr(owner, parts[-1])
+
+    def reset(*_):
+        try:
+            standin()
+        except SystemExit:
+            pass
+        hard_reset()
+
+    setattr(owner, parts[-1], reset)
 
 
 def replace(setup, hard_reset, kbd_intr):
@@ -67,8 +80,8 @@ def replace(setup, hard_reset, kbd_intr):
     _load(setup["paths"], setup["standins"])
     for name in ("run", "flash", "firmware"):
         sys.modules.pop(name, None)
-    if setup["resets"].split(".")[0] in sys.modules:
-        _set(setup["resets"], hard_reset)
+    if setup["resets"]:
+        _really(setup["resets"], hard_reset)
     names = {"platform": setup["platform"]}
     if setup["version"]:
         made = namedtuple("implementation", ("name", "version", "mpy"))
@@ -80,9 +93,12 @@ def replace(setup, hard_reset, kbd_intr):
     ):
         module = _Module(real, ours)
         for each in (name, "u" + name):
-            if each not in sys.modules and each not in setup["hidden"]:
+            if each not in sys.modules or each == name:
                 sys.modules[each] = module
-    # Of modules that the board lacks the path finds one that says so.
     sys.path[:] = setup["path"]
-    if setup["hidden"]:
-        sys.path.append(HOST + setup["nothing"])
+    if setup["lacks"]:
+        sys.path.append(HOST + setup["lacks"])
+        for name in ("os", "time", "socket"):  # as stand-ins have imported them
+            sys.modules.pop(name, None)
+        for name in ("sys", "tls"):  # which no file can stand in for
+            sys.modules[name] = _Nothing()

@@ -54,9 +54,9 @@ class Line:
         return left
 
     def inWaiting(self) -> int:
-        """How many bytes are there; waits a moment for the first."""
+        """How many bytes are there."""
         self.left()
-        return len(self._came) or self._fill()
+        return len(self._came) + self._serial.in_waiting
 
     def read(self, size: int = 1) -> bytes:
         """Exactly so many bytes."""
