@@ -114,7 +114,7 @@ def test_typings_hold_what_is_used() -> None:
 
 
 def test_the_probe_for_esp32(check: Check, tmp_path: Path) -> None:
-    """What docs/hardware-checklist.md has run on an ESP32 asks for names that it has."""
+    """What docs/hardware-checklist.md has it run asks for names that it has."""
     page = (ROOT / "docs/hardware-checklist.md").read_text(encoding="utf-8")
     probe = re.findall(r"```python\n(.*?)```", page, re.S)[-1]
     assert "import esp32" in probe
