@@ -10,8 +10,8 @@ import trustme
 from pointctl.demo.timeline import Event, Timeline
 from tests import runtimes
 from tests.e2e import hostile
-from tests.e2e.aliyun_board import Board, Power
 from tests.e2e.aliyun_cloud import running
+from tests.e2e.cloud_board import Board, Power
 from tests.e2e.mqtt_wire import HOST
 
 IMEI = "490154203237518"
@@ -35,9 +35,15 @@ class Field:
 
     def board(self, example: str | None = None, **more: Any) -> Board:
         """The board, with `more` in its settings.json."""
-        port = self.cloud.server.port
-        where = self.timeline, self.product, IMEI, self.ca, port, example
-        return Board(self.folder / "flash", *where, **more)
+        settings = {
+            "source": "aliyun",
+            "productKey": self.product.key,
+            "productSecret": self.product.secret,
+            "register": "mqtt",
+            "mqtt": {"host": HOST, "port": self.cloud.server.port},
+        } | more
+        where = self.timeline, IMEI, self.ca, settings, example
+        return Board(self.folder / "flash", *where)
 
     def wait(self, power: Power, who: str, event: str) -> Event:
         """Until that has happened in this chapter, and while nobody complains."""

@@ -10,7 +10,7 @@ from tests.runtimes import ROOT
 EXAMPLES = ROOT / "examples"
 
 
-@pytest.mark.parametrize("example", ["aliyun_gateway"])
+@pytest.mark.parametrize("example", ["aliyun_gateway", "gizwits_switch"])
 def test_settings(example: str) -> None:
     """Nothing is missing, unknown or wrong."""
     settings.parse((EXAMPLES / example / "settings.json").read_bytes())

@@ -1,4 +1,4 @@
-"""A board on the real MicroPython whose credentials come from the stand-in's cloud."""
+"""A board on the real MicroPython whose credentials come from a stand-in of a cloud."""
 
 import shutil
 from pathlib import Path
@@ -10,8 +10,6 @@ from pointctl.demo.process import Process
 from pointctl.demo.stage import HEAP_BYTES
 from pointctl.demo.timeline import Timeline
 from tests import runtimes
-from tests.e2e.aliyun_registry import Product
-from tests.e2e.mqtt_wire import HOST
 
 # A board whose clock is so many times as fast: nobody waits for its waits.
 PROGRAM = """
@@ -35,32 +33,22 @@ class Power(Process):
 
 
 class Board:
-    """One board: a flash folder and an IMEI. `more` are settings, None removes one."""
+    """One board: a flash folder, an IMEI, and what its settings.json says."""
 
     def __init__(
         self,
         folder: Path,
         timeline: Timeline,
-        product: Product,
         imei: str,
         ca: bytes,
-        port: int,
+        settings: dict[str, Any],
         example: str | None = None,
-        **more: Any,
     ) -> None:
         self.flash = folder
         self._imei = imei
         self._timeline = timeline
         self._runtime = micropython.find()
-        settings = {
-            "source": "aliyun",
-            "productKey": product.key,
-            "productSecret": product.secret,
-            "register": "mqtt",
-            "ca": "ca.der",
-            "spreadS": 0,
-            "mqtt": {"host": HOST, "port": port},
-        } | more
+        settings = {"ca": "ca.der", "spreadS": 0} | settings
         libraries = self._runtime.libraries
         flash.assemble(folder, "unix", settings, ca, libraries=libraries)
         if example:
