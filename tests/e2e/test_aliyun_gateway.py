@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import trustme
 
-from tests.e2e.aliyun_board import Board, Power
 from tests.e2e.aliyun_field import Field, field
+from tests.e2e.cloud_board import Board, Power
 
 MATCH = "thing/awss/enrollee/match"
 RESET = "thing/reset"
