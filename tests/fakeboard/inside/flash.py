@@ -15,6 +15,7 @@ class Flash:
     """A folder of this machine as the board's whole file system, of limited size."""
 
     def __init__(self, root, size):
+        self.root = root
         self.flash = vfs.VfsPosix(root)
         self.host = vfs.VfsPosix("/")
         self.size = size
@@ -77,7 +78,12 @@ class Flash:
         self.flash.remove(path)
 
     def rename(self, old, new):
-        self.flash.rename(old, new)
+        # Under a root of its own VfsPosix makes one path of the two.
+        paths = [self.root + self._absolute(path) for path in (old, new)]
+        vfs.VfsPosix().rename(paths[0], paths[1])
+
+    def _absolute(self, path):
+        return path if path.startswith("/") else self.getcwd().rstrip("/") + "/" + path
 
     def rmdir(self, path):
         self.flash.rmdir(path)
