@@ -10,7 +10,7 @@ import typer
 
 from point import imei as imeis
 from point.errors import PointError
-from pointctl.boards import info, listen, provision, simulate, wipe
+from pointctl.boards import info, provision, simulate, wipe
 from pointctl.boards.connection import Connection
 from pointctl.certificates import CaFiles
 from pointctl.errors import PointctlError, Refused
@@ -121,6 +121,8 @@ def boards_log(
     ] = None,
 ) -> None:
     """Show what a running board prints, without disturbing it, until Ctrl-C."""
+    from pointctl.boards import listen
+
     for line in listen.lines(port, seconds):
         print(line, flush=True)
 

@@ -1,17 +1,14 @@
 """A board on a serial port: found out what it is, reached, restarted, reached again."""
 
-import time
 from types import TracebackType
 from typing import Self
 
 from pointctl.boards import flash
-from pointctl.boards.link import Link, LinkError
+from pointctl.boards.link import Link
 from pointctl.boards.onboard import Facts, OnBoard
 from pointctl.errors import PointctlError, Refused
 
 KINDS = ("esp32", "quecpython", "unix")
-_RESTART_S = 30  # a port over USB goes away and comes back
-_AGAIN_S = 0.5
 
 
 class Connection:
@@ -88,18 +85,17 @@ class Connection:
         finally:
             self.close()
 
-    def restarted(self) -> OnBoard:
-        """Restart the board and be at its REPL again: its heap and watchdog are new."""
-        self.restart()
-        deadline = time.monotonic() + _RESTART_S
-        while True:
-            try:
-                self._link = self._open(self.kind)
-                return self.board
-            except LinkError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(_AGAIN_S)
+    def restarted(self, sign: str) -> OnBoard:
+        """Restart the board and be at its REPL again: its heap and watchdog are new.
+
+        What it starts prints a line with `sign`, which is waited for.
+        """
+        self.link.reset()
+        for line in self.link.lines(self._timeout_s):
+            if sign in line:
+                break
+        self.reopen()
+        return self.board
 
     def reopen(self) -> None:
         """Interrupt what is running, and be at the REPL again."""

@@ -19,7 +19,8 @@ from pointctl.boards.onboard import OnBoard
 from pointctl.boards.plan import BOOT, CLAIM_KEY, JOURNAL, MAIN, MANIFEST, NEW_MAIN
 from pointctl.errors import PointctlError, Refused
 
-GUARD = b'print("half deployed: run pointctl boards deploy again")\n'
+SIGN = "half deployed: run pointctl boards deploy again"
+GUARD = f'print("{SIGN}")\n'.encode()
 _HALF_DEPLOYED = (
     "the board is half deployed and runs nothing of it; give the same command again, "
     "and it goes on from there"
@@ -34,7 +35,8 @@ class Interrupted(PointctlError):
     exit_code = 130
 
 
-Restarted = Callable[[], OnBoard]  # restarts the board, and is at its REPL again
+# Restarts the board, waits for a line with that text, is at its REPL again.
+Restarted = Callable[[str], OnBoard]
 Reporter = Callable[[str, int, int], None]  # file, bytes copied in all, of how many
 
 
@@ -149,7 +151,7 @@ class Deployment:
         gone.sort(key=lambda path: path != BOOT)  # boot.py right after main.py
         self._board.remove([MAIN, *gone])
         self._board.put(MAIN, GUARD)
-        self._board = self._restarted()
+        self._board = self._restarted(SIGN)
 
     def _copy(self, state: State) -> None:
         """All that is to be copied but main.py; boot.py, which starts first, last."""
@@ -222,7 +224,7 @@ def _explained(state: str) -> Iterator[None]:
         yield
     except BoardError as error:
         text = str(error)
-        if re.search(r"ENOSPC|OSError: 28|Errno 28", text):
+        if re.search(r"ENOSPC|OSError: 28|Errno 28|the board wrote", text):
             text = "the flash of the board is full: remove files of your own"
         raise PointctlError(f"{text}; {state}") from error
     except PointctlError as error:

@@ -3,12 +3,9 @@
 import time
 from collections.abc import Iterator
 
-import serial
+from pointctl.boards.serial_line import Line, opened
 
-from pointctl.boards.link import LinkError
-
-_BAUD = 115200
-_LOOK_S = 0.2
+_LOOK_S = 1
 
 
 def lines(port: str, timeout_s: float | None) -> Iterator[str]:
@@ -17,15 +14,14 @@ def lines(port: str, timeout_s: float | None) -> Iterator[str]:
     Raises LinkError for a port that cannot be opened, or goes away.
     """
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    line = Line(port, opened(port))
     try:
-        with serial.Serial(port, _BAUD, timeout=_LOOK_S, exclusive=True) as line:
-            said = b""
-            while deadline is None or time.monotonic() < deadline:
-                *whole, said = (said + line.read(line.in_waiting or 1)).split(b"\n")
-                yield from (
-                    each.decode(errors="replace").rstrip("\r") for each in whole
-                )
-    except (serial.SerialException, OSError) as error:
-        raise LinkError(
-            f"{port}: {error}; see pointctl boards list, and that nothing else uses it"
-        ) from error
+        came = b""
+        while deadline is None or time.monotonic() < deadline:
+            with line.within(_LOOK_S):
+                came += line.read_some()
+            *whole, came = came.split(b"\n")
+            for each in whole:
+                yield each.decode(errors="replace").rstrip("\r")
+    finally:
+        line.close()
