@@ -85,7 +85,7 @@ def _weigh(content: bytes) -> None:
 
 def _check_places(part: bytes) -> None:
     """Raise BadWorkbook unless each row and cell says where it is, and that is near."""
-    if part.startswith(_UTF_16) or b"\0" in part[:4] and b"<" in part[:4]:
+    if part.startswith(_UTF_16) or (b"\0" in part[:4] and b"<" in part[:4]):
         raise BadWorkbook("the sheet is not in UTF-8")
     if b"sheetData" not in part:
         return
