@@ -83,3 +83,11 @@ def test_links(page: Path) -> None:
                 re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings
             ]
             assert anchor in slugs, target
+
+
+def test_both_readmes_have_the_same_commands() -> None:
+    """What is to be typed in English is to be typed in Chinese."""
+    blocks = re.compile(r"^```(?:sh|json)\n.*?^```", re.M | re.S)
+    english = (ROOT / "README.md").read_text(encoding="utf-8")
+    chinese = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
+    assert set(blocks.findall(english)) - set(blocks.findall(chinese)) == set()
