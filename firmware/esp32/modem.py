@@ -72,7 +72,7 @@ class Modem:
             self.pause(_GUARD_MS)
             self._uart.write(b"+++")
             self.pause(_GUARD_MS)
-            self.try_all(("ATH", "AT", "AT"), 2)
+            self.try_all(("ATH", "AT", "AT"), 1)
         self.ask("ATE0")
         self.try_all(("AT+CMEE=1", "AT"))
         # Quectel's clock is local by 3, SIMCom knows 1 only; some have neither.
