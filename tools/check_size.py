@@ -1,11 +1,12 @@
-"""Measure point/ as a board stores it, against the budgets.
+"""Measure point/ and the boards' adapters as a board stores them, against the budgets.
 
-A module over its limits fails the command. The two sums are aims: they are shown as met
-or missed and fail nothing (docs/architecture.md says why).
+A module over its limits fails the command. The two sums, of point/ alone, are aims:
+they are shown as met or missed and fail nothing (docs/architecture.md says why).
 
 .mpy by today's mpy-cross with its default flags, as deployment uses it: bytecode only
 (no -march), no -O, and the bare file name as the source name in tracebacks. Reads
-this repository's point/, or the folder that is given as its argument.
+this repository's point/, or the folder that is given as its argument, and the firmware/
+beside it.
 """
 
 import argparse
@@ -36,7 +37,7 @@ NOT_ON_BOARDS = {"cpython.py", "protocol_server.py"}
 
 
 class Module(NamedTuple):
-    """One module of point/ and what it weighs."""
+    """One module and what it weighs."""
 
     name: str
     lines: int
@@ -52,6 +53,13 @@ def measure(file: Path) -> Module:
         )
         size = Path(output.name).stat().st_size
     return Module(file.stem, len(file.read_text().splitlines()), size)
+
+
+def adapters(point: Path) -> list[Module]:
+    """What is in firmware/ beside `point`, each named as board/module."""
+    files = sorted(point.resolve().parent.glob("firmware/*/*.py"))
+    measured = [(file.parent.name, measure(file)) for file in files]
+    return [m._replace(name=f"{board}/{m.name}") for board, m in measured]
 
 
 class Sum(NamedTuple):
@@ -91,10 +99,12 @@ def excesses(modules: list[Module]) -> list[str]:
     ]
 
 
-def table(modules: list[Module]) -> Table:
+def table(modules: list[Module], boards: list[Module]) -> Table:
     """The measurements for people."""
-    result = Table("module", "lines", "bytes", title="point/ as .mpy, of the budget")
-    for module in modules:
+    result = Table("module", "lines", "bytes", title="as .mpy, of the budget")
+    for module in modules + boards:
+        if module in boards[:1]:
+            result.add_section()
         lines = f"{module.lines} of {MODULE_LINES}"
         result.add_row(module.name, lines, f"{module.bytes} of {MODULE_BYTES}")
     result.add_section()
@@ -111,14 +121,17 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     files = [f for f in options.folder.glob("*.py") if f.name not in NOT_ON_BOARDS]
     modules = [measure(file) for file in sorted(files)]
-    over = excesses(modules)
+    boards = adapters(options.folder)
+    over = excesses(modules + boards)
     if options.json:
         totals = {t.name: t._asdict() | {"met": t.met} for t in sums(modules)}
         rows = [module._asdict() for module in modules]
-        print(json.dumps({"modules": rows, "sums": totals, "over": over}, indent=2))
+        found = {"modules": rows, "sums": totals, "over": over}
+        found["firmware"] = [module._asdict() for module in boards]
+        print(json.dumps(found, indent=2))
     else:
         console = Console(highlight=False)
-        console.print(table(modules), *over, sep="\n")
+        console.print(table(modules, boards), *over, sep="\n")
     return 1 if over else 0
 
 

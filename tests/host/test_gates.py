@@ -168,6 +168,20 @@ def test_a_missed_sum_is_named_and_fails_nothing(tmp_path: Path) -> None:
     assert f"met, {24576 - 8 * each} left" in table
 
 
+def test_adapters_are_weighed_too(tmp_path: Path) -> None:
+    """Each by itself; the sums are point/'s alone."""
+    (tmp_path / "point").mkdir()
+    (tmp_path / "point/right.py").write_text("x = 1\n")
+    (tmp_path / "firmware/some").mkdir(parents=True)
+    (tmp_path / "firmware/some/board.py").write_text("\n" * 151)
+    done = gate("size", "--json", tmp_path / "point")
+    report = json.loads(done.stdout)
+    assert (done.returncode, len(report["over"])) == (1, 1)
+    assert report["over"][0].startswith("some/board: 151 lines")
+    assert [module["name"] for module in report["firmware"]] == ["some/board"]
+    assert report["sums"]["package"]["bytes"] == report["modules"][0]["bytes"]
+
+
 def test_a_module_in_budget_passes_and_is_shown(tmp_path: Path) -> None:
     (tmp_path / "right.py").write_text("x = 1\n")
     done = gate("size", tmp_path)
