@@ -16,6 +16,7 @@ import pytest
 
 import point
 from pointctl.boards import flash
+from tests.fakeboard.board import fake_board
 from tests.runtimes import ROOT, UMQTT, micropython, require
 
 V = point.__version__
@@ -139,6 +140,33 @@ def test_zip_runs(dist: Path, tmp_path: Path, name: str) -> None:
         command, cwd=board, env=environment, capture_output=True, text=True, timeout=60
     )
     assert "E60 SETTING: claim.key" in done.stdout + done.stderr
+
+
+def test_zip_is_copied_as_its_page_says(dist: Path, tmp_path: Path) -> None:
+    """The command of docs/downloads.md, by the real mpremote, puts it on an ESP32.
+
+    It then boots, from the compiled modules, until it misses its settings.
+    """
+    command = "mpremote cp -r flash/. :/"
+    assert f"`{command}`" in (ROOT / "docs/downloads.md").read_text(encoding="utf-8")
+    with zipfile.ZipFile(dist / f"pointaccess-esp32-mpy6-{V}.zip") as archive:
+        archive.extractall(tmp_path)
+    flash_folder = tmp_path / "board"
+    flash_folder.mkdir()
+    with fake_board("esp32", flash_folder) as board:
+        words = [sys.executable, "-m", "mpremote", "connect", board.port]
+        subprocess.run(
+            [*words, *command.split()[1:]],
+            cwd=tmp_path,
+            check=True,
+            capture_output=True,
+            timeout=120,
+        )
+        board.reset()
+        board.wait_for("E60 SETTING: settings.json", 60)
+    for path in (tmp_path / "flash").rglob("*.*"):
+        copied = flash_folder / path.relative_to(tmp_path / "flash")
+        assert copied.read_bytes() == path.read_bytes()
 
 
 def test_sdist_gives_the_same_wheel(dist: Path, tmp_path: Path) -> None:
