@@ -17,7 +17,7 @@ from statistics import median
 from bench.load import Job, Result
 from pointctl import certificates
 from pointctl.folder import DataFolder
-from pointctl.registry import keys, products, search
+from pointctl.registry import keys, overview, products, search
 from pointctl.registry.database import open_database
 from pointctl.registry.models import Policy
 
@@ -197,11 +197,25 @@ class Fleet:
                 lambda: search.search(registry, filters, limit=50, after=next(after))
             )
 
+    def overview_ms(self) -> tuple[float, float]:
+        """Counting for the overview's month, and doing so again, as a page does."""
+        with self._opened() as registry:
+            first = _median_ms(lambda: _overview(overview.Figures(registry)), 5)
+            figures = overview.Figures(registry)
+            _overview(figures)
+            return first, _median_ms(lambda: _overview(figures))
+
     def server_mb(self) -> int:
         """The most that a process of the server has held."""
         parent = self._server.pid
         children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
         return max(_peak_mb(pid) for pid in [str(parent), *children])
+
+
+def _overview(figures: overview.Figures) -> None:
+    figures.states()
+    figures.enrolments(overview.Span.MONTH)
+    figures.pools()
 
 
 def _peak_mb(pid: str) -> int:
@@ -211,9 +225,9 @@ def _peak_mb(pid: str) -> int:
     return 0
 
 
-def _median_ms(query: Callable[[], object]) -> float:
+def _median_ms(query: Callable[[], object], rounds: int = _QUERIES) -> float:
     times = []
-    for _ in range(_QUERIES):
+    for _ in range(rounds):
         begun = time.perf_counter()
         query()
         times.append(time.perf_counter() - begun)

@@ -62,6 +62,8 @@ class Size:
     enrolment_ms: float  # one board at a time
     look_up_ms: float
     page_ms: float
+    count_ms: float  # of an overview
+    overview_ms: float  # when it was counted a moment ago
 
 
 @dataclass
@@ -155,6 +157,7 @@ def _size(fleet: Fleet, requests: int) -> Size:
         fleet.load(1, min(300, requests)).percentile(50),
         fleet.look_up_ms(),
         fleet.page_ms(),
+        *fleet.overview_ms(),
     )
 
 
@@ -188,10 +191,13 @@ def _show(figures: Figures) -> None:
     table = Table(title="milliseconds, by the number of registered devices")
     for name in ("database", "devices", "enrolment", "look-up", "list page"):
         table.add_column(name, justify="right")
+    for name in ("counting all", "overview"):
+        table.add_column(name, justify="right")
     for size in figures.sizes:
         table.add_row(
             *map(str, (size.database, f"{size.devices:,}", size.enrolment_ms)),
             *map(str, (size.look_up_ms, size.page_ms)),
+            *map(str, (size.count_ms, size.overview_ms)),
         )
     console.print(table)
     table = Table(title="imports")

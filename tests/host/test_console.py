@@ -9,9 +9,9 @@ from serving import ON_BOTH, PRODUCT, imei, issue, product_secret
 from sqlalchemy import select
 from staff import PASSWORD, Staff, hash_quickly, hire
 
-from pointctl.registry import audit, batches, overview, refusals, tokens
+from pointctl.registry import audit, batches, devices, overview, refusals, tokens
 from pointctl.registry.database import DatabaseError
-from pointctl.registry.models import Refusals, Role
+from pointctl.registry.models import Refusals, Role, State
 from pointctl.registry.overview import Span, Step
 from pointctl.server import api, console
 from pointctl.server.console.chart import HEIGHT, bars
@@ -232,6 +232,29 @@ def test_enrolments_are_in_their_step(database, span):
     issue(database, 1)
     counts = [step.count for step in overview.enrolments(database, span)]
     assert counts == [0] * (len(counts) - 1) + [1]
+
+
+@ON_BOTH
+def test_a_large_registry_is_counted_every_ten_seconds_only(database, monkeypatch):
+    """A small one each time; each span for itself."""
+    monkeypatch.setattr(overview, "_MANY", 11)
+    figures = overview.Figures(database)
+    assert figures.states()[State.REGISTERED] == 10
+    issue(database, 1)
+    assert figures.states()[State.ISSUED] == 1
+    assert figures.enrolments(Span.DAY)[-1].count == 1
+    devices.register(database, PRODUCT, [devices.Row(1, imei(70), None)])
+    assert sum(figures.states().values()) == 11
+    assert figures.enrolments(Span.WEEK)[-1].count == 1
+    issue(database, 2)
+    assert figures.states()[State.ISSUED] == 1
+    assert figures.enrolments(Span.WEEK)[-1].count == 1
+    assert figures.enrolments(Span.MONTH)[-1].count == 2
+    monkeypatch.setattr(overview, "_KEPT_S", 0)
+    later = overview.Figures(database)
+    for issued in (2, 3):
+        assert later.states()[State.ISSUED] == issued
+        issue(database, issued + 1)
 
 
 @ON_BOTH

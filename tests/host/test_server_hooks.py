@@ -2,13 +2,13 @@
 
 import json
 import os
-import sqlite3
 import stat
 from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
 from serving import Server, answer, imei
+from sqlalchemy import text
 
 from point import mqttauth
 from pointctl.folder import DataFolder
@@ -22,9 +22,9 @@ CANARY = "canary-5b1c"
 DOTTED = "a.b"
 
 
-def registry_of(path):
+def registry_of(data, url=None):
     """A product of each scheme, called as it, with the devices imei(0) … imei(9)."""
-    database = open_database(path)
+    database = open_database(url or data.registry, data)
     for auth in SCHEMES:
         settings = {"product_key": auth, "mqtt_host": "mqtt.test", "auth": auth}
         products.add(database, auth, policy=Policy.OPEN, **settings)
@@ -33,13 +33,20 @@ def registry_of(path):
     return database
 
 
-@pytest.fixture(scope="module")
-def hooks(tmp_path_factory, authority):
+def url_of(request):
+    """Where the registry of a parametrized fixture is; None is the data folder."""
+    on_postgresql = request.param == "postgresql"
+    return request.getfixturevalue("postgres").new_database() if on_postgresql else None
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def hooks(request, tmp_path_factory, authority):
     """A server with hooks, a client of it, its registry and the token of the broker."""
     data = DataFolder(tmp_path_factory.mktemp("hooks") / "data")
-    token_file = data.path.parent / "token"
-    with registry_of(data.registry) as database:
-        server = Server(data.path, authority, "--mqtt-hook-token-file", token_file)
+    token_file, url = data.path.parent / "token", url_of(request)
+    options = "--mqtt-hook-token-file", token_file
+    with registry_of(data, url) as database:
+        server = Server(data.path, authority, *options, url=url)
         with server.client() as client:
             token = token_file.read_text().strip()
             yield SimpleNamespace(
@@ -308,32 +315,38 @@ def test_the_token_is_made_once_and_is_private(hooks, pointctl, tmp_path):
     assert not hook_token.make_token(hooks.token_file)
     assert hook_token.read_token(hooks.token_file) == hooks.token
     path = tmp_path / "token"
-    for text, mode, why in (
+    for held, mode, why in (
         (hooks.token, 0o640, "others may read"),
         ("", 0o600, "no token"),
         (CANARY, 0o600, "no token"),
         (hooks.token + "/", 0o600, "no token"),
     ):
-        path.write_text(text)
+        path.write_text(held)
         path.chmod(mode)
         done = pointctl("serve", "--port", "0", "--mqtt-hook-token-file", path)
         assert done.code == 1
         assert why in done.err
-        assert not text or text not in done.err
+        assert not held or held not in done.err
 
 
-def test_a_registry_that_cannot_be_read_denies(data, authority):
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request):
+    """Of a registry of the test's own, on each database."""
+    return url_of(request)
+
+
+def test_a_registry_that_cannot_be_read_denies(data, authority, url):
     """And is reported; it would be a pity if nobody noticed."""
     token_file = data.path.parent / "token"
-    with registry_of(data.registry) as database:
-        server = Server(data.path, authority, "--mqtt-hook-token-file", token_file)
+    options = "--mqtt-hook-token-file", token_file
+    with registry_of(data, url) as database:
+        server = Server(data.path, authority, *options, url=url)
         hooks = SimpleNamespace(database=database, token=token_file.read_text().strip())
         with server.client() as hooks.client:
             who = connect(hooks, "plain")
             assert emqx(hooks, "/mqtt/auth", who) == "allow"
-            with sqlite3.connect(data.registry) as connection:
-                connection.execute("ALTER TABLE credentials RENAME TO gone")
-            connection.close()
+            with database.writing() as session:
+                session.execute(text("ALTER TABLE credentials RENAME TO gone"))
             assert emqx(hooks, "/mqtt/auth", who) == "deny"
             topic = f"plain/{imei(0)}/up"
             body = {"username": who["username"], "action": "publish", "topic": topic}
@@ -343,11 +356,12 @@ def test_a_registry_that_cannot_be_read_denies(data, authority):
     assert len(server.events("mqtt hook failed")) == 3
 
 
-def test_the_log_says_who_and_why_but_no_secret(data, authority):
+def test_the_log_says_who_and_why_but_no_secret(data, authority, url):
     """No password, no token, no IMEI; the topic that was refused, masked."""
     token_file = data.path.parent / "token"
-    with registry_of(data.registry) as database:
-        server = Server(data.path, authority, "--mqtt-hook-token-file", token_file)
+    options = "--mqtt-hook-token-file", token_file
+    with registry_of(data, url) as database:
+        server = Server(data.path, authority, *options, url=url)
         hooks = SimpleNamespace(database=database, token=token_file.read_text().strip())
         secrets = [hooks.token, CANARY, imei(0), imei(1)]
         with server.client() as hooks.client:

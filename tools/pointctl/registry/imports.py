@@ -1,7 +1,7 @@
 """Adding many rows, all or none, while boards are served.
 
 PostgreSQL adds them in one transaction, beside which all others write. On SQLite who
-writes is alone, so there a large import is made in steps of a few thousand rows, and
+writes is alone, so there a large import is made in steps of two thousand rows, and
 between them boards have their turn. What it has added belongs to it, and is not there
 for boards, searches and commands until its last step, which is a single row. If it
 fails, it removes its rows; if it was killed, the next command or import does.
@@ -34,7 +34,7 @@ from pointctl.registry.staging import Part, Staged
 
 _log = structlog.get_logger()
 
-_STEP = 5000  # rows; a step of them is a twentieth of a second
+_STEP = 2000  # rows; a step of them takes some hundredths of a second
 _BROKEN_OFF = timedelta(seconds=30)  # without a step: its process has gone
 _TABLES = {each.name: each for each in (table(Device), table(Pooled))}
 _IMPORTS = table(Import)

@@ -1,15 +1,22 @@
 """What the fleet is doing, in figures: for the overview page and the API."""
 
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, ScalarSelect, Select, func, select
 
 from pointctl.registry.database import Database
 from pointctl.registry.models import Device, Pooled, Product, Source, State
+
+_Count = TypeVar("_Count")
+
+_MANY = 10_000  # devices; fewer are counted anew each time
+_KEPT_S = 10  # as often as the page asks
 
 
 class Span(StrEnum):
@@ -33,6 +40,45 @@ class Step:
 
     start: datetime
     count: int
+
+
+class Figures:
+    """The counts of an overview; of many devices each is made every ten seconds only.
+
+    However many look, a large registry is counted no more often. Each process keeps its
+    own, and for so long two may tell of different moments: people look at them, and
+    nothing is decided by them. Threads may share it.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._are_many = False
+        self._kept: dict[str, tuple[float, Any]] = {}  # until when
+
+    def states(self) -> dict[State, int]:
+        """How many devices are in each state."""
+        found = self._counted("states", lambda: states(self._database))
+        self._are_many = sum(found.values()) >= _MANY
+        return found
+
+    def enrolments(self, span: Span) -> Sequence[Step]:
+        """A span's steps, oldest first."""
+        return self._counted(span, lambda: enrolments(self._database, span))
+
+    def pools(self) -> list[dict[str, Any]]:
+        """The products that hand out imported credentials, and what is left."""
+        return self._counted("pools", lambda: pools(self._database))
+
+    def _counted(self, what: str, count: Callable[[], _Count]) -> _Count:
+        with self._lock:  # who comes meanwhile is told the same
+            until, kept = self._kept.get(what, (0.0, None))
+            if self._are_many and time.monotonic() < until:
+                found: _Count = kept
+                return found
+            made = count()
+            self._kept[what] = time.monotonic() + _KEPT_S, made
+            return made
 
 
 def beginning(span: Span) -> datetime:

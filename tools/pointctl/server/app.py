@@ -10,6 +10,7 @@ from point import __version__
 from pointctl.registry.access import BrokerAccounts, Issuer
 from pointctl.registry.database import Database
 from pointctl.registry.keys import ClaimKeys
+from pointctl.registry.overview import Figures
 from pointctl.registry.refusals import Counted
 from pointctl.server import access, api, docs, health, hooks, problems, refused, tls
 from pointctl.server.console import create_console
@@ -30,7 +31,7 @@ def create_app(
 
     The certificate that it is served with is loaded again when its files change.
     """
-    registry = Registry(database, broker_accounts)
+    registry = Registry(database, Figures(database), broker_accounts)
     counted = Counted(database)
 
     @asynccontextmanager

@@ -11,6 +11,7 @@ from pointctl.registry.access import BrokerAccounts
 from pointctl.registry.database import Database
 from pointctl.registry.models import Role
 from pointctl.registry.operators import Actor
+from pointctl.registry.overview import Figures
 
 _DECLARED = "x-role"  # in the OpenAPI description, too
 _NOBODYS = "none"
@@ -21,6 +22,7 @@ class Registry:
     """What every page and operation works on; an app has it as `state.registry`."""
 
     database: Database
+    figures: Figures
     broker_accounts: BrokerAccounts | None = None
 
 

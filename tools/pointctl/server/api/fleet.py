@@ -9,7 +9,7 @@ from pointctl.registry import audit, overview, refusals
 from pointctl.registry.models import Role
 from pointctl.registry.overview import Span
 from pointctl.server.api import models
-from pointctl.server.api.caller import Db, caller
+from pointctl.server.api.caller import Db, Reg, caller
 from pointctl.server.api.pages import link_next
 from pointctl.server.problems import responses
 from pointctl.server.roles import needs
@@ -27,13 +27,14 @@ router = APIRouter(
     summary="Tell what the fleet is doing",
     openapi_extra=needs(Role.VIEWER),
 )
-def figures(database: Db, span: Span = Span.DAY) -> models.Figures:
+def figures(registry: Reg, span: Span = Span.DAY) -> models.Figures:
+    counts = registry.figures
     return models.Figures.model_validate(
         {
-            "states": overview.states(database),
-            "enrolments": map(asdict, overview.enrolments(database, span)),
-            "refusals": refusals.since(database, overview.beginning(span)),
-            "pools": overview.pools(database),
+            "states": counts.states(),
+            "enrolments": map(asdict, counts.enrolments(span)),
+            "refusals": refusals.since(registry.database, overview.beginning(span)),
+            "pools": counts.pools(),
         }
     )
 

@@ -10,7 +10,7 @@ from pointctl.registry.overview import Span
 from pointctl.server import wire
 from pointctl.server.console.chart import bars
 from pointctl.server.console.pages import page
-from pointctl.server.console.visitor import Db, visitor
+from pointctl.server.console.visitor import Reg, visitor
 from pointctl.server.roles import needs
 
 router = APIRouter(dependencies=[Depends(visitor)])
@@ -18,8 +18,9 @@ _RECENT = 8
 
 
 @router.get("/", openapi_extra=needs(Role.VIEWER))
-def show(request: Request, database: Db, span: Span = Span.DAY) -> Response:
-    states = overview.states(database)
+def show(request: Request, registry: Reg, span: Span = Span.DAY) -> Response:
+    database, counts = registry.database, registry.figures
+    states = counts.states()
     return page(
         request,
         "overview.html",
@@ -28,9 +29,9 @@ def show(request: Request, database: Db, span: Span = Span.DAY) -> Response:
         spans=Span,
         states=states,
         devices=sum(states.values()),
-        pools=overview.pools(database),
+        pools=counts.pools(),
         quarantined=states[State.QUARANTINED],
-        chart=bars(overview.enrolments(database, span), span),
+        chart=bars(counts.enrolments(span), span),
         refusals=refusals.since(database, overview.beginning(span)),
         meanings=wire.REFUSALS,
         recent=audit.listed(database, limit=_RECENT),
