@@ -25,6 +25,8 @@ class Cellular:
         self._imei = self._ppp = None
         self._failed = 0
         self.failures = 0  # connections since one worked; who makes them counts them
+        for pin in settings["high"]:  # what supplies it, on some boards
+            machine.Pin(pin, machine.Pin.OUT, value=1)
         more = {}
         if "rts" in settings and "cts" in settings:
             more = {"rts": settings["rts"], "cts": settings["cts"]}

@@ -5,6 +5,20 @@ from point.errors import SETTING, PointError
 from point.store import read_setup
 
 _PIN = (0, 54)  # GPIO numbers of the largest chip
+
+
+def _fail(why):
+    raise PointError(SETTING, "board.json: " + why)
+
+
+def _pins(name, value):
+    """A list of GPIO numbers."""
+    if type(value) is not list:
+        _fail(name + " is not a list")
+    for pin in value:
+        credentials.number(name, pin, _PIN[0], _PIN[1])
+
+
 # A pair of numbers is a range, words are choices.
 _MODEM = {
     "uart": (1, 4),  # 0 is the console's
@@ -16,16 +30,13 @@ _MODEM = {
     "powerKey": _PIN,
     "powerKeyLevel": (0, 1),
     "powerKeyMs": (10, 5000),
+    "high": _pins,
     "simPin": credentials.word,
     "apn": credentials.word,
     "auth": ("none", "pap", "chap"),
     "user": credentials.text,
     "password": credentials.text,
 }
-
-
-def _fail(why):
-    raise PointError(SETTING, "board.json: " + why)
 
 
 def _words(name, value):
@@ -61,8 +72,8 @@ def _check(name, value, rule):
 def read(directory):
     """What board.json in `directory` says, with every default, as nested dicts.
 
-    Always there: modem with uart, tx, rx, baud, powerKeyLevel, powerKeyMs and auth;
-    claimKey. Raises PointError(SETTING) that names the key.
+    Always there: claimKey, and modem with uart, tx, rx, baud, auth, high, powerKeyLevel
+    and powerKeyMs. Raises PointError(SETTING) that names the key.
     """
     try:
         given = strictjson.loads(read_setup(directory, "board.json"))
@@ -74,7 +85,7 @@ def read(directory):
             raise error
         _fail(error.detail)
     modem = {"uart": 1, "baud": 115200, "powerKeyLevel": 1, "powerKeyMs": 1000}
-    modem["auth"] = "none"
+    modem["auth"], modem["high"] = "none", ()
     modem.update(given.get("modem", {}))
     wanted = (
         ["tx", "rx"] if modem["auth"] == "none" else ["tx", "rx", "user", "password"]

@@ -39,7 +39,7 @@ from point.errors import PointError
 
 IMEI = os.getenv("POINTACCESS_IMEI")
 OTHER = "356938035643809"
-WIRED = {"uart": 1, "tx": 17, "rx": 16, "baud": 115200, "auth": "none"}
+WIRED = {"uart": 1, "tx": 17, "rx": 16, "baud": 115200, "auth": "none", "high": ()}
 KEY = {"powerKey": 4, "powerKeyLevel": 1, "powerKeyMs": 1000}
 KINDS = ("sim7600", "a7670", "ec25")
 NEVER = 1000  # answers, more than anybody asks for
@@ -199,10 +199,35 @@ class Faults(Case):
         for kind in KINDS:
             cellular = self.cellular(KEY, kind=kind, state="off", powerKey=4)
             self.assertEqual(cellular.imei(), IMEI)
-        low = dict(KEY)
-        low["powerKeyLevel"] = 0  # pressed when low: our scripted key sees the release
-        cellular = self.cellular(low, state="off", powerKey=5)
-        self.assertEqual(self.failed(cellular.imei).name, "IMEI")
+        supplied = dict(KEY)
+        for high in ([12], []):
+            supplied["high"] = high
+            cellular = self.cellular(supplied, state="off", powerKey=4, supply=12)
+            if high:
+                self.assertEqual(cellular.imei(), IMEI)
+            else:
+                self.assertEqual(self.failed(cellular.imei).name, "IMEI")
+
+    def test_power_key_that_is_low(self):
+        """The level that presses it is as it is set."""
+        seen = []
+        pin = machine.Pin
+
+        class Pin(pin):
+            def value(self, x=None):
+                seen.append(x)
+
+        wired = dict(KEY)
+        for level in (0, 1):
+            wired["powerKeyLevel"] = level
+            cellular = self.cellular(wired, state="dead")
+            machine.Pin = Pin
+            try:
+                self.offline(cellular, 5)
+            finally:
+                machine.Pin = pin
+            self.assertEqual(seen[:3], [1 - level, level, 1 - level])
+            del seen[:]
 
     def test_hung(self):
         """One that is on and mute is switched off and on."""
@@ -480,6 +505,8 @@ class Board(Case):
             ({"modem": dict(modem, tx=99)}, "modem.tx is not a number from 0 to 54"),
             ({"modem": dict(modem, tx="17")}, "modem.tx is not a number"),
             ({"modem": dict(modem, tx=True)}, "modem.tx is not a number"),
+            ({"modem": dict(modem, high=12)}, "modem.high is not a list"),
+            ({"modem": dict(modem, high=[12, 77])}, "modem.high is not a number"),
             ({"modem": dict(modem, uart=0)}, "modem.uart is not a number from 1"),
             ({"modem": dict(modem, apn='x",0')}, "modem.apn holds a character"),
             ({"modem": dict(modem, apn="")}, "modem.apn is empty"),
@@ -513,7 +540,7 @@ class Board(Case):
         """One with everything in it."""
         modem = {"uart": 2, "tx": 17, "rx": 16, "rts": 18, "cts": 19, "baud": 921600}
         modem.update({"powerKey": 4, "powerKeyLevel": 0, "powerKeyMs": 500})
-        modem.update({"simPin": "0000", "apn": "iot.1nce.net"})
+        modem.update({"high": [12, 25], "simPin": "0000", "apn": "iot.1nce.net"})
         modem.update({"auth": "chap", "user": "u", "password": "p"})
         self.boot({"modem": modem, "wifi": AP, "claimKey": "nvs"})
         self.assertEqual(board.imei(), IMEI)

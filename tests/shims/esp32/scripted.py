@@ -45,6 +45,7 @@ DEFAULTS = {
     "state": "command",  # or "off", "data" (of a connection before), "dead"
     "bootMs": 3000,
     "powerKey": None,  # its pin; without one it is on when the power is
+    "supply": None,  # the pin that has to be high for the key to do anything
     "powerMs": 500,  # for so long the key has to be pressed
     "sim": "READY",  # or SIM PIN, SIM PUK, absent
     "simBusy": 0,  # so many times it is busy first
@@ -105,6 +106,7 @@ class Scripted:
         self._heard = self._begins = compat.ticks_ms()
         self._plus = 0
         self._registered = 0
+        self._supplied = self.script["supply"] is None
 
     def hear(self, data):
         """Bytes from the board."""
@@ -130,7 +132,9 @@ class Scripted:
 
     def key(self, pin, level):
         """The board has set a pin."""
-        if pin != self.script["powerKey"]:
+        if pin == self.script["supply"]:
+            self._supplied = bool(level)
+        if pin != self.script["powerKey"] or not self._supplied:
             return
         now = compat.ticks_ms()
         if level:
