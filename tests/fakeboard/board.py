@@ -22,6 +22,7 @@ from tests.fakeboard.line import Line
 from tests.fakeboard.repl import CTRL_C, Program, Repl, SoftReset
 
 IMEI = "490154203237518"
+PROGRAM, REPL, WAITS = "program", "repl", "waits"  # whose is what the host types
 _BUFFER = 64 * 1024  # what waits for the host to read; the rest is lost, as on a UART
 _POLL_S = 0.02  # how soon a host that opens the line is noticed
 _RESET_S = 0.2  # a real one takes a second or more
@@ -92,7 +93,7 @@ class FakeBoard:
 
     def mute(self, mute: bool = True) -> None:
         """The line carries nothing any more, either way; the board goes on."""
-        self._ask(lambda: setattr(self, "_mute", mute))
+        self._ask(lambda: self._silence(mute))
 
     def reset(self) -> None:
         """Press its button."""
@@ -108,6 +109,8 @@ class FakeBoard:
         while text not in self.output:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"no {text!r} in {self.output!r}")
+            if not self._thread.is_alive():
+                raise RuntimeError("the fake board broke down") from self._broke
             time.sleep(0.01)
 
     def start(self) -> None:
@@ -157,6 +160,10 @@ class FakeBoard:
         self._line.unplug()
         self._stop_chip()
 
+    def _silence(self, mute: bool = True) -> None:
+        self._mute = mute
+        self._said.clear()
+
     def _hard_reset(self) -> None:
         self._stop_chip()
         if self._kind.own_usb:
@@ -196,7 +203,7 @@ class FakeBoard:
         ]
         self._starts = [name for name in starts if (self.flash / name).is_file()]
         self._booting = True
-        self._runs = True  # what is typed now waits
+        self._takes = WAITS
         self._up = False
 
     def _stop_chip(self) -> None:
@@ -209,27 +216,25 @@ class FakeBoard:
         """The next of boot.py and main.py; after them the REPL."""
         assert self._chip
         if self._starts:
-            self._runs = True  # a program does: what is typed is the program's
+            self._takes = PROGRAM
             self._chip.order("file", self._starts.pop(0).encode())
         elif self._booting:
-            self._booting = False
+            self._takes, self._booting = REPL, False
             self._say(self._repl.greeting())
         else:
+            self._takes = REPL
             self._say(self._repl.prompt())
 
     # What the chip reports.
 
     def _heed(self) -> None:
         assert self._chip
-        report, again = self._chip.heard()
-        self._say_printed()  # what it printed before is with the program yet
-        if report and report != b"b":
-            self._chip.acknowledge()
-        if again:
+        self._say_printed()  # what came before the report
+        report = self._chip.heard()
+        if report == b"-":
             return
-        if report == b"u":  # it is up
+        if report == b"w":  # it waits for an order
             self._up = True
-            self._runs = False
             self._go_on()
         elif report == b"b":  # a program begins
             self._interruptible = True
@@ -243,7 +248,6 @@ class FakeBoard:
                 time.sleep(_RESET_S if self._booting else 0)
                 self._soft_reset()
                 return
-            self._go_on()
         elif report == b"n":  # bytes follow, no text
             self._text = self._interruptible = False
         elif report == b"i":
@@ -265,8 +269,8 @@ class FakeBoard:
             self._say_end()
         self._say_end()
         self._typed[:0] = self._chip.unread()
-        self._runs = self._interruptible = self._interrupt = self._failed = False
-        self._text = True
+        self._takes, self._text = WAITS, True
+        self._interruptible = self._interrupt = self._failed = False
 
     def _say_end(self) -> None:
         if self._repl.raw and not self._booting:
@@ -290,7 +294,7 @@ class FakeBoard:
         self._received += len(data)
         for limit, strike in (
             (self.faults.unplug_after, self._power_down),
-            (self.faults.mute_after, lambda: setattr(self, "_mute", True)),
+            (self.faults.mute_after, self._silence),
         ):
             if limit is not None and self._received >= limit and not self._mute:
                 self._typed += data[: len(data) - (self._received - limit)]
@@ -302,15 +306,15 @@ class FakeBoard:
 
     def _type(self) -> None:
         """Give what is typed to whom it is for: the program, or the REPL."""
-        while self._typed and self._chip:
-            if self._runs:
+        while self._typed and self._chip and self._takes != WAITS:
+            if self._takes == PROGRAM:
                 if not self._type_to_program():
                     return
                 continue
             answer, wanted = self._repl.feed(self._typed.pop(0))
             self._say(answer)
             if isinstance(wanted, Program):
-                self._runs = True
+                self._takes = PROGRAM
                 self._chip.order(wanted.how, wanted.source)
             elif isinstance(wanted, SoftReset):
                 self._soft_reset()
@@ -378,13 +382,15 @@ class FakeBoard:
         return [end for end, _ in poll.poll(None if opened else _POLL_S * 1000)]
 
     def _transfer(self) -> None:
-        sent = self._line.write(bytes(self._said)) if self._said else 0
+        speed = self.faults.bytes_per_s
+        piece = self._said[: max(1, speed // 20) if speed else None]
+        sent = self._line.write(bytes(piece)) if piece else 0
         del self._said[:sent]
         data = self._line.read()
         if data:
             self._take(data)
-        if self.faults.bytes_per_s:
-            time.sleep((sent + len(data)) / self.faults.bytes_per_s)
+        if speed:
+            time.sleep((sent + len(data)) / speed)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from typing import Any
 VM = Path(__file__).parent / "inside/run.py"
 # MicroPython dies of a second SIGINT before it has raised the first.
 _BETWEEN_INTERRUPTS_S = 0.2
+_ACK, _NO_NUMBER = 128, 127  # as in inside/run.py
 
 
 class Chip:
@@ -49,25 +50,23 @@ class Chip:
             for end in (orders, reports, stdout):
                 os.close(end)
         self._interrupted_at = 0.0
-        self._number = b""  # of the last report
+        self._number = 0  # of the last report
 
     def order(self, how: str, text: bytes) -> None:
         """Have it run a program, or the file of that name."""
         self._tell(f"{how} {len(text)}\n".encode() + text)
 
-    def heard(self) -> tuple[bytes, bool]:
-        """The next report, b"" if it has ended; and whether it is said again.
+    def heard(self) -> bytes:
+        """The next report: b"" if it has ended, b"-" if it is one said twice.
 
-        It goes on when it is acknowledged.
+        It goes on from those that are numbered when they are acknowledged.
         """
         report = os.read(self.reports, 2)
-        again = report[1:] == self._number
-        self._number = report[1:]
-        return report[:1], again and report[:1] != b"b"
-
-    def acknowledge(self) -> None:
-        """Let it go on after a report."""
-        self._tell(bytes([128 + self._number[0]]))
+        if len(report) < 2 or report[1] == _NO_NUMBER:
+            return report[:1]
+        self._tell(bytes([_ACK + report[1]]))
+        twice, self._number = report[1] == self._number, report[1]
+        return b"-" if twice else report[:1]
 
     def _tell(self, order: bytes) -> None:
         try:

@@ -141,9 +141,11 @@ class Repl:
         line = bytes(self._line)
         self._line.clear()
         compound = line.rstrip().endswith(b":") or line.startswith(b"@")
-        if line and (compound or self._block):
+        if line.strip() and (compound or self._block):
             self._block += line + b"\n"
-            return b"\r\n... ", None
+            depth = len(line) - len(line.lstrip()) + 4 * line.rstrip().endswith(b":")
+            self._line += b" " * depth
+            return b"\r\n... " + self._line, None
         source = bytes(self._block) + line + b"\n"
         self._block.clear()
         if not source.strip():

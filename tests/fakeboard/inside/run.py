@@ -104,8 +104,8 @@ def run(how, text):
 
 def serve():
     """Do as the bridge says until it is gone: 'exec 12', then so many bytes."""
-    report(b"u")
     while True:
+        REPORTS.write(b"w\x7f")  # waits; Ctrl-C comes no more
         order = ORDERS.readline()
         while order and order[0] >= ACK:  # of what was said twice
             order = order[1:]
