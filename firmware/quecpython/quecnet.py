@@ -10,6 +10,7 @@ _READY = (3, 1)  # checkNet: the stage of the data call, and it is up
 _SLICE_S = const(10)  # how long the watchdog goes hungry while we wait
 _CYCLE = const(3)  # after so many failures in a row the radio is switched off and on
 _RESTART = const(6)  # and after so many everything; Quectel's own figures
+_KEPT = "/usr/user_apn.json"  # setApn() writes it, the module's start reads it
 _AUTH = ("none", "pap", "chap")
 
 
@@ -103,7 +104,7 @@ def set_apn(pdp, apn):
                 return True
             done = dataCall.setPDPContext(pdp, 0, name, user, password, auth)
             dial(pdp, apn)
-        elif _kept() == (str(pdp), name, user, password, str(auth)):
+        elif _kept(_KEPT) == (str(pdp), name, user, password, str(auth)):
             return True
         else:
             done = dataCall.setApn(pdp, 0, name, user, password, auth)
@@ -114,10 +115,10 @@ def set_apn(pdp, apn):
     return True
 
 
-def _kept():
+def _kept(path):
     """What setApn() has left for the module's next start, None if nothing."""
     try:
-        with open("/usr/user_apn.json") as file:
+        with open(path) as file:
             kept = json.loads(file.read())
         names = ("pdp", "apn", "user", "password", "authtype")
         return tuple(str(kept[name]) for name in names)

@@ -14,7 +14,7 @@ def _wait(timeout_s):
     """
     if type(timeout_s) is not int or not 1 <= timeout_s <= 3600:
         raise OSError("timeout_s should be in [1, 3600]s!")
-    until = utime.ticks_add(utime.ticks_ms(), timeout_s * 1000)
+    until = utime.ticks_add(utime.ticks_ms(), int(timeout_s * 1000 * vm.SCRIPT["pace"]))
     while True:
         stage = _stage()
         no_card = stage == (1, 0) and vm.OLD

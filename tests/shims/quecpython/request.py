@@ -4,7 +4,6 @@ Old: where the handshake fails it goes on in clear text. New: RuntimeError. A na
 does not resolve is an IndexError; bodies are generators; an empty one is None as JSON.
 """
 
-import ujson
 import usocket
 import ussl
 import vm
@@ -29,7 +28,7 @@ class Response:
 
     def json(self):
         body = b"".join(self.content)
-        return ujson.loads(body) if body else None
+        return vm.json.loads(body) if body else None
 
     def close(self):
         self._sock.close()
@@ -49,7 +48,7 @@ def post(url, data=None, json=None, headers={}, timeout=None):
         except Exception as error:
             if not vm.OLD:
                 raise RuntimeError("HTTPS USSL {}".format(error))
-    body = ujson.dumps(json) if data is None else data
+    body = vm.json.dumps(json) if data is None else data
     head = "POST /%s HTTP/1.0\r\nHost: %s\r\nContent-Length: %d\r\n" % (
         path,
         host,

@@ -92,7 +92,12 @@ class socket(vm.io.IOBase):
         """All of it, as MicroPython's streams: a time-out counts from each byte."""
         data = b""
         while len(data) < size:
-            more = self.recv(size - len(data))
+            try:
+                more = self.recv(size - len(data))
+            except OSError:
+                if not data:
+                    raise
+                break
             if not more:
                 break
             data += more

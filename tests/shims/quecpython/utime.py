@@ -8,7 +8,7 @@ import vm
 _time = vm.time
 
 if vm.MICROPYTHON:
-    sleep_ms = _time.sleep_ms
+    _sleep_ms = _time.sleep_ms
     sleep_us = _time.sleep_us
     ticks_ms = _time.ticks_ms
     ticks_us = _time.ticks_us
@@ -16,14 +16,22 @@ if vm.MICROPYTHON:
     ticks_add = _time.ticks_add
     ticks_diff = _time.ticks_diff
 else:
-    from point.cpython import sleep_ms, ticks_add, ticks_diff, ticks_ms  # noqa: F401
+    from point.cpython import sleep_ms as _sleep_ms
+    from point.cpython import ticks_add, ticks_diff, ticks_ms  # noqa: F401
 
     ticks_cpu = ticks_us = _time.perf_counter_ns
 
-sleep = _time.sleep
 _ahead = vm.SCRIPT["clock"]
 if _ahead is None:  # what it has before anybody sets it
     _ahead = 946684800 - int(_time.time())
+
+
+def sleep_ms(ms):
+    _sleep_ms(int(ms * vm.SCRIPT["pace"]))
+
+
+def sleep(seconds):
+    sleep_ms(int(seconds * 1000))
 
 
 def set_unix(seconds):

@@ -34,6 +34,7 @@ tls = _builtin("tls" if MICROPYTHON else "ssl")
 
 def _script():
     found = {
+        "pace": 1,  # sleeps and waits take so much of their time
         "sim": 1,  # ready
         "network": 1,  # registered, at home
         "call": 1,  # the data call is up
@@ -51,7 +52,6 @@ def _script():
         "cured": None,  # what brings the network back: "radio" or "dial"
         "secureData": None,  # the file that stands in for it
         "secureDataFails": False,
-        "events": None,  # a file that hears of what was done to the module
     }
     path = os.getenv("SHIM_SCRIPT")
     if path:
@@ -66,8 +66,9 @@ def _script():
 SCRIPT = _script()
 
 
+EVENTS = []  # what was done to the module
+
+
 def happened(event):
     """Write down what was done to the module."""
-    if SCRIPT["events"]:
-        with open(SCRIPT["events"], "a") as file:
-            file.write(event + "\n")
+    EVENTS.append(event)
