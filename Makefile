@@ -8,7 +8,7 @@ STUBS := .cache/micropython-stubs/esp32.pyi
 
 .DELETE_ON_ERROR:
 .SILENT: # stdout is what was asked for: make demo ARGS=--json prints one JSON object
-.PHONY: help demo test faults faults-server lint types dialect imports size bench bench-server docs dist clean
+.PHONY: help demo test faults faults-server abuse lint types dialect imports size bench bench-server docs dist clean
 
 help: ## List these targets
 	sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -24,6 +24,9 @@ faults: .venv/.dev $(MICROPYTHON) ## Every power cut, network cut and wrong answ
 
 faults-server: .venv/.dev ## 10,000 requests for one IMEI, kill -9 of servers and PostgreSQL, within 10 minutes (ARGS=…)
 	$(BIN)/python -m tests.faults.server $(ARGS)
+
+abuse: .venv/.dev ## 20,000 requests made up from the API's own description (ARGS=…)
+	$(BIN)/python -m tests.abuse $(ARGS)
 
 lint: .venv/.dev ## Style, format and types
 	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy
