@@ -2,7 +2,7 @@
 
 import pytest
 from preauth import Sandbox, client_of, customer, settings_of
-from serving import PRODUCT
+from serving import PRODUCT, product_secret
 from sqlalchemy import text
 
 from point import authkey
@@ -263,9 +263,7 @@ def test_other_ways_to_each(world):
 def test_devices_that_make_their_keys(world):
     """The sandbox, the tool and the device come to the same key."""
     who = world.customer(mode=Mode.DEVICE)
-    with world.database.reading() as session:
-        product = session.get_one(products.Product, PRODUCT)
-        secret = products.secret(world.database.vault, product)
+    secret = product_secret(world.database, PRODUCT)
     computed = authkey.derive(secret, PRODUCT, "866123456789018")
     entered = world.key(who, mac="866123456789018", computed=computed.upper())
     assert entered.auth_key == computed
