@@ -1,0 +1,292 @@
+"""A factory floor: a real server, a station as a process, fake boards at its ports."""
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pointctl import certificates
+from pointctl.boards import flash
+from pointctl.folder import DataFolder
+from pointctl.registry import (
+    batches,
+    devices,
+    keys,
+    operators,
+    products,
+    search,
+    tokens,
+)
+from pointctl.registry.database import open_database
+from pointctl.registry.models import Policy, Role
+from tests.fakeboard.board import FakeBoard, fake_board
+from tests.host.serving import Server, imei
+
+PRODUCT, OTHER, BATCH = "pk-line", "pk-other", "A7"
+KIND = "esp32"
+_POINTCTL = (sys.executable, "-m", "pointctl", "factory")
+
+
+class Site:
+    """A registry with a batch, the server on it, and a station's token."""
+
+    def __init__(self, folder: Path, quota: int) -> None:
+        self.data = DataFolder(folder / "data")
+        self.authority = certificates.init(folder / "ca")
+        keys.create_master(self.data)
+        self.master = keys.open_keys(self.data)
+        with open_database(self.data.registry, self.data) as registry:
+            for key in (PRODUCT, OTHER):
+                settings = {"product_key": key, "mqtt_host": "127.0.0.1"}
+                products.add(registry, key, policy=Policy.DEVICE_KEY, **settings)
+            batches.add(registry, PRODUCT, BATCH, "test", quota=quota)
+            operators.add(registry, "line-1", Role.OPERATOR, None, "test")
+            names = "line-1", "bench", Role.OPERATOR
+            self.token = tokens.add(registry, *names, 1, "test")
+        self.server = Server(self.data.path, self.authority)
+
+    def registered(self) -> set[str]:
+        """The IMEIs that have a place in the batch, and in any other: none."""
+        with open_database(self.data.registry, self.data) as registry:
+            filters = search.Filters(None, PRODUCT, None, BATCH, None)
+            found, after = set(), None
+            while True:
+                page = search.search(registry, filters, limit=500, after=after)
+                found |= {row["imei"] for row in page.rows}
+                after = page.next
+                if after is None:
+                    return found
+
+    def states(self) -> dict[str, str]:
+        """The state of each device of the batch, by its IMEI."""
+        with open_database(self.data.registry, self.data) as registry:
+            states = {}
+            for unit in self.registered():
+                with registry.reading() as session:
+                    found = devices.find(session, unit, PRODUCT)
+                    states[unit] = found.state.value
+            return states
+
+    def enrolled(self) -> int:
+        """What the batch has counted: boards that were given credentials."""
+        with open_database(self.data.registry, self.data) as registry:
+            return int(batches.listed(registry, PRODUCT)[0]["enrolled"])
+
+
+@dataclass
+class Unit:
+    """A board that is to be made, and what is wrong with it, if anything."""
+
+    imei: str
+    flash: Path
+    flaw: str = ""
+    turns: int = 0
+    outcome: str = ""
+    reason: str = ""
+
+    @contextmanager
+    def at(self, port: Path) -> Iterator[FakeBoard]:
+        """Plugged in."""
+        told = "866123450000017" if self.flaw == "imei" else self.imei
+        with fake_board(KIND, self.flash, imei=told, port=port) as board:
+            yield board
+
+
+def make_unit(site: Site, flashes: Path, serial: int, flaw: str = "") -> Unit:
+    """A board whose flash is as it comes from its programmer: all but its own key."""
+    unit = Unit(imei(serial), flashes / str(serial), flaw)
+    unit.flash.mkdir(parents=True)
+    for path, source in flash.files(KIND).items():
+        if flaw == "firmware" and path.endswith("/board.py"):
+            continue
+        target = unit.flash / path.removeprefix(flash.root(KIND))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    settings = {
+        "url": f"https://127.0.0.1:{site.server.port}/v1/access",
+        "productKey": OTHER if flaw == "product" else PRODUCT,
+        "policy": "device-key",
+        "ca": "ca.der",
+        "spreadS": 0,
+    }
+    (unit.flash / "settings.json").write_text(json.dumps(settings))
+    shutil.copyfile(site.authority.ca_der, unit.flash / "ca.der")
+    modem = {"uart": 1, "tx": 17, "rx": 16}
+    (unit.flash / "board.json").write_text(json.dumps({"modem": modem}))
+    if flaw == "key":
+        (unit.flash / "claim.key").write_text("5f" * 32 + "\n")
+    return unit
+
+
+def pointctl(*arguments: str | Path, token: str = "") -> subprocess.CompletedProcess:
+    """A command, finished."""
+    return subprocess.run(
+        [*_POINTCTL, *arguments],
+        env=os.environ | {"POINTCTL_FACTORY": token},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+class Station:
+    """`pointctl factory run` as a process; what it tells is kept by port."""
+
+    def __init__(self, job: Path, token: str, ports: Mapping[str, Path]) -> None:
+        self._job = job
+        self._token = token
+        self._ports = ports
+        self._lock = threading.Condition()
+        self.events: list[dict[str, Any]] = []
+        self.starts = 0
+        self.errors: list[str] = []
+        self._start()
+
+    def _start(self) -> None:
+        named = [f"--port={KIND}={port}" for port in self._ports.values()]
+        verb = "resume" if self.starts else "run"
+        self.starts += 1
+        self._process = subprocess.Popen(
+            [*_POINTCTL, verb, self._job, "--json", *named],
+            env=os.environ | {"POINTCTL_FACTORY": self._token},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._readers = [
+            threading.Thread(target=self._read),
+            threading.Thread(target=self._read_errors),
+        ]
+        for each in self._readers:
+            each.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            with suppress(ValueError), self._lock:  # the last line may be cut
+                self.events.append(json.loads(line))
+                self._lock.notify_all()
+
+    def _read_errors(self) -> None:
+        assert self._process.stderr
+        self.errors.extend(self._process.stderr)
+
+    def kill(self) -> None:
+        """kill -9, and another one in its place."""
+        self._process.kill()
+        self._ended()
+        self._start()
+
+    def stop(self) -> int:
+        """Ctrl-C; its exit code."""
+        self._process.terminate()
+        return self._ended()
+
+    def _ended(self) -> int:
+        code = self._process.wait(60)
+        for each in self._readers:
+            each.join()
+        for stream in (self._process.stdout, self._process.stderr):
+            assert stream
+            stream.close()
+        return code
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended by itself."""
+        return self._process.poll() is None
+
+    def here(self) -> int:
+        """Where the list of events is now."""
+        with self._lock:
+            return len(self.events)
+
+    def result(self, port: Path, since: int, within_s: float) -> dict[str, Any] | None:
+        """The first end of a turn at a port after `since`; None if none comes."""
+        until = time.monotonic() + within_s
+        with self._lock:
+            while True:
+                for event in self.events[since:]:
+                    if event["event"] == "ended" and event["port"] == str(port):
+                        return event
+                left = until - time.monotonic()
+                if left <= 0:
+                    return None
+                self._lock.wait(min(left, 1))
+
+
+@dataclass
+class Shift:
+    """Who plugs boards in and out, at each port by a thread of its own."""
+
+    station: Station
+    ports: Mapping[str, Path]
+    units: list[Unit]
+    seed: int
+    cut_rate: float = 0.3  # of turns in which the cable is pulled
+    most_turns: int = 12
+    cuts: int = 0
+    on_done: Callable[[int], None] = lambda _count: None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _over: int = 0
+
+    def work(self) -> None:
+        """Until every unit has had an end; raises what a port's thread raised."""
+        self._left = list(reversed(self.units))
+        self._raised: list[BaseException] = []
+        threads = [
+            threading.Thread(target=self._at, args=(name, path))
+            for name, path in self.ports.items()
+        ]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+        if self._raised:
+            raise self._raised[0]
+
+    def _at(self, name: str, port: Path) -> None:
+        rng = random.Random(f"{self.seed}-{name}")
+        try:
+            while not self._raised:
+                with self._lock:
+                    if not self._left:
+                        return
+                    unit = self._left.pop()
+                self._turn(unit, port, rng)
+                with self._lock:
+                    if unit.outcome:
+                        self._over += 1
+                        over = self._over
+                    else:  # on another day, or at another port
+                        self._left.insert(0, unit)
+                        continue
+                self.on_done(over)
+        except BaseException as error:
+            self._raised.append(error)
+
+    def _turn(self, unit: Unit, port: Path, rng: random.Random) -> None:
+        """Plug it in; perhaps pull it out; else wait for what the station says."""
+        unit.turns += 1
+        since = self.station.here()
+        with unit.at(port):
+            if rng.random() < self.cut_rate and unit.turns < self.most_turns:
+                time.sleep(rng.uniform(0, 3))
+                self.cuts += 1
+                return
+            told = self.station.result(port, since, 60)
+        if told is None or told["unit"] not in (unit.imei, None):
+            return  # what it says is of the board before: look again
+        final = told["outcome"] in ("passed", "already", "refused")
+        if final or unit.turns >= self.most_turns or unit.flaw:
+            unit.outcome, unit.reason = told["outcome"], told.get("reason", "")
