@@ -1,6 +1,7 @@
 """Where boards are deployed from: a data folder, a server that runs, and pointctl."""
 
 import contextlib
+import io
 import json
 import os
 import subprocess
@@ -10,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pointctl import certificates
+import pytest
+
+from pointctl import __main__, certificates
 from pointctl.certificates import CaFiles
 from tests.fakeboard.board import FakeBoard, Faults, fake_board
 from tests.host.serving import Server, imei
@@ -18,7 +21,6 @@ from tests.host.serving import Server, imei
 PRODUCT = "meter"
 WIRING = {"modem": {"tx": 17, "rx": 16, "apn": "iot"}}  # of the esp32 kind
 _CLOCK = {"esp32": {"apn": "iot", "clock": "26/11/22,16:30:12+32", "gated": True}}
-_PATIENCE_S = 180
 
 
 @dataclass(frozen=True)
@@ -59,25 +61,30 @@ class Office:
             )
         )
 
-    def environment(self) -> dict[str, str]:
-        """What pointctl finds its data folder by."""
-        return {**os.environ, "POINTCTL_DATA": str(self.data), "PYTHONUNBUFFERED": "1"}
-
     def start(self, *arguments: str | Path) -> "subprocess.Popen[str]":
-        """Start a command that somebody else waits for."""
+        """Start a command as a process of its own, which can be interrupted."""
         return subprocess.Popen(
             [sys.executable, "-m", "pointctl", *map(str, arguments)],
-            env=self.environment(),
+            env={**os.environ, "POINTCTL_DATA": str(self.data)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
     def pointctl(self, *arguments: str | Path) -> Finished:
-        """Run a command to its end."""
-        with self.start(*arguments) as process:
-            out, err = process.communicate(timeout=_PATIENCE_S)
-        return Finished(process.returncode, out, err)
+        """Run a command in this process, through main()."""
+        out, err, code = io.StringIO(), io.StringIO(), 0
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            patch.setenv("POINTCTL_DATA", str(self.data))
+            try:
+                __main__.main([str(argument) for argument in arguments])
+            except SystemExit as stopped:
+                code = int(stopped.code or 0)
+        return Finished(code, out.getvalue(), err.getvalue())
 
     def register(self, serial: int) -> str:
         """A device of the product; its IMEI."""

@@ -1,6 +1,5 @@
 """From the command line to a board that is provisioned, over a serial line."""
 
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +7,6 @@ import pytest
 
 from pointctl.boards import flash
 from tests.e2e.office import PRODUCT, Office, office
-from tests.fakeboard.board import Faults
 
 KINDS = ("esp32", "quecpython")
 
@@ -44,10 +42,11 @@ def test_a_boards_first_day(place: Office, tmp_path: Path, kind: str) -> None:
         assert (again.code, again.json["copied"]) == (0, [])
         made = place.pointctl("boards", "provision", board.port, "--json")
         assert made.code == 0, made.err + board.output[-2000:]
-        assert made.json == {
+        found = made.json
+        assert found.pop("detail") in ("server", "unheard")
+        assert found == {
             "port": board.port,
             "code": "00000",
-            "detail": "server",
             "product_key": PRODUCT,
             "device_name": number,
             "standing": "candidate",

@@ -8,6 +8,10 @@ from pointctl.errors import PointctlError, Refused
 
 # "[   117 ms] credentials 00000 server": the code, and where from or why not.
 _CREDENTIALS = re.compile(r"\[ *\d+ ms\] credentials (\S+) ?(.*)")
+# What main.py says only once it has credentials. The line before may be lost: a port
+# over USB goes away when its board restarts, and what is said meanwhile is unheard.
+_LATER = re.compile(r"\[ *\d+ ms\] (connected|lost|published|received) ")
+UNHEARD = "unheard"
 # A REPL says hello when no program runs any more.
 _ENDED = ("MicroPython v", 'Type "help()"')
 
@@ -17,7 +21,7 @@ class Outcome:
     """What a boot came to: the code of PointAccess.ensure(), and what it says of it."""
 
     code: str
-    detail: str  # "server", "flash", or the error
+    detail: str  # "server", "flash", "unheard", or the error
 
     def check(self) -> None:
         """Raise Refused or PointctlError unless there are credentials."""
@@ -31,8 +35,9 @@ class Outcome:
 
 def outcome_of(line: str) -> Outcome | None:
     """What a line says of credentials, None for all other lines."""
-    said = _CREDENTIALS.search(line)
-    return Outcome(said[1], said[2].strip()) if said else None
+    if said := _CREDENTIALS.search(line):
+        return Outcome(said[1], said[2].strip())
+    return Outcome(SUCCESS, UNHEARD) if _LATER.search(line) else None
 
 
 def ended(line: str) -> bool:

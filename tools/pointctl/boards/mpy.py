@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,13 +65,14 @@ def find(version: int) -> Compiler:
 
 def compiled(files: Mapping[str, Path], compiler: Compiler) -> dict[str, bytes]:
     """The content of each file of a board, modules compiled and named .mpy."""
-    made: dict[str, bytes] = {}
-    for path, source in files.items():
+
+    def made(path: str, source: Path) -> tuple[str, bytes]:
         if path.endswith(".py") and path.rpartition("/")[2] not in STARTERS:
-            made[path.removesuffix(".py") + ".mpy"] = compiler.compile(source)
-        else:
-            made[path] = source.read_bytes()
-    return made
+            return path.removesuffix(".py") + ".mpy", compiler.compile(source)
+        return path, source.read_bytes()
+
+    with ThreadPoolExecutor() as pool:  # each is a process
+        return dict(pool.map(made, files.keys(), files.values()))
 
 
 def _compilers() -> Iterator[Compiler]:
