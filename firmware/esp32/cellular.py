@@ -112,17 +112,17 @@ class Cellular:
 
     def _connect(self):
         settings = self._settings
-        gc.collect()  # an old PPP's finaliser would take the UART's interrupt away
+        gc.collect()  # what is left of the one before
         ppp = self._ppp = network.PPP(self._uart)
         auth = settings["auth"].upper()
         user, key = settings.get("user"), settings.get("password")
         try:
-            if hasattr(ppp, "active"):  # before MicroPython 1.24
+            if hasattr(ppp, "disconnect"):  # MicroPython 1.26
+                ppp.connect(security=getattr(ppp, "SEC_" + auth), user=user, key=key)
+            else:
                 ppp.active(True)
                 auth = getattr(ppp, "AUTH_" + auth)
                 ppp.connect(authmode=auth, username=user, password=key)
-            else:
-                ppp.connect(security=getattr(ppp, "SEC_" + auth), user=user, key=key)
         except (OSError, RuntimeError) as error:
             raise PointError(OFFLINE, "PPP: %s" % error.args[0])
         while not ppp.isconnected():
@@ -133,11 +133,13 @@ class Cellular:
     def _down(self):
         """Give the UART back to the modem's commands; a PPP object serves once."""
         ppp, self._ppp = self._ppp, None
-        if ppp and hasattr(ppp, "active"):
-            ppp.active(False)
-        elif ppp:
+        if ppp and hasattr(ppp, "disconnect"):
             ppp.disconnect()
             for _ in range(50):  # the next one dies if this one is not done
                 if ppp.status() <= 0:  # none, or an error
                     break
                 self._modem.pause(100)
+            # Its finaliser would take the UART's interrupt away from the next one.
+            ppp.config(stream=None)
+        elif ppp:
+            ppp.active(False)  # waits itself

@@ -64,7 +64,7 @@ class Case(unittest.TestCase):
         """Another modem, as after its power was gone."""
         machine._script.update(scripted.DEFAULTS)
         machine._script.update(script)
-        machine.UART.ppp = None
+        machine.UART.ppp = network._New._latest = None
         self.modem = machine.modem = scripted.Scripted(machine._script)
 
     def cellular(self, wired=None, **script):

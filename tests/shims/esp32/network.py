@@ -1,4 +1,4 @@
-"""ESP32's `network`: PPP as it is since MicroPython 1.24 and as it was, and WLAN.
+"""ESP32's `network`: PPP as it is since MicroPython 1.26 and as it was, and WLAN.
 
 PPP comes up when the modem on its stream is in data mode and answers. Then sockets are
 the host's, on the loopback (usocket.py beside this sees to it that it was so).
@@ -96,9 +96,44 @@ class _Ppp:
 
 
 class _New(_Ppp):
-    SEC_NONE, SEC_PAP, SEC_CHAP = range(3)
+    """It still has the old names, too; whoever goes by them gets the old ways."""
 
-    def connect(self, *, security=0, user=None, key=None):
+    SEC_NONE, SEC_PAP, SEC_CHAP = range(3)
+    AUTH_NONE, AUTH_PAP, AUTH_CHAP = range(3)
+    _latest = None
+
+    def __init__(self, stream):
+        _Ppp.__init__(self, stream)
+        before, _New._latest = _New._latest, self
+        if before and before._stream is stream:
+            # Some time its finaliser disables the interrupt of their common UART.
+            self._spoilt = True
+
+    def config(self, *what, stream=False):
+        if what:
+            return {"stream": self._stream}[what[0]]
+        if stream is None and self._state >= _ACTIVE:
+            self._stream.irq(None)
+            if machine.UART.ppp is self:
+                machine.UART.ppp = None
+            self._state = _ERROR
+        self._stream = stream
+
+    def active(self, wanted=None):
+        return self._state >= _ACTIVE
+
+    def connect(
+        self,
+        *,
+        security=-1,
+        user=None,
+        key=None,
+        authmode=0,
+        username=None,
+        password=None,
+    ):
+        security = authmode if security == -1 else security
+        user, key = user or username, key or password
         if not hasattr(self._stream, "IRQ_RXIDLE"):
             raise AttributeError("'UART' object has no attribute 'IRQ_RXIDLE'")
         self._dial(security, user, key)

@@ -65,7 +65,7 @@ DEFAULTS = {
     "refusesPpp": 0,  # so many times PPP does not come up
     "after": {},  # by "radio" (CFUN), "reset" (CFUN=1,1), "power": what is other then
     # Of the board around it:
-    "api": "new",  # or "old": network.PPP before MicroPython 1.24
+    "api": "new",  # or "old": network.PPP before MicroPython 1.26
     "uart": None,  # the path of a pty with a modem; else this one
     "wifi": None,  # the access point: ssid, password, afterMs
     "gated": False,  # without a bearer there are no sockets
