@@ -8,7 +8,7 @@ _NAMES = ("deviceName", "productSecret", "region", "instanceId", "signMethod")
 # By source: the ways to register, of which the first is what counts without a word.
 _REGISTER = {
     "aliyun": ("https", "mqtt", "mqtt-token"),
-    "gizwits": ("auth-key", "classic"),
+    "gizwits": ("auth-key", "computed-key", "classic"),
 }
 _SIGN_METHODS = ("hmacsha256", "hmacsha1", "hmacmd5")
 
@@ -23,7 +23,7 @@ def of(source, given):
         rules["region"] = rules["instanceId"] = word
         rules["signMethod"] = choice(_SIGN_METHODS)
         settings["signMethod"] = _SIGN_METHODS[0]
-    elif given.get("register") != ways[1]:
+    elif given.get("register") not in ways[1:]:
         wanted = ()  # it has a secret of its own
     return rules, settings, wanted
 

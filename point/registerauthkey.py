@@ -3,6 +3,7 @@
 auth.key in flash holds the key, 32 lower-case hex digits, and after a comma the did if
 it is known. A device without a did asks by its MAC or IMEI, with a token under the
 product secret, as the cloud's own firmware does; where that is not set, under the key.
+"computed-key" makes the key by point.authkey instead, which is ours and no cloud's.
 """
 
 from . import credentials, gizwits, gizwitsform
@@ -17,9 +18,14 @@ _NEW = "is_reset=1&random_code=%s&lan_proto_ver=v5.0&user_id="
 
 def find(ask, access, product_key):
     """(auth_key, the cloud's form with did, address and port)."""
-    key, did = read(access.board.DIR)
     given = access.registration
     mac = given["deviceName"]
+    if given["by"] == "computed-key":
+        from .authkey import derive
+
+        key, did = derive(given["productSecret"], product_key, mac), ""
+    else:
+        key, did = read(access.board.DIR)
     secret, body = key, None
     path = "/v2/devices/%s/bootstrap" % did
     if not did:

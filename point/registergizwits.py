@@ -17,7 +17,8 @@ class _Refused(Exception):
 
 
 class Registration:
-    """As point.registration.Registration, with `by` "auth-key" or "classic".
+    """As point.registration.Registration, with `by` "auth-key", "computed-key" or
+    "classic".
 
     `access.registration` has the deviceName, which is the MAC or the IMEI, and the
     productSecret, which "auth-key" only needs without a did. `url` is the cloud's, None

@@ -9,7 +9,8 @@ from .compat import gc, micropython, sys
 FINDERS = ("claim", "credentials", "exchange", "foreign", "httpreply", "https", "imei")
 FINDERS += ("protocol", "run", "seal", "slot", "store", "strictjson", "url")
 FINDERS += ("source", "registration", "registerhttps", "registermqtt")
-FINDERS += ("registergizwits", "registerauthkey", "registerclassic", "gizwitsform")
+FINDERS += ("registergizwits", "registerauthkey", "registerclassic")
+FINDERS += ("gizwitsform", "authkey")
 
 
 def unload(names):

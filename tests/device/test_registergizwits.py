@@ -5,7 +5,7 @@ import unittest
 import fakes
 from fakes import http
 
-from point import gizwits, gizwitsform, run
+from point import authkey, gizwits, gizwitsform, run
 from point.access import PointAccess
 from point.store import Store
 
@@ -26,6 +26,7 @@ class Cloud:
         self.script = []
         self.asked = []
         self.passcodes = []
+        self.auth_key = AUTH_KEY
 
     def __call__(self, written):
         head, body = written.decode().split("\r\n\r\n")
@@ -42,13 +43,13 @@ class Cloud:
         verb, path, _ = request["line"].split(" ")
         if path.startswith("/dev/"):
             return self.classic(verb, path, request["body"])
-        secret = AUTH_KEY if path == "/v2/devices/%s/bootstrap" % DID else SECRET
+        secret = self.auth_key if path == "/v2/devices/%s/bootstrap" % DID else SECRET
         nonce = request["X-Sign-Nonce"]
         if request["X-Sign-Token"] != gizwits.token(KEY, IMEI, secret, nonce):
             return http(b'{"error_code": 4}', "401 Unauthorized")
         if verb == "GET":
             return ADDRESS
-        etag = gizwits.etag(AUTH_KEY, nonce, request["body"].encode())
+        etag = gizwits.etag(self.auth_key, nonce, request["body"].encode())
         if path != "/v2/products/%s/devices/%s/network" % (KEY, IMEI) or (
             request["X-Sign-ETag"] != etag
         ):
@@ -175,6 +176,19 @@ class AuthKey(Case):
         os.remove(self.folder.path + "/auth.key")
         self.assertEqual(self.refused("SETTING"), "77777")
         self.assertIn("cannot be read", self.detail)
+
+
+class ComputedKey(Case):
+    def test_made_by_the_board(self):
+        """No auth.key is read; the cloud that knows the algorithm lets it in."""
+        self.folder.write("auth.key", b"nobody reads it")
+        key = authkey.derive(SECRET, KEY, IMEI)
+        self.cloud.auth_key = key
+        access = self.boot("computed-key")
+        self.assertEqual(access.ensure(None, DATA), "00000")
+        self.assertEqual(access.device_config["device"]["deviceSecret"], key)
+        connect = access.device_config["connect"]
+        self.assertEqual((connect["auth"], connect["clientId"]), ("gizwits", DID))
 
 
 class Classic(Case):

@@ -288,6 +288,7 @@ class Gizwits(Case):
             self.assertEqual(parse(values)[name], values[name])
         del values["productSecret"]
         self.refused(values, "productSecret is missing")
+        self.refused(for_gizwits(register="computed-key"), "productSecret is missing")
 
     def test_what_it_does_not_take(self):
         """The other cloud's settings and ways, and the server's policy."""
