@@ -8,6 +8,7 @@ from pointctl.boards.link import Link
 from pointctl.boards.onboard import Facts, OnBoard
 from pointctl.errors import PointctlError, Refused
 
+_BACK_S = 3
 KINDS = ("esp32", "quecpython", "unix")
 
 
@@ -79,9 +80,13 @@ class Connection:
             self._link = None
 
     def restart(self) -> None:
-        """Restart the board and let go of it: it goes on with boot.py and main.py."""
+        """Restart the board and let go of it: it goes on with boot.py and main.py.
+
+        A port over USB goes away meanwhile: it is back, but for very slow boards.
+        """
         try:
             self.link.reset()
+            next(self.link.lines(_BACK_S), None)
         finally:
             self.close()
 
