@@ -28,10 +28,11 @@ NEVER |= {f"{slot}.{number}" for slot in ("credentials", "pending") for number i
 NEVER |= {"checksum.json", "backup_restore.json"}
 
 
-def build(folder: Path) -> Path:
+def build(folder: Path, **environment: str) -> Path:
     """What `make dist` runs, into another folder."""
     done = subprocess.run(
         [sys.executable, ROOT / "tools/make_dist.py", folder],
+        env=os.environ | environment,
         capture_output=True,
         text=True,
         check=False,
@@ -67,10 +68,21 @@ def test_sums(dist: Path) -> None:
 
 
 def test_same_bytes_twice(dist: Path, tmp_path: Path) -> None:
-    """Two builds do not differ, wherever and whenever they are made."""
-    again = build(tmp_path / "in another place")
+    """Two builds do not differ, whenever they are made, and in whatever time zone."""
+    again = build(tmp_path / "again", TZ="Asia/Shanghai")
     sums = (again / "SHA256SUMS").read_text()
     assert sums == (dist / "SHA256SUMS").read_text()
+
+
+def test_files_have_the_time_that_is_given(dist: Path, tmp_path: Path) -> None:
+    """By SOURCE_DATE_EPOCH, in seconds; without it by a date that never changes."""
+    build(tmp_path / "dated", SOURCE_DATE_EPOCH="1700000000")
+    for folder, day in ((tmp_path / "dated", (2023, 11, 14)), (dist, (2020, 2, 2))):
+        archives = [*folder.glob("*.zip"), *folder.glob("*.whl")]
+        assert len(archives) == 5
+        for path in archives:
+            with zipfile.ZipFile(path) as archive:
+                assert {entry.date_time[:3] for entry in archive.infolist()} == {day}
 
 
 @pytest.mark.parametrize("name", ZIPS)
@@ -142,6 +154,14 @@ def test_zip_runs(dist: Path, tmp_path: Path, name: str) -> None:
     assert "E60 SETTING: claim.key" in done.stdout + done.stderr
 
 
+def test_quecpython_zip_runs(dist: Path, tmp_path: Path) -> None:
+    """Unpacked onto a module it starts from /usr, until it misses its settings."""
+    with zipfile.ZipFile(dist / f"pointaccess-quecpython-py-{V}.zip") as archive:
+        archive.extractall(tmp_path)
+    with fake_board("quecpython", tmp_path) as board:
+        board.wait_for("E60 SETTING: settings.json", 60)
+
+
 def test_zip_is_copied_as_its_page_says(dist: Path, tmp_path: Path) -> None:
     """The command of docs/downloads.md, by the real mpremote, puts it on an ESP32.
 
@@ -194,7 +214,8 @@ def test_wheel_runs(dist: Path, tmp_path: Path) -> None:
     python = home / "bin/python"
     pip = [sys.executable, "-m", "pip", "-q", "--python", python, "install"]
     wheel = dist / f"pointaccess-{V}-py3-none-any.whl"
-    subprocess.run([*pip, "--no-deps", "--no-index", wheel], check=True, timeout=120)
+    offline = "--no-deps", "--no-index", "--no-compile"
+    subprocess.run([*pip, *offline, wheel], check=True, timeout=120)
     (site,) = home.glob("lib/python*/site-packages")
     (site / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
 
