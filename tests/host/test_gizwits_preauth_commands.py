@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import sys
+from types import ModuleType
 
 import pytest
 import serving
@@ -135,6 +137,30 @@ def test_login_asks_at_a_terminal_only(pointctl, data, monkeypatch):
     assert pointctl("gizwits", "login").code == 0
     assert AUTHORIZATION.read(data.path, None) == "an authorization"
     assert AUTH_CODE.read(data.path, None) == "anauthcode"
+
+
+def test_login_in_the_keyring(pointctl, data, tmp_path, monkeypatch):
+    """Unless a file is in its way, or the package is not there."""
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    files = ["--authorization-file", tmp_path / "a", "--auth-code-file", tmp_path / "c"]
+    for path in (tmp_path / "a", tmp_path / "c"):
+        path.touch(0o600)
+        path.write_text(f"the {path.name}\n")
+    done = pointctl("gizwits", *files, "login", "--keyring")
+    assert (done.code, "pointaccess[keyring]" in done.err) == (1, True)
+    package, failures = ModuleType("keyring"), ModuleType("keyring.errors")
+    failures.KeyringError = failures.NoKeyringError = OSError
+    kept = {}
+    package.set_password = lambda service, user, text: kept.update({user: text})
+    package.get_password = lambda service, user: kept.get(user)
+    monkeypatch.setitem(sys.modules, "keyring", package)
+    monkeypatch.setitem(sys.modules, "keyring.errors", failures)
+    assert pointctl("gizwits", *files, "login", "--keyring").code == 0
+    assert AUTHORIZATION.read(data.path, None) == "the a"
+    assert AUTH_CODE.read(data.path, None) == "the c"
+    assert pointctl("gizwits", *files, "login").code == 0
+    done = pointctl("gizwits", *files, "login", "--keyring")
+    assert (done.code, "remove it first" in done.err) == (3, True)
 
 
 def test_a_batch(pointctl, who, tmp_path, imei):

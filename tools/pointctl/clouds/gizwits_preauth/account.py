@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from pointctl.errors import PointctlError
+from pointctl.errors import PointctlError, Refused
 from pointctl.folder import DataFolder
 from pointctl.registry.keystore import Entry
 from pointctl.support.secret import read_file
@@ -45,9 +45,15 @@ class Secret:
         return getpass.getpass(f"{self.called}: ")
 
     def keep(self, data: Path, text: str, *, in_keyring: bool) -> None:
-        """Keep it for the commands to come. Raises PointctlError."""
+        """Keep it for the commands to come.
+
+        Raises PointctlError for a keyring that cannot be used, Refused where a file
+        would be read before it.
+        """
         assert self.entry is not None
         entry = _entry(data, self.entry)
+        if in_keyring and entry.path.exists():
+            raise Refused(f"{entry.path} would be read before it: remove it first")
         if not entry.create(text + "\n", in_keyring=in_keyring):
             entry.replace(text + "\n")
 

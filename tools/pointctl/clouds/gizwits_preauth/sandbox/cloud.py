@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import structlog
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
@@ -31,6 +32,8 @@ from pointctl.registry.database import Database
 from pointctl.registry.models import Product, table
 from pointctl.registry.operators import digest
 from pointctl.registry.vault import Vault, VaultError
+
+_log = structlog.get_logger()
 
 CHUNK = 500  # of the names in one query
 
@@ -319,7 +322,8 @@ class Issuing:
         try:
             return products.secret(vault, product)
         except VaultError as error:
-            raise errors.DecyptAuthKeyError(str(error)) from None
+            _log.error("the product's secret cannot be read", exc_info=error)
+            raise errors.DecyptAuthKeyError from None
 
 
 def _check_not_in_batch(session: Session, product_key: str, mac: str) -> None:
