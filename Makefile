@@ -8,7 +8,7 @@ STUBS := .cache/micropython-stubs/esp32.pyi
 
 .DELETE_ON_ERROR:
 .SILENT: # stdout is what was asked for: make demo ARGS=--json prints one JSON object
-.PHONY: help demo test faults faults-server abuse lint types dialect imports size bench bench-server docs dist clean
+.PHONY: help demo test faults faults-factory faults-server abuse lint types dialect imports size bench bench-server docs dist clean
 
 help: ## List these targets
 	sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -21,6 +21,9 @@ test: .venv/.dev $(MICROPYTHON) $(UMQTT) $(MPY_CROSS_1_13) $(STUBS) ## Run every
 
 faults: .venv/.dev $(MICROPYTHON) ## Every power cut, network cut and wrong answer, within 20 minutes (ARGS=--slice)
 	$(BIN)/python -m tests.faults $(ARGS)
+
+faults-factory: .venv/.dev $(MICROPYTHON) $(UMQTT) ## A factory's shift of 400 boards, with cut cables and kill -9 of the station (ARGS=…)
+	$(BIN)/python -m tests.faults.factory $(ARGS)
 
 faults-server: .venv/.dev ## 10,000 requests for one IMEI, kill -9 of servers and PostgreSQL, within 10 minutes (ARGS=…)
 	$(BIN)/python -m tests.faults.server $(ARGS)

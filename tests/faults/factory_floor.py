@@ -167,8 +167,17 @@ class Station:
             threading.Thread(target=self._read),
             threading.Thread(target=self._read_errors),
         ]
+        since = self.here()
         for each in self._readers:
             each.start()
+        self._wait(since)
+
+    def _wait(self, since: int) -> None:
+        """Until it takes boards, or has ended."""
+        with self._lock:
+            self._lock.wait_for(
+                lambda: self.events[since:] or self._process.poll() is not None, 60
+            )
 
     def _read(self) -> None:
         assert self._process.stdout

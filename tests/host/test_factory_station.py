@@ -52,6 +52,9 @@ class Bench:
     def unplug(self, name):
         (self.folder / name).unlink()
 
+    def begun(self, tally):
+        pass
+
     def at(self, port, words):
         if not words:
             self.turns.append((port, None))

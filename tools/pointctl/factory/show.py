@@ -37,6 +37,10 @@ class Lines:
     def __init__(self, out: TextIO) -> None:
         self._out = out
 
+    def begun(self, tally: Tally) -> None:
+        """Say so."""
+        print(f"{tally.before} done; plug boards in", file=self._out, flush=True)
+
     def at(self, port: str, words: str) -> None:
         """Nothing: the turn's end is what counts."""
 
@@ -59,6 +63,10 @@ class JsonLines:
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
+
+    def begun(self, tally: Tally) -> None:
+        """Say so; programs may plug boards in before."""
+        self._tell({"event": "begun", "done": tally.before})
 
     def at(self, port: str, words: str) -> None:
         """What a port is doing; words that are empty: its board was taken out."""
@@ -99,6 +107,10 @@ class LiveTable:
 
     def __exit__(self, *error: object) -> None:
         self._live.stop()
+
+    def begun(self, tally: Tally) -> None:
+        """The empty table."""
+        self.tick(tally)
 
     def at(self, port: str, words: str) -> None:
         """What a port is doing."""

@@ -29,6 +29,10 @@ Ports = Callable[[], Mapping[str, str | None]]  # those that are there, and thei
 class Show(Protocol):
     """Tells people what happens; called by the station's own thread only."""
 
+    def begun(self, tally: "Tally") -> None:
+        """The station takes boards from now on."""
+        ...
+
     def at(self, port: str, words: str) -> None:
         """What a port is doing, in a word or two; nothing where no board is."""
         ...
@@ -143,6 +147,7 @@ class Station:
         Raises JournalError: no board is touched any more then.
         """
         quiet_since = time.monotonic()
+        self._show.begun(self.tally)
         with ThreadPoolExecutor(MOST_PORTS, "port") as pool:
             while True:
                 self._look(pool)

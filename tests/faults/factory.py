@@ -1,0 +1,238 @@
+"""make faults-factory: a shift that loses its boards, its cloud and its station.
+
+usage: python -m tests.faults.factory [--seed N] [--units N] [--slice] [--json]
+
+Eight ports, 400 boards on the real MicroPython, cables that are pulled at random, a
+network that breaks connections at random bytes, and kill -9 of the station, three
+times. At the end journal, server and every board's flash are compared. About fifteen
+minutes on two cores.
+"""
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from pointctl.factory import report
+from pointctl.factory.journal import Journal
+from pointctl.factory.units import Standing, Step, key_hash
+from tests.faults import factory_floor as floor
+from tests.faults.__main__ import finished, table
+from tests.faults.bench import Row, timed
+from tests.faults.proxy import DOWN, FIN, RESET, UP, Fault, Proxy
+
+# What is wrong with a board, and the word that the station must find for it.
+FLAWS = {
+    "product": "wrong product",
+    "imei": "bad identity",
+    "firmware": "no firmware",
+    "key": "holds another key",
+}
+_CHAOS_RATE = 0.35  # of the time, connections are broken
+_LONGEST = 4000  # bytes of an exchange, and a few more
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """How much of each."""
+
+    units: int = 400
+    ports: int = 8
+    flawed: int = 20
+    kills: int = 3
+
+
+SLICE = Amounts(units=8, ports=3, flawed=2, kills=1)
+
+
+class Weather:
+    """What the way to the server is like: fine, or breaking at a random byte."""
+
+    def __init__(self, proxy: Proxy, seed: int) -> None:
+        self._proxy = proxy
+        self._rng = random.Random(f"{seed}-weather")
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._change)
+        self.storms = 0
+
+    def __enter__(self) -> "Weather":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        self._thread.join()
+        self._proxy.fault = None
+
+    def _change(self) -> None:
+        rng = self._rng
+        while not self._over.wait(rng.uniform(0.2, 1.5)):
+            self._proxy.fault = None
+            if rng.random() < _CHAOS_RATE:
+                where = rng.choice((UP, DOWN)), rng.randrange(_LONGEST)
+                self._proxy.fault = Fault(*where, rng.choice((FIN, RESET)))
+                self.storms += 1
+
+
+def shift(seed: int, amounts: Amounts, folder: Path) -> Row:
+    """One shift, and everything compared at its end."""
+    name = f"a shift: {amounts.units} boards at {amounts.ports} ports"
+    with timed(name) as row:
+        good = amounts.units - amounts.flawed
+        site = floor.Site(folder, quota=good)  # not one place to spare
+        proxy = Proxy(site.server.port)
+        try:
+            _shift(row, seed, amounts, folder, site, proxy)
+        finally:
+            proxy.close()
+            site.server.stop()
+    return row
+
+
+def _shift(
+    row: Row,
+    seed: int,
+    amounts: Amounts,
+    folder: Path,
+    site: floor.Site,
+    proxy: Proxy,
+) -> None:
+    rng = random.Random(seed)
+    flaws = [list(FLAWS)[n % len(FLAWS)] for n in range(amounts.flawed)]
+    flaws += [""] * (amounts.units - amounts.flawed)
+    rng.shuffle(flaws)
+    units = [
+        floor.make_unit(site, folder / "flash", number, flaw)
+        for number, flaw in enumerate(flaws)
+    ]
+    job = folder / "job"
+    planned = floor.pointctl(
+        "plan",
+        job,
+        f"--product={floor.PRODUCT}",
+        "--source=server",
+        f"--url=https://127.0.0.1:{proxy.port}",
+        f"--ca={site.authority.ca}",
+        f"--batch={floor.BATCH}",
+        f"--count={amounts.units - amounts.flawed}",
+        token=site.token,
+    )
+    row.check(planned.returncode == 0, f"no plan: {planned.stderr}")
+    ports = {f"p{n}": folder / f"p{n}" for n in range(amounts.ports)}
+    station = floor.Station(job, site.token, ports)
+    kills = sorted(
+        rng.randrange(amounts.units * n, amounts.units * (n + 1)) // amounts.kills
+        for n in range(amounts.kills)
+    )
+    killing = threading.Lock()
+
+    def strike(over: int) -> None:
+        with killing:
+            if kills and over > kills[0]:
+                kills.pop(0)
+                time.sleep(rng.uniform(0, 2))
+                station.kill()
+
+    work = floor.Shift(station, ports, units, seed, on_done=strike)
+    try:
+        with Weather(proxy, seed) as weather:
+            work.work()
+    finally:
+        code = station.stop()
+    row.check(code in (0, 4), f"the station ended with {code}: {station.errors[-3:]}")
+    row.check(
+        station.starts == amounts.kills + 1, "the station was not killed so often"
+    )
+    with Journal(job) as journal:
+        _compare(row, journal, site, units)
+        figures = report.figures(journal)
+    row.note = (
+        f"{figures.done} enrolled for {figures.spent} keys, {amounts.flawed} set "
+        f"aside; {work.cuts} unplugged, {station.starts - 1} kill -9, "
+        f"{weather.storms} storms, {figures.turns} turns"
+    )
+
+
+def _compare(
+    row: Row, journal: Journal, site: floor.Site, units: list[floor.Unit]
+) -> None:
+    """Journal, server and boards agree about every unit."""
+    standings = journal.standings()
+    registered = site.registered()
+    answers: dict[str, int] = {}
+    for event in journal.events():
+        if event.step is Step.ANSWERED and event.unit:
+            answers[event.unit] = answers.get(event.unit, 0) + 1
+    for unit in units:
+        standing = standings.get(unit.imei, Standing(unit.imei))
+        if unit.flaw:
+            _compare_flawed(row, unit, standing, registered)
+            continue
+        key = site.master.derive(floor.PRODUCT, unit.imei).hex()
+        file = unit.flash / "claim.key"
+        held = file.read_text().strip() if file.exists() else None
+        why = f"{unit.imei}: {unit.outcome} {unit.reason}, {standing}"
+        row.check(standing.done, f"not done: {why}")
+        row.check(answers.get(unit.imei) == 1, f"answers {answers}: {why}")
+        row.check(held == key, f"the board holds something else: {why}")
+        row.check(standing.key_hash == key_hash(key), f"another key: {why}")
+        row.check(unit.imei in registered, f"the server does not know it: {why}")
+    good = {unit.imei for unit in units if not unit.flaw}
+    spent = sum(each.answered for each in standings.values())
+    row.check(spent == len(registered) == len(good), f"{spent} spent")
+    row.check(registered == good, "places that nobody has")
+    row.check(not journal.faults(), "the journal is damaged")
+
+
+def _compare_flawed(
+    row: Row, unit: floor.Unit, standing: Standing, registered: set[str]
+) -> None:
+    """It was refused or failed with the right word, and nothing was spent on it."""
+    wanted = FLAWS[unit.flaw]
+    row.check(unit.reason == wanted, f"{unit.flaw}: {unit.reason!r}, not {wanted!r}")
+    row.check(not standing.answered, f"{unit.flaw}: a key was spent")
+    row.check(unit.imei not in registered, f"{unit.flaw}: it has a place")
+
+
+def run(seed: int, amounts: Amounts) -> list[Row]:
+    """The rows of the table."""
+    with tempfile.TemporaryDirectory(prefix="pointctl-shift-") as folder:
+        return [finished(lambda: shift(seed, amounts, Path(folder)))]
+
+
+def main() -> int:
+    """1 if anything is bad."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.faults.factory", description="A shift with faults."
+    )
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 20))
+    parser.add_argument("--units", type=int, default=Amounts.units)
+    parser.add_argument("--slice", action="store_true", help="a little of it")
+    parser.add_argument("--json", action="store_true", help="for machines")
+    options = parser.parse_args()
+    amounts = Amounts(options.units, flawed=max(1, options.units // 20))
+    begun = time.monotonic()
+    rows = run(options.seed, SLICE if options.slice else amounts)
+    seconds = time.monotonic() - begun
+    if options.json:
+        found = {"seed": options.seed, "seconds": round(seconds, 1)}
+        print(json.dumps({**found, "rows": [asdict(row) for row in rows]}, indent=2))
+    else:
+        console = Console(highlight=False)
+        console.print(table(rows, seconds, "make faults-factory"))
+        for row in rows:
+            for failure in row.failures:
+                console.print(failure, markup=False, soft_wrap=True)
+        print(f"seed {options.seed}")
+    return 1 if any(row.bad for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
