@@ -143,7 +143,7 @@ class FakeBoard:
 
     def _clear(self) -> None:
         self._mute = False
-        self._received = 0
+        self.received = 0
         self._typed = bytearray()  # by the host; nobody has taken it yet
         self._said = bytearray()  # by the board; the host has not taken it yet
 
@@ -291,13 +291,13 @@ class FakeBoard:
 
     def _take(self, data: bytes) -> None:
         """What the host sent, up to where the next fault strikes."""
-        self._received += len(data)
+        self.received += len(data)
         for limit, strike in (
             (self.faults.unplug_after, self._power_down),
             (self.faults.mute_after, self._silence),
         ):
-            if limit is not None and self._received >= limit and not self._mute:
-                self._typed += data[: len(data) - (self._received - limit)]
+            if limit is not None and self.received >= limit and not self._mute:
+                self._typed += data[: len(data) - (self.received - limit)]
                 self._type()
                 strike()
                 return

@@ -30,12 +30,6 @@ class MpremoteLink(ReplLink):
         self._transport = transport
         self._transport.serial = self._line
 
-    def interrupt(self, timeout_s: float) -> None:
-        """Stop what runs, and get to the raw REPL."""
-        with self._line.within(timeout_s):
-            while not self._entered():
-                self._line.drain()
-
     def _entered(self) -> bool:
         patience = min(_TRY_S, self._line.left())
         try:

@@ -22,12 +22,6 @@ class QuecPythonLink(ReplLink):
 
     restart: ClassVar[str] = "from misc import Power; _restart = Power.powerRestart"
 
-    def interrupt(self, timeout_s: float) -> None:
-        """Stop what runs, and get to the raw REPL."""
-        with self._line.within(timeout_s):
-            while not self._entered():
-                pass
-
     def _entered(self) -> bool:
         until = time.monotonic() + min(_TRY_S, self._line.left())
         self._line.write(b"\r\x03")  # Ctrl-C
@@ -41,7 +35,7 @@ class QuecPythonLink(ReplLink):
         return False
 
     def _start(self, source: str) -> None:
-        data = source.encode()
+        data = source.encode() or b"\n"  # nothing at all would be a soft reset
         for start in range(0, len(data), _PIECE):
             self._line.write(data[start : start + _PIECE])
             time.sleep(_PAUSE_S)

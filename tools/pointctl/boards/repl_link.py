@@ -6,7 +6,9 @@ What runs on the board is in the dialect of the oldest, MicroPython 1.13.
 import abc
 import base64
 import binascii
+import errno
 import hashlib
+import re
 import time
 from collections.abc import Iterator
 from typing import ClassVar, Self
@@ -81,6 +83,10 @@ class ReplLink(abc.ABC):
         self.close()
 
     @abc.abstractmethod
+    def _entered(self) -> bool:
+        """Try once to interrupt what runs and get to the raw REPL."""
+
+    @abc.abstractmethod
     def _start(self, source: str) -> None:
         """Have the board begin to run a program."""
 
@@ -88,14 +94,24 @@ class ReplLink(abc.ABC):
     def _finish(self) -> tuple[bytes, bytes]:
         """What the program that was started has printed, and its traceback if any."""
 
+    def interrupt(self, timeout_s: float) -> None:
+        """Stop what runs, and get to the raw REPL. Raises LinkError."""
+        with self._line.within(timeout_s):
+            while not self._entered():
+                self._line.drain()
+            # A board that was busy now answers all that it was ever asked, in sessions
+            # before this one too: once it is quiet one answer is ours.
+            self._line.drain()
+            if not self._entered():
+                raise self._garbled()
+
     def run(self, source: str, timeout_s: float = 10) -> str:
         """Run Python on the board and return what it printed."""
         with self._line.within(timeout_s):
             self._start(source)
             printed, error = self._finish()
         if error:
-            last = error.decode(errors="replace").strip().splitlines()[-1]
-            raise BoardError(f"the board at {self.port} says: {last}")
+            raise BoardError(f"the board at {self.port} says: {_last_line(error)}")
         return printed.decode(errors="replace").replace("\r\n", "\n")
 
     def read(self, path: str) -> bytes:
@@ -198,3 +214,12 @@ class ReplLink(abc.ABC):
             f"what comes from {self.port} is garbled: check the cable, and that "
             "nothing else uses the port; then try again"
         )
+
+
+def _last_line(error: bytes) -> str:
+    """What a traceback comes to; boards know the names of few errors."""
+    last = error.decode(errors="replace").strip().splitlines()[-1]
+    if number := re.fullmatch(r"OSError: (\d+)", last):
+        name = errno.errorcode.get(int(number[1]), "unknown")
+        return f"{last} ({name})"
+    return last
