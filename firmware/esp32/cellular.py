@@ -88,7 +88,7 @@ class Cellular:
         try:
             return self._modem.wake()
         except PointError as error:
-            if not self._press():
+            if self._modem.late() or not self._press():
                 raise error
         while True:  # it boots, for 5 to 20 s
             try:

@@ -68,6 +68,8 @@ class Modem:
         try:
             self.try_all(("AT", "AT"), 1)
         except PointError:
+            if self.late():
+                raise
             # It may be in a connection that nobody here remembers.
             self.pause(_GUARD_MS)
             self._uart.write(b"+++")

@@ -117,6 +117,15 @@ class Ways(Case):
             self.assertEqual(cellular.imei(), IMEI)
             cellular.up(60)
 
+    def test_late_answer(self):
+        """What still comes of an earlier command is not the answer to this one."""
+        cellular = self.cellular()
+        cellular.imei()
+        for late in (b"\r\nERROR\r\n", b"\r\n+CME ERROR: 3\r\n", b"\r\nOK\r\n"):
+            self.modem._out.extend(late)
+            cellular._modem.within(10)
+            self.assertEqual(cellular._modem.ask("AT+CPIN?"), ["READY"])
+
     def test_imei_of_the_other_command(self):
         """AT+GSN where AT+CGSN fails, is cut short, or gives a wrong number."""
         wrong = IMEI[:14] + str((int(IMEI[14]) + 1) % 10)
@@ -185,7 +194,12 @@ class Faults(Case):
         self.assertGreater(self.fed, 50)
 
     def test_no_time(self):
-        """Without time there is no network, and nobody hangs."""
+        """However little there is, it is kept to, but for the silence around +++."""
+        for timeout_s in (0, 1, 3, 4, 8):
+            cellular = self.cellular(KEY, state="dead")
+            begun = Clock.now
+            self.assertIn("no answer", self.offline(cellular, timeout_s))
+            self.assertLess(Clock.now - begun, timeout_s * 1000 + 2500)
         self.assertIn("no answer", self.offline(self.cellular(), 0))
 
     def test_no_imei(self):
@@ -223,7 +237,7 @@ class Faults(Case):
             cellular = self.cellular(wired, state="dead")
             machine.Pin = Pin
             try:
-                self.offline(cellular, 5)
+                self.offline(cellular, 15)
             finally:
                 machine.Pin = pin
             self.assertEqual(seen[:3], [1 - level, level, 1 - level])

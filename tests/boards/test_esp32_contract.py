@@ -42,9 +42,16 @@ def holds(
     runner.holds(done, servers)
 
 
-@pytest.mark.parametrize("api", ["old", "new"])
-@pytest.mark.parametrize("kind", ["sim7600", "a7670", "ec25"])
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize(
+    ("runtime", "kind", "api"),
+    [
+        ("micropython", "sim7600", "old"),
+        ("micropython", "a7670", "new"),
+        ("micropython", "ec25", "new"),
+        ("cpython", "ec25", "old"),
+        ("cpython", "sim7600", "new"),
+    ],
+)
 def test_modems(
     runtime: str, servers: runner.Servers, tmp_path: Path, kind: str, api: str
 ) -> None:
@@ -54,7 +61,7 @@ def test_modems(
     holds(runtime, servers, tmp_path, script=script)
 
 
-@pytest.mark.parametrize("imei", [None, "", IMEI[:14] + "0", "-1"])
+@pytest.mark.parametrize("imei", [None, IMEI[:14] + "0"])
 def test_imei(servers: runner.Servers, tmp_path: Path, imei: str | None) -> None:
     """A modem that was never given one, or a wrong one."""
     holds("micropython", servers, tmp_path, imei=imei)

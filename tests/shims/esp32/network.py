@@ -101,12 +101,14 @@ class _New(_Ppp):
     SEC_NONE, SEC_PAP, SEC_CHAP = range(3)
     AUTH_NONE, AUTH_PAP, AUTH_CHAP = range(3)
     _latest = None
+    _unfinished = False
 
     def __init__(self, stream):
         _Ppp.__init__(self, stream)
         before, _New._latest = _New._latest, self
-        if before and before._stream is stream:
-            # Some time its finaliser disables the interrupt of their common UART.
+        # Some time its finaliser disables the interrupt of their common UART; and one
+        # that was not done closing takes this one's bytes.
+        if before and (before._stream is stream or before._unfinished):
             self._spoilt = True
 
     def config(self, *what, stream=False):
@@ -116,6 +118,7 @@ class _New(_Ppp):
             self._stream.irq(None)
             if machine.UART.ppp is self:
                 machine.UART.ppp = None
+                self._unfinished = True
             self._state = _ERROR
         self._stream = stream
 
@@ -202,7 +205,7 @@ class WLAN:
         return _wlan
 
     def active(self, is_active=None):
-        if is_active is not None:
+        if is_active is not None and bool(is_active) != self._active:
             self._active, self._status = bool(is_active), STAT_IDLE
         return self._active
 
