@@ -1,0 +1,56 @@
+"""The list of serial ports, and the guess at what is behind each."""
+
+import pytest
+from serial.tools import list_ports
+from serial.tools.list_ports_common import ListPortInfo
+
+from pointctl.boards import ports
+from pointctl.boards.ports import Port
+
+
+def info(device: str, vendor: int | None, description: str | None) -> ListPortInfo:
+    """A port as pyserial tells of it."""
+    found = ListPortInfo(device)
+    found.vid = vendor
+    found.description = description
+    found.serial_number = "0001" if vendor else None
+    return found
+
+
+def test_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All there are, in the order of their numbers."""
+    found = [
+        info("/dev/ttyUSB10", 0x2C7C, "EC600U - REPL"),
+        info("/dev/ttyUSB2", 0x10C4, "CP2102 USB to UART Bridge Controller"),
+        info("/dev/ttyS0", None, None),
+    ]
+    monkeypatch.setattr(list_ports, "comports", lambda: found)
+    assert ports.listed() == [
+        Port("/dev/ttyS0", "", "unknown", None),
+        Port("/dev/ttyUSB2", found[1].description, "esp32", "0001"),
+        Port("/dev/ttyUSB10", "EC600U - REPL", "quecpython", "0001"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("vendor", "description", "expected"),
+    [
+        (0x303A, "USB JTAG/serial debug unit", "esp32"),
+        (0x1A86, "USB2.0-Serial", "esp32"),
+        (0x0403, "FT232R USB UART", "esp32"),
+        (0x2C7C, "Quectel USB Device", "quecpython"),
+        (0x2C7C, "Quectel USB AT Port", "unknown"),
+        (0x2C7C, "Quectel USB NMEA Port", "unknown"),
+        (0x2C7C, "Quectel USB DIAG Port", "unknown"),
+        (0x2341, "Arduino Uno", "unknown"),
+        (None, "", "unknown"),
+    ],
+)
+def test_guess(vendor: int | None, description: str, expected: str) -> None:
+    """By the vendor; of a module's ports those that surely are no REPL fall out."""
+    assert ports.guess(vendor, description) == expected
+
+
+def test_here() -> None:
+    """Whatever this machine has, it is listed without an error."""
+    assert all(port.device for port in ports.listed())
