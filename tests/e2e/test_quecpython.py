@@ -73,8 +73,8 @@ class Module:
             row = credentials.read(found.connection(), device.id)
             return credentials.secrets(database.vault, row)[0]
 
-    def power_on(self, age: str = "old", before: str = "", **script: Any) -> Process:
-        """A boot; to leave it is to pull the plug."""
+    def power_on(self, age: str = "old", stack: int = 0, **script: Any) -> Process:
+        """A boot, perhaps with a small stack; to leave it is to pull the plug."""
         played = self.flash.parent / "script.json"
         played.write_text(json.dumps({"pace": 0.05} | script))
         names = f"quecpython_{age}", "quecpython", "quecpython_prelude"
@@ -88,7 +88,7 @@ class Module:
                 "POINTACCESS_IMEI": self.imei,
                 "MICROPYPATH": ":".join(str(SHIMS / name) for name in names),
                 "SHIM_SCRIPT": str(played),
-                "BEFORE": before,
+                "STACK": str(stack),
             },
         )
 
@@ -184,6 +184,20 @@ def test_first_and_second_boot(system: Stage, age: str) -> None:
         assert module.wait(power, "credentials") == "00000 flash"
         module.wait(power, "published")
     assert module.slots() == ["credentials.0", "credentials.1"]
+
+
+def test_small_stack(system: Stage) -> None:
+    """Nothing is deep: some modules give a program 16 KB.
+
+    Of a thread's stack MicroPython keeps 8 KB here, and on 64 bits frames are twice as
+    large as on a module.
+    """
+    module = Module(system, pin(system))
+    with system.server() as server:
+        system.timeline.require("server", "ready", server.alive)
+        with module.power_on(stack=40 * 1024) as power:
+            assert module.wait(power, "credentials") == "00000 server"
+            module.wait(power, "published")
 
 
 def test_broker_that_comes_back(system: Stage) -> None:
