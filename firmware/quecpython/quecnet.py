@@ -39,7 +39,8 @@ class Cellular:
             self._help(stage)
         except (OSError, ValueError, TypeError, AttributeError, ImportError) as error:
             raise PointError(OFFLINE, "the modem fails by " + type(error).__name__)
-        raise PointError(OFFLINE, "stage %s, state %s" % stage)
+        what = ("SIM", "registration", "data call")[stage[0] - 1]
+        raise PointError(OFFLINE, "%s: state %d" % (what, stage[1]))
 
     def _wait(self, timeout_s):
         """None, or checkNet's (stage, state) when the time is over."""

@@ -6,6 +6,7 @@ firmware is the shims' old one: u-names only, everything in /usr, TLS without a 
 
 import hashlib
 import json
+import shutil
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ import trustme
 
 from pointctl.boards import flash
 from pointctl.demo import lines
+from pointctl.demo.operator import Operator
 from pointctl.demo.process import Process
 from pointctl.demo.stage import Stage, stage
 from pointctl.demo.timeline import Timeline
@@ -28,6 +30,8 @@ from tests.e2e import hostile
 
 VM = Path(__file__).with_name("quecpython_vm.py")
 SHIMS = runtimes.ROOT / "tests/shims"
+SENSOR = runtimes.ROOT / "examples/quecpython_sensor"
+PROGRAM = runtimes.ROOT / "examples/esp32_sensor/main.py"  # the same on every board
 HEAP_BYTES = 384 * 1024  # on 64 bits; a module has 512 KB on 32
 Forge = Callable[[bytes, bytes], bytes]
 
@@ -78,6 +82,7 @@ class Module:
         played = self.flash.parent / "script.json"
         played.write_text(json.dumps({"pace": 0.05} | script))
         names = f"quecpython_{age}", "quecpython", "quecpython_prelude"
+        names += ("quecpython_securedata",) if "secureData" in script else ()
         return Process(
             "board",
             [self.system.runtime.command, "-X", f"heapsize={HEAP_BYTES}", VM],
@@ -184,6 +189,36 @@ def test_first_and_second_boot(system: Stage, age: str) -> None:
         assert module.wait(power, "credentials") == "00000 flash"
         module.wait(power, "published")
     assert module.slots() == ["credentials.0", "credentials.1"]
+
+
+def test_example(system: Stage) -> None:
+    """The sensor on a module: claim key in SecureData, APN, watchdog, commands."""
+    module = Module(system, pin(system))
+    shutil.copy(SENSOR / "board.json", module.flash)
+    shutil.copy(SENSOR / "sensor.py", module.flash)
+    shutil.copy(PROGRAM, module.flash / "start.py")
+    secure = str(module.flash.parent / "secure.bin")
+    timeline, broker = system.timeline, system.broker
+    with (
+        system.server() as server,
+        Operator(broker.port, system.files.ca, broker.login_file, timeline) as operator,
+    ):
+        timeline.require("server", "ready", server.alive)
+        timeline.require("host", "listens", lambda: True)
+        with module.power_on(secureData=secure, adcMv=987) as power:
+            heard = timeline.require("host", "receives", power.alive).detail
+            message, topic = heard.split(" on ")
+            assert message == repr('{"millivolts":987}')
+            operator.send(topic.removesuffix("up") + "down", '{"intervalS": 1}')
+            assert module.wait(power, "obeys") == "every 1 s"
+    assert not (module.flash / "claim.key").exists()
+    assert module.claim_key in Path(secure).read_bytes()
+    for name in module.slots():  # the flash is lost, SecureData is not
+        (module.flash / name).unlink()
+    timeline.chapter("after burning")
+    with system.server() as server, module.power_on(secureData=secure) as power:
+        timeline.require("server", "ready", server.alive)
+        assert module.wait(power, "credentials") == "00000 server"
 
 
 def test_small_stack(system: Stage) -> None:

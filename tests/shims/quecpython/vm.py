@@ -49,6 +49,7 @@ def _script():
         "peercert": True,
         "apnFails": False,
         "watchdog": True,
+        "adcMv": 1234,
         "cured": None,  # what brings the network back: "radio" or "dial"
         "secureData": None,  # the file that stands in for it
         "secureDataFails": False,
