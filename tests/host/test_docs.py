@@ -1,13 +1,17 @@
 """The made pages are what the code says today, and every link leads somewhere."""
 
+import functools
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from point import errors
+from pointctl.cli import app
 from tests.runtimes import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -91,3 +95,49 @@ def test_both_readmes_have_the_same_commands() -> None:
     english = (ROOT / "README.md").read_text(encoding="utf-8")
     chinese = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
     assert set(blocks.findall(english)) - set(blocks.findall(chinese)) == set()
+
+
+@functools.cache
+def pointctl() -> Any:
+    """The tree of commands."""
+    return typer.main.get_command(app)
+
+
+def wrong(line: str) -> str | None:
+    """What is wrong with a command line after "pointctl", None if nothing is."""
+    command, known, before = pointctl(), {"--help"}, ""
+    for word in line.replace("\\\n", " ").split():
+        known |= {o for p in command.params for o in (*p.opts, *p.secondary_opts)}
+        inside = getattr(command, "commands", {})
+        if word in inside:
+            command = inside[word]
+        elif re.fullmatch(r"--[a-z-]+", word):
+            if word not in known:
+                return f"no option {word}"
+        elif inside and word.islower() and not before.startswith("--"):
+            return f"no command {word}"
+        before = word
+    return None
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands(page: Path) -> None:
+    """Each command of ours that a page shows is one, with options that it has."""
+    for code in re.findall(r"`+[^`]+`+", page.read_text(encoding="utf-8")):
+        typed = r"(?:^|[`(]|bin/|&& )pointctl ([a-z](?:[^\n`|;&#\\]|\\\n)*)"
+        for line in re.findall(typed, code, re.M):
+            assert wrong(line) is None, line
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "serv",
+        "boards deply x",
+        "boards deploy x --bord esp32",
+        "serve --data x --prt 1",
+    ],
+)
+def test_a_wrong_command_is_noticed(line: str) -> None:
+    """A command, or an option, by another name."""
+    assert wrong(line)
