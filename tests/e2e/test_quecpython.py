@@ -216,9 +216,10 @@ def test_example(system: Stage) -> None:
     for name in module.slots():  # the flash is lost, SecureData is not
         (module.flash / name).unlink()
     timeline.chapter("after burning")
-    with system.server() as server, module.power_on(secureData=secure) as power:
+    with system.server() as server:
         timeline.require("server", "ready", server.alive)
-        assert module.wait(power, "credentials") == "00000 server"
+        with module.power_on(secureData=secure) as power:
+            assert module.wait(power, "credentials") == "00000 server"
 
 
 def test_small_stack(system: Stage) -> None:
