@@ -8,7 +8,7 @@ import machine
 from point import stream
 from point.compat import EPOCH, const, os, time
 from point.digest import sha256
-from point.errors import OFFLINE, PointError
+from point.errors import IMEI, OFFLINE, PointError
 
 DIR = "."  # where a board starts: the root of its flash, or a folder mounted over it
 VERIFIES = True
@@ -26,14 +26,21 @@ class _Parts:
 
         self.options = options.read(DIR)
         self.watchdog = self.ahead = None
-        if "watchdogS" in self.options:  # once started, nothing can stop it
-            self.watchdog = machine.WDT(timeout=self.options["watchdogS"] * 1000)
-        self.cellular = Cellular(self.options["modem"], feed, self.heard)
+        self.cellular = Cellular(self.options["modem"], self.feed, self.heard)
         self.bearer = self.cellular
         if "wifi" in self.options:
             from wifi import Wifi
 
-            self.bearer = Wifi(self.options["wifi"], feed)
+            self.bearer = Wifi(self.options["wifi"], self.feed)
+
+    def watch(self):
+        """Start the watchdog, if there shall be one; nothing can stop it then."""
+        if not self.watchdog and "watchdogS" in self.options:
+            self.watchdog = machine.WDT(timeout=self.options["watchdogS"] * 1000)
+
+    def feed(self):
+        if self.watchdog:
+            self.watchdog.feed()
 
     def heard(self, unix_s):
         """Note the network's time, as how far it is ahead of the clock."""
@@ -49,7 +56,12 @@ def _made():
 
 def imei():
     """The modem's, read before PPP takes the UART, and remembered."""
-    return _made().cellular.imei()
+    try:
+        return _made().cellular.imei()
+    except PointError as error:
+        if error.number == IMEI:
+            _parts.watch()  # main.py ends here: let it begin again
+        raise error
 
 
 def online(timeout_s):
@@ -59,15 +71,13 @@ def online(timeout_s):
 def connect(host, port, trust, timeout_s):
     """As point.stream; what fails is counted, since a dead link may look alive."""
     bearer = _made().bearer
-    bearer.failures += 1
+    failures, bearer.failures = bearer.failures + 1, 0
     try:
-        made = stream.connect(host, port, trust, timeout_s)
+        return stream.connect(host, port, trust, timeout_s)
     except PointError as error:
-        if error.number >= OFFLINE:  # somebody was there
-            bearer.failures = 0
+        if error.number < OFFLINE:  # nobody was there
+            bearer.failures = failures
         raise error
-    bearer.failures = 0
-    return made
 
 
 def mqtt(settings):
@@ -128,9 +138,12 @@ def random(count):
 
 
 def feed():
-    """Feed the watchdog, if board.json has started it."""
-    if _parts and _parts.watchdog:
-        _parts.watchdog.feed()
+    """Feed the watchdog; the first time starts it, if board.json wants one.
+
+    Not before: who only asks for the IMEI, as deployment does, takes its time."""
+    if _parts:
+        _parts.watch()
+        _parts.feed()
 
 
 def restart():

@@ -479,21 +479,29 @@ class Board(Case):
         self.assertEqual(board._parts.bearer.failures, 0)
 
     def test_watchdog(self):
-        """Begins with the first that is asked of the board, and is fed in all waits."""
+        """Begins with the first feed(), and is fed in all waits."""
         self.boot()
         board.imei()
+        board.feed()
         self.assertIsNone(machine._watchdog)
         board._parts = None
         self.boot({"watchdogS": 60}, registration=[0])
-        self.assertIsNone(machine._watchdog)
         board.feed()
         board.imei()
+        self.assertIsNone(machine._watchdog)
+        board.feed()
         self.assertIsNotNone(machine._watchdog)
         self.failed(board.online, 120)
         board.feed()
         compat.sleep_ms(61000)
         with self.assertRaises(SystemExit):
             board.feed()
+
+    def test_watchdog_without_an_imei(self):
+        """main.py has ended with it; the watchdog has it begin again."""
+        self.boot({"watchdogS": 60}, state="dead")
+        self.assertEqual(self.failed(board.imei).name, "IMEI")
+        self.assertIsNotNone(machine._watchdog)
 
     def test_restart(self):
         with self.assertRaises(SystemExit):
