@@ -18,6 +18,7 @@ from tests.faults import (
     answers,
     clocks,
     damage,
+    deploy,
     memory,
     network,
     powercut,
@@ -33,6 +34,7 @@ SUITES = {
     "memory": memory.suites,
     "clocks": clocks.suites,
     "reboots": reboots.suites,
+    "deploy": deploy.suites,
 }
 WORKERS = 2
 

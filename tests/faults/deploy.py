@@ -19,7 +19,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from pointctl.boards import deploy, flash, image, plan
+from pointctl.boards import deploy, flash, image, plan, repl_link
 from pointctl.boards.connection import Connection
 from pointctl.boards.deploy import Deployment, Firmware
 from pointctl.boards.link import Link
@@ -31,8 +31,9 @@ from tests.faults.bench import Row, timed
 KINDS = ("esp32", "quecpython")
 FAULTS = ("unplugged", "mute", "flash full", "Ctrl-C")
 CASES = 50  # of each
-WORKERS = 2  # they wait for each other's lines most of the time
+WORKERS = 4  # they wait for lines, not for processors
 ANSWER_S = 3
+STEP_S = 6  # a link's own patience with a mute board, which is 60 s for people
 PATIENT_S = 30  # where no fault is wanted
 HANG_S = 90  # more than all deadlines of one deployment that a fault can meet
 # Some of what is changed from version to version: below, above, and started first.
@@ -214,6 +215,7 @@ def case(fault: str, seed: str) -> str:
 
 def deployments(fault: str, seed: int, cases: int) -> Row:
     """So many boards' lives with one kind of fault."""
+    repl_link._STEP_S = repl_link._HASH_S = STEP_S
     with timed(f"deployment, {fault}") as row, ThreadPoolExecutor(WORKERS) as pool:
         seeds = [f"{seed}-{fault}-{number}" for number in range(cases)]
         for wrong in pool.map(partial(judged, fault), seeds):

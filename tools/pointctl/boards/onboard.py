@@ -182,7 +182,7 @@ _PROGRAMS = {
     "_trial": _FRESH + _TRIAL,
     "_credentials": _FRESH + _CREDENTIALS,
 }
-_AT_ONCE = 8  # files that are hashed within one answer: a mute board is noticed soon
+_AT_ONCE = 16  # files that are hashed within one answer: a mute board is noticed soon
 _LOADING = 3  # answers' time, to load the component, perhaps from source
 _MODEM_S = 90  # one that has to be switched on first
 
