@@ -95,6 +95,30 @@ def test_what_the_page_counts() -> None:
         assert f"`{name}" in PAGE, name
 
 
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("VENDOR", "tools/check_imports.py"),
+        ("key_of", "point/seal.py"),
+        ("EPOCH", "point/compat.py"),
+        ("Client", "point/mqttclient.py"),
+        ("Stream", "point/stream.py"),
+        ("Kind", "tools/pointctl/boards/commands.py"),
+        ("KINDS", "tools/pointctl/boards/connection.py"),
+        ("_kind_of", "tools/pointctl/boards/connection.py"),
+        ("_by_mpremote", "tools/pointctl/boards/connection.py"),
+        ("root", "tools/pointctl/boards/flash.py"),
+        ("ZIPS", "tools/make_dist.py"),
+        ("FROZEN_FOR", "tools/manifests.py"),
+    ],
+)
+def test_what_the_page_points_at(name: str, file: str) -> None:
+    """Each thing that it sends a reader to is where it says."""
+    assert re.search(rf"`[\w.]*\b{name}\b", PAGE)
+    code = (ROOT / file).read_text(encoding="utf-8")
+    assert re.search(rf"^\s*(?:class |def |){name}\b", code, re.M)
+
+
 @pytest.mark.parametrize("board", ["esp32", "quecpython"])
 def test_modules_of_firmware_are_small(board: str) -> None:
     """They keep the limits of point/, by the command of the page."""
