@@ -28,6 +28,9 @@ _POLL_S = 0.02  # how soon a host that opens the line is noticed
 _RESET_S = 0.2  # a real one takes a second or more
 
 
+Request = tuple[Callable[[], None], threading.Event]  # what to do; it is done
+
+
 @dataclass
 class Faults:
     """What goes wrong. Counts are of bytes that the host sends, from power-up."""
@@ -63,9 +66,8 @@ class FakeBoard:
         self._chip: Chip | None = None
         self._repl = Repl(self._kind.banner, raw_paste=self._kind.raw_paste)
         self._printed = bytearray()
-        self._requests: queue.SimpleQueue[Callable[[], None] | None] = (
-            queue.SimpleQueue()
-        )
+        self._micropython = runtimes.micropython()
+        self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._wake, self._waker = os.pipe()
         self._thread = threading.Thread(target=self._serve, name=f"fake {kind}")
         self._broke: BaseException | None = None
@@ -121,9 +123,10 @@ class FakeBoard:
 
     def stop(self) -> None:
         """Take everything down. Raises what the bridge broke down with."""
-        self._requests.put(None)
-        os.write(self._waker, b"\n")
-        self._thread.join()
+        if self._thread.ident:
+            self._requests.put(None)
+            os.write(self._waker, b"\n")
+            self._thread.join()
         self._power_down()
         os.close(self._wake)
         os.close(self._waker)
@@ -133,7 +136,7 @@ class FakeBoard:
     def _ask(self, request: Callable[[], None]) -> None:
         """Have the bridge do it, and wait until it is done."""
         done = threading.Event()
-        self._requests.put(lambda: (request(), done.set())[0])
+        self._requests.put((request, done))
         os.write(self._waker, b"\n")
         while not done.wait(0.1):
             if not self._thread.is_alive():
@@ -143,7 +146,7 @@ class FakeBoard:
 
     def _clear(self) -> None:
         self._mute = False
-        self.received = 0
+        self.received = 0  # bytes from the host, since it has power
         self._typed = bytearray()  # by the host; nobody has taken it yet
         self._said = bytearray()  # by the board; the host has not taken it yet
 
@@ -182,13 +185,13 @@ class FakeBoard:
 
     def _start_chip(self) -> None:
         self.resets += 1
-        setup = {
-            **self._kind.setup(),
-            "size": self.faults.flash_bytes,
-        }
-        micropython = runtimes.micropython()
-        heap = self._kind.heap
-        self._chip = Chip(micropython, heap, self.flash, setup, self._environment)
+        self._chip = Chip(
+            self._micropython,
+            self._kind.heap,
+            self.flash,
+            {**self._kind.setup(), "size": self.faults.flash_bytes},
+            self._environment,
+        )
         self._say(self.faults.garbage)
         self._started_at = time.monotonic()
         self._interruptible = False
@@ -354,10 +357,12 @@ class FakeBoard:
         for end in self._ready(opened):
             if end == self._wake:
                 os.read(self._wake, 1)
-                request = self._requests.get()
-                if request is None:
+                wanted = self._requests.get()
+                if wanted is None:
                     return False
+                request, done = wanted
                 request()
+                done.set()
                 return True  # what else was ready may be closed now
             if end == self._line.master:
                 self._transfer()
