@@ -14,6 +14,7 @@ import httpx2
 import pytest
 
 from pointctl.boards import flash
+from tests.fakeboard.board import fake_board
 from tests.runtimes import MICROPYTHON, ROOT, require
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -108,7 +109,28 @@ def test_watching(served: tuple[str, Path]) -> None:
     assert "issued" in shown.text
 
 
-@pytest.mark.parametrize("command", blocks("sh")[4].splitlines())
+def test_on_a_board(served: tuple[str, Path], tmp_path: Path) -> None:
+    """Its commands put all of it on a board, which then has its credentials."""
+    url, data = served
+    settings = {**json.loads(blocks("json")[0]), "url": url, "spreadS": 0}
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    (tmp_path / "flash").mkdir()
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with fake_board("quecpython", tmp_path / "flash", imei=IMEI) as board:
+        script = blocks("sh")[4].replace("/dev/ttyUSB0", board.port)
+        run = subprocess.run(
+            ["bash", "-eu", "-c", script],
+            cwd=tmp_path,
+            env={**os.environ, "POINTCTL_DATA": str(data), "PATH": path},
+            capture_output=True,
+            text=True,
+            timeout=250,
+        )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.endswith(f"{IMEI} of meter is in flash\n")
+
+
+@pytest.mark.parametrize("command", blocks("sh")[5].splitlines())
 def test_explaining(command: str) -> None:
     """The commands that explain a key or a signature are there, with an example."""
     run = subprocess.run(
