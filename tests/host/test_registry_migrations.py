@@ -1,5 +1,7 @@
 """The registry's tables: made as the models say, and brought up from any revision."""
 
+import importlib
+import pkgutil
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -12,9 +14,15 @@ from alembic.script import ScriptDirectory
 from serving import ON_BOTH, answer, imei
 from sqlalchemy import URL, create_engine, select, text
 
+import pointctl
 from pointctl.registry import products
 from pointctl.registry.database import open_database, parsed
 from pointctl.registry.models import Base, Device, Policy, State
+
+# Rooms have tables of their own, which the registry's migrations make.
+for _module in pkgutil.walk_packages(pointctl.__path__, "pointctl."):
+    if _module.name.endswith(".models"):
+        importlib.import_module(_module.name)
 
 _CONFIG = Config()
 _CONFIG.set_main_option("script_location", "pointctl.registry:migrations")

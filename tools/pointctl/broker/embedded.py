@@ -16,6 +16,7 @@ import ssl
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +27,21 @@ from amqtt.contexts import Action, BaseContext
 from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
 from amqtt.session import Session
 
+from point import authkey
 from pointctl import logs
 from pointctl.broker.login import make_login, read_login
 from pointctl.broker.process import HOST, BrokerProcess
 from pointctl.errors import PointctlError
-from pointctl.folder import private_file, private_folder
+from pointctl.folder import DataFolder, private_file, private_folder
 from pointctl.registry import mqtt_login
-from pointctl.registry.database import open_database
+from pointctl.registry.database import Database, open_database
 from pointctl.registry.topics import Topics
 
 # Attributes of a session: who it was that we let in, and to what.
 _USER = "pointctl.user"
 _TOPICS = "pointctl.topics"
+# (client id, user, password) of a CONNECT -> its topics, None if it is not let in.
+_Judge = Callable[[str, str, str], Topics | None]
 _EVERYTHING = Topics(("#",), ("#",))
 _NOTHING = Topics((), ())
 
@@ -53,11 +57,12 @@ def broker(
     ca_file: Path,
     registry: Path,
     on_line: Callable[[str], None],
+    gizwits: bool = False,
 ) -> BrokerProcess:
     """An embedded broker with its files in `folder`, ready to be started.
 
-    Devices of the `registry` may connect as they are issued; the operator's login,
-    folder/operator.json, may do all.
+    Devices of the `registry` may connect as they are issued, with `gizwits` those of
+    that sandbox instead; the operator's login, folder/operator.json, may do all.
     """
     private_folder(folder)
     login_file = folder / "operator.json"
@@ -68,6 +73,7 @@ def broker(
         "key": str(key),
         "registry": str(registry),
         "login_file": str(login_file),
+        "gizwits": gizwits,
     }
     config_file = folder / "embedded.json"
     with private_file(config_file) as file:
@@ -91,11 +97,21 @@ class Gate(BaseAuthPlugin, BaseTopicPlugin):
 
         registry: Path
         login_file: Path
+        gizwits: bool
 
     def __init__(self, context: BaseContext) -> None:
         super().__init__(context)
         self._operator = read_login(self.config.login_file)
         self._database = open_database(self.config.registry)
+        self._topics_of: _Judge = partial(_of_registry, self._database)
+        if self.config.gizwits:
+            from pointctl.clouds.gizwits_agent import cloud
+            from pointctl.clouds.gizwits_preauth.sandbox import keys
+
+            # Whether keys may be computed was decided when this one was issued.
+            folder = DataFolder(self.config.registry.parent)
+            maker = keys.open_maker(folder, authkey.derive)
+            self._topics_of = partial(cloud.judge, self._database, maker)
 
     async def authenticate(self, *, session: Session) -> bool:
         """Whether this client is the operator, or a device that proves itself."""
@@ -156,11 +172,17 @@ class Gate(BaseAuthPlugin, BaseTopicPlugin):
             same = hmac.compare_digest(ours, password.encode())
             return _EVERYTHING if same else None
         try:
-            login = mqtt_login.judge(self._database, client_id, username, password)
+            return self._topics_of(client_id, username, password)
         except PointctlError as error:
             log.error("registry", detail=str(error))
             return None
-        return mqtt_login.topics(login.device) if login.device else None
+
+
+def _of_registry(
+    database: Database, client_id: str, username: str, password: str
+) -> Topics | None:
+    login = mqtt_login.judge(database, client_id, username, password)
+    return mqtt_login.topics(login.device) if login.device else None
 
 
 class _Broker(Broker):
@@ -180,6 +202,7 @@ async def serve(config: dict[str, Any]) -> None:
     gate = {
         "registry": Path(config["registry"]),
         "login_file": Path(config["login_file"]),
+        "gizwits": config["gizwits"],
     }
     mqtt = _Broker(
         {

@@ -12,7 +12,7 @@ from pathlib import Path
 from pointctl.errors import PointctlError
 
 HOST = "127.0.0.1"  # the brokers that we start are for this machine only
-_START_S = 10.0
+_START_S = 30.0
 _STOP_S = 5.0
 
 

@@ -3,9 +3,11 @@
 import os
 import signal
 import sys
+from enum import StrEnum
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
@@ -18,7 +20,19 @@ if TYPE_CHECKING:
 EXAMPLE = "Example: pointctl demo --json"
 
 
-def demo(as_json: Json = False) -> None:
+class Source(StrEnum):
+    """Where the demo's boards get their credentials."""
+
+    ACCESS = "access"
+    GIZWITS = "gizwits"
+
+
+def demo(
+    source: Annotated[
+        Source, typer.Option(help="The provisioning server, or a sandbox of Gizwits.")
+    ] = Source.ACCESS,
+    as_json: Json = False,
+) -> None:
     """Watch a board provision, connect, and come back from flash; no hardware needed.
 
     Everything is real: MicroPython runs the board's own files, the provisioning server
@@ -26,13 +40,19 @@ def demo(as_json: Json = False) -> None:
     """
     # Only this command needs all the rooms at once.
     from pointctl.demo import scenario
+    from pointctl.demo.stage import Stage
     from pointctl.demo.timeline import Timeline
 
     os.environ.pop(DATABASE, None)  # what it registers is not for the operator's own
     # Told to end, the demo still has to end what it started.
     signal.signal(signal.SIGTERM, _end)
     console = None if as_json else Console(highlight=False)
-    outcome = scenario.play(Timeline(console))
+    kind = Stage
+    if source is Source.GIZWITS:
+        from pointctl.demo.gizwits import GizwitsStage
+
+        kind = GizwitsStage
+    outcome = scenario.play(Timeline(console), kind)
     if console:
         console.rule("[bold]Summary", align="left")
         console.print(_summary(outcome))

@@ -12,14 +12,14 @@ from typing import Self
 from pointctl.demo.lines import Said
 from pointctl.demo.timeline import Timeline
 
-_PATIENCE_S = 30
+_PATIENCE_S = 60
 _STOP_S = 5
 
 
 class Process:
     """A context: `command` runs inside it, as `who` on the timeline.
 
-    `read` says what to show of a line. What runs has 30 seconds for what is waited for.
+    `read` says what to show of a line. What runs has a minute for what is waited for.
     """
 
     def __init__(

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pointctl.demo.operator import Operator
-from pointctl.demo.stage import HEAP_BYTES, Board, stage
+from pointctl.demo.stage import HEAP_BYTES, Board, Stage, stage
 from pointctl.demo.timeline import Timeline
 
 
@@ -46,15 +46,15 @@ class Outcome:
         return {**asdict(self), "ok": self.ok}
 
 
-def play(timeline: Timeline) -> Outcome:
+def play(timeline: Timeline, kind: type[Stage] = Stage) -> Outcome:
     """Run the demo from set-up to the second boot; nothing of it is left behind.
 
-    Raises PointctlError where something that should have happened did not.
+    `kind` is where the credentials come from. Raises PointctlError where something that
+    should have happened did not.
     """
     timeline.chapter("Set-up")
-    with stage(timeline) as system:
+    with stage(timeline, kind) as system:
         key, imei = system.register()
-        board = system.board(key, imei)
         down = f"{key}/{imei}/down"
         broker = system.broker
         with Operator(
@@ -62,6 +62,7 @@ def play(timeline: Timeline) -> Outcome:
         ) as operator:
             with system.server() as server:
                 timeline.require("server", "ready", server.alive)
+                board = system.board(key, imei)
                 timeline.chapter("First boot: nothing in flash")
                 first = _boot(board, operator, down, timeline)
             timeline.chapter("Second boot: the provisioning server is stopped")

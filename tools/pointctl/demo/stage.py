@@ -29,6 +29,8 @@ DEVICES = Path(__file__).with_name("devices.csv")
 class Stage:
     """The system's folder, and what can be started in it. Made by stage()."""
 
+    gizwits = False  # whether it is of that cloud (gizwits.py)
+
     def __init__(self, path: Path, timeline: Timeline) -> None:
         self.runtime = micropython.find()
         self.timeline = timeline
@@ -54,8 +56,7 @@ class Stage:
             key = product.product_key
             with DEVICES.open(encoding=csvfile.ENCODING, newline="") as file:
                 done = devices.register(database, key, csvfile.read(file))
-        with DEVICES.open(encoding=csvfile.ENCODING, newline="") as file:
-            imei = next(csv.DictReader(file))["imei"]
+        imei = first_imei()
         self.timeline.add("host", "registers", f"product {key} and {done.added} IMEIs")
         return key, imei
 
@@ -91,7 +92,8 @@ class Stage:
         return Board(self.runtime, folder, product_key, imei, self.timeline)
 
     def _make_broker(self) -> BrokerProcess:
-        program = find_mosquitto()
+        # mosquitto cannot check what is signed anew each time.
+        program = None if self.gizwits else find_mosquitto()
         read = lines.mosquitto if program else lines.embedded
 
         def on_line(line: str) -> None:
@@ -113,10 +115,13 @@ class Stage:
             from pointctl.broker import embedded
         except ImportError as error:
             raise PointctlError(
-                "no mosquitto here, nor the broker for machines without: "
-                "apt-get install mosquitto, or pip install 'pointaccess[demo]'"
+                "the broker for machines without mosquitto is not here: pip install "
+                "'pointaccess[demo]', or apt-get install mosquitto where that will do"
             ) from error
-        return embedded.broker(folder, registry=self.folder.registry, **common)
+        registry = self.folder.registry
+        return embedded.broker(
+            folder, registry=registry, gizwits=self.gizwits, **common
+        )
 
 
 class Board:
@@ -150,11 +155,17 @@ class Board:
         )
 
 
+def first_imei() -> str:
+    """The IMEI of the demo's first board."""
+    with DEVICES.open(encoding=csvfile.ENCODING, newline="") as file:
+        return next(csv.DictReader(file))["imei"]
+
+
 @contextmanager
-def stage(timeline: Timeline) -> Iterator[Stage]:
+def stage(timeline: Timeline, kind: type[Stage] = Stage) -> Iterator[Stage]:
     """A Stage in a folder of its own, its broker running; nothing of it is left."""
     with tempfile.TemporaryDirectory(prefix="pointaccess-demo-") as name:
-        made = Stage(Path(name), timeline)
+        made = kind(Path(name), timeline)
         broker = made.broker
         broker.start()
         timeline.add("broker", "ready", f"{broker.name}, TLS on port {broker.port}")

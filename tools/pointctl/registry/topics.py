@@ -19,8 +19,12 @@ class Topics:
         return any(_covers(allowed, topic_filter) for allowed in self.subscribe)
 
 
-def own_topics(auth: str | None, product_key: str, device_name: str) -> Topics:
+def own_topics(
+    auth: str | None, product_key: str, device_name: str, did: str | None = None
+) -> Topics:
     """The topics of a device whose product logs in by the scheme `auth`.
+
+    `did` is what a cloud knows it by, if that is not the one that it gets here.
 
     Alibaba's are the SDKs' (/sys has the messages of `thing` and `_thing`, /ext those
     of a gateway's session, of time and of errors), Gizwits' those of its firmware.
@@ -31,7 +35,7 @@ def own_topics(auth: str | None, product_key: str, device_name: str) -> Topics:
         own += (f"/{name}", f"/sys/{name}", f"/ext/+/{name}")
     if auth not in ("gizwits", "gizwits-classic"):
         return Topics(own, own)
-    did = made_client_id(product_key, device_name)
+    did = did or made_client_id(product_key, device_name)
     return Topics(
         (*own, f"dev2app/{did}", f"dev2app/{did}/+"),
         (*own, f"ser2cli_noti/{product_key}", f"ser2cli_res/{did}", f"app2dev/{did}/#"),

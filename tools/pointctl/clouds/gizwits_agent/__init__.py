@@ -1,1 +1,1 @@
-"""Gizwits' clouds as their devices see them: a sandbox beside device authorisation's."""
+"""Gizwits' clouds as devices see them: a sandbox, beside device authorisation's."""

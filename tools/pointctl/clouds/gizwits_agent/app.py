@@ -3,19 +3,25 @@
 Bodies are forms, name=value joined by &, as text.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, FastAPI, Form, Header, Query, Request
 from fastapi import Path as PathParameter
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
+from point.imei import masked
 from pointctl.clouds.gizwits_agent.cloud import Cloud, Place, Rejected, Signs
 from pointctl.clouds.gizwits_preauth.names import MAC_OR_IMEI
 from pointctl.clouds.gizwits_preauth.sandbox.keys import KeyMaker
 from pointctl.registry.database import Database
 
 _LARGEST_BODY = 4096
+
+_log = structlog.get_logger()
 
 _Did = Annotated[str, PathParameter(pattern="^[0-9A-Za-z]{8}$", examples=["Ab3dEf7h"])]
 _Product = Annotated[str, PathParameter(pattern="^[0-9A-Za-z_-]{1,64}$")]
@@ -41,7 +47,7 @@ def _router(cloud: Cloud) -> APIRouter:
 
     @router.get("/v2/devices/{did}/bootstrap", summary="Where to log in, by auth_key")
     def bootstrap(did: _Did, method: _Method, nonce: _Nonce, token: _Token) -> str:
-        return cloud.bootstrap(did, Signs(method, nonce, token))
+        return _logged(did, lambda: cloud.bootstrap(did, Signs(method, nonce, token)))
 
     @router.post(
         "/v2/products/{product_key}/devices/{mac}/network",
@@ -58,7 +64,8 @@ def _router(cloud: Cloud) -> APIRouter:
     ) -> Response:
         body = await request.body()
         signs = Signs(method, nonce, token, etag)
-        told = await run_in_threadpool(cloud.network, product_key, mac, signs, body)
+        call = partial(cloud.network, product_key, mac, signs, body)
+        told = await run_in_threadpool(_logged, masked(mac), call)
         return PlainTextResponse(told)
 
     @router.post(
@@ -69,15 +76,26 @@ def _router(cloud: Cloud) -> APIRouter:
     def register(
         product_key: _Product, data: Annotated[str, Form(pattern=_Hex)]
     ) -> str:
-        return cloud.register(product_key, data)
+        return _logged(product_key, lambda: cloud.register(product_key, data))
 
     @router.get("/dev/{product_key}/device", summary="Where to log in there, encrypted")
     def provision(
         product_key: _Product, did: Annotated[str, Query(pattern=_Hex)]
     ) -> str:
-        return cloud.provision(product_key, did)
+        return _logged(product_key, lambda: cloud.provision(product_key, did))
 
     return router
+
+
+def _logged(who: str, call: Callable[[], str]) -> str:
+    """What the call says; who asked, and how it ended, is in the log."""
+    try:
+        told = call()
+    except Rejected as error:
+        _log.info("access", imei=who, code=str(error.code), reason=str(error))
+        raise
+    _log.info("access", imei=who, code="00000")
+    return told
 
 
 async def _rejected(_request: Request, error: Exception) -> Response:

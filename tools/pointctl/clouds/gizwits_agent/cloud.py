@@ -86,8 +86,10 @@ class Cloud:
         """Where a device with an auth_key logs in. Raises Rejected."""
         with self._database.reading() as session:
             known = _known(session, did, Generation.AGENT)
-            key = known and self._auth_key(session, known.product_key, known.mac)
-        if known is None or key is None:
+            if known is None:
+                raise _unknown()
+            key = self._auth_key(session, known.product_key, known.mac)
+        if key is None:
             raise _unknown()
         _check_token(signs, known.product_key, known.mac, key)
         return self._told("address")
@@ -98,6 +100,7 @@ class Cloud:
         The token is under the product secret, as the cloud's own firmware makes it, or
         under the auth_key; the body is signed by the auth_key either way.
         """
+        mac = gizwits.bare(mac)
         with self._database.writing() as session:
             key = self._auth_key(session, product_key, mac)
             if key is None:
@@ -154,7 +157,7 @@ class Cloud:
 
     def _product_secret(self, session: Session, product_key: str) -> str | None:
         product = session.get(Product, product_key)
-        return product and products.secret(self._database.vault, product)
+        return products.secret(self._database.vault, product) if product else None
 
     def _classic_secret(self, session: Session, product_key: str) -> str:
         secret = self._product_secret(session, product_key)

@@ -15,6 +15,8 @@ from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 
 from point import __version__
+from pointctl.clouds.gizwits_agent.app import add_devices
+from pointctl.clouds.gizwits_agent.cloud import Place
 from pointctl.clouds.gizwits_preauth import errors, lists, wire
 from pointctl.clouds.gizwits_preauth.names import HEX_32, NAME
 from pointctl.clouds.gizwits_preauth.sandbox import batches
@@ -44,8 +46,12 @@ def create_app(
     maker: KeyMaker,
     chaos: Chaos | None = None,
     certificate: tls.Certificate | None = None,
+    place: Place | None = None,
 ) -> FastAPI:
-    """The application over one registry; it works on batches while it runs."""
+    """The application over one registry; it works on batches while it runs.
+
+    Devices that ask where to log in by MQTT are told `place`; without, nobody is.
+    """
 
     @asynccontextmanager
     async def running(_app: FastAPI) -> AsyncIterator[None]:
@@ -71,6 +77,8 @@ def create_app(
     app.include_router(
         _router(database, maker), max_body_size=_LARGEST_BODY, responses=_RESPONSES
     )
+    if place is not None:
+        add_devices(app, database, maker, place)
     app.include_router(docs.router)
     app.exception_handler(PointctlError)(_ours)
     app.exception_handler(RequestValidationError)(_invalid)

@@ -3,7 +3,7 @@
 import getpass
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,9 @@ from pointctl.folder import DataFolder, private_file
 from pointctl.options import DATA, Data, Json, print_json, print_table
 from pointctl.registry.commands import PRODUCT, opened
 from pointctl.support.secret import read_file
+
+if TYPE_CHECKING:
+    from pointctl.clouds.gizwits_agent.cloud import Place
 
 app = typer.Typer(
     no_args_is_help=True, help="Gizwits' device authorisation on this machine."
@@ -57,6 +60,12 @@ def serve(
     chaos_delay: Annotated[
         float, typer.Option(min=0.0, max=60.0, help="How late at most, in seconds.")
     ] = 2.0,
+    mqtt: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Where devices log in; else they may not ask."
+        ),
+    ] = None,
     data: Data = DATA,
 ) -> None:
     """Serve the API over HTTPS until stopped, beside pointctl serve."""
@@ -83,8 +92,18 @@ def serve(
         Behaviour(
             algorithm=algorithms.find(algorithm) if algorithm else None,
             chaos=Chaos(chaos, chaos_seed, chaos_delay) if chaos else None,
+            place=_place(mqtt) if mqtt else None,
         ),
     )
+
+
+def _place(text: str) -> "Place":
+    from pointctl.clouds.gizwits_agent.cloud import Place
+
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise typer.BadParameter("--mqtt is HOST:PORT")
+    return Place(host, int(port))
 
 
 @packages_app.command(

@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from pointctl import logs
+from pointctl.clouds.gizwits_agent.cloud import Place
 from pointctl.clouds.gizwits_preauth.algorithms import Algorithm
 from pointctl.clouds.gizwits_preauth.sandbox import keys
 from pointctl.clouds.gizwits_preauth.sandbox.app import create_app
@@ -28,6 +29,7 @@ class Behaviour:
 
     algorithm: Algorithm | None = None
     chaos: Chaos | None = None
+    place: Place | None = None  # where devices are told to log in
 
 
 def serve(settings: Settings, behaviour: Behaviour) -> NoReturn:
@@ -41,7 +43,9 @@ def serve(settings: Settings, behaviour: Behaviour) -> NoReturn:
     with opened(settings.data) as database, listen(settings) as listener:
         maker = keys.open_maker(folder, behaviour.algorithm)
         logs.configure()
-        app = create_app(database, maker, behaviour.chaos, certificate)
+        app = create_app(
+            database, maker, behaviour.chaos, certificate, behaviour.place
+        )
         _when_started(app, lambda: say_ready(listener))
         config = uvicorn.Config(
             app,
