@@ -48,7 +48,10 @@ class Zip(NamedTuple):
         # What stands at a board's root gets a folder; /usr is one.
         under = "flash" if flash.root(self.board) == "/" else ""
         found = {(under + path).lstrip("/"): data for path, data in on_board.items()}
-        return found | {name: page.read_bytes() for name, page in self.pages.items()}
+        samples = (ROOT / "firmware" / self.board).glob("*.json")
+        beside = {f"samples/{sample.name}": sample for sample in samples}
+        beside |= self.pages
+        return found | {name: page.read_bytes() for name, page in beside.items()}
 
 
 ZIPS = (
