@@ -2,7 +2,6 @@
 
 import at
 
-from point import imei
 from point.compat import const, sleep_ms, ticks_add, ticks_diff, ticks_ms
 from point.errors import IMEI, OFFLINE, PointError
 
@@ -82,12 +81,14 @@ class Modem:
 
     def imei(self):
         """Its IMEI. Raises PointError(IMEI) if it gives no valid one."""
+        from point.imei import check
+
         found = ""
         for command in ("AT+CGSN", "AT+GSN"):  # SIMCom; Quectel knows both
             try:
                 for line in self.ask(command):
                     found = at.digits(line) or found
-                return imei.check(found)
+                return check(found)
             except PointError as error:
                 last = error
         raise PointError(IMEI, last.detail)

@@ -4,7 +4,7 @@ A claim.key file that the factory leaves is moved there at the first boot.
 """
 
 import esp32
-from point.compat import os
+from point.compat import os, sys
 from point.errors import SETTING, PointError
 from point.seal import key_of
 from point.store import read_setup
@@ -12,6 +12,7 @@ from point.store import read_setup
 
 def claim_key(directory):
     """The key, 32 bytes. Raises PointError(SETTING) if there is none."""
+    sys.modules.pop(__name__, None)  # it would hold modules that nobody needs for MQTT
     nvs = esp32.NVS("pointaccess")
     try:
         text = read_setup(directory, "claim.key")

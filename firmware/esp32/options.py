@@ -1,6 +1,7 @@
 """board.json: how this board is wired, and what carries it. Unknown keys are errors."""
 
 from point import credentials, strictjson
+from point.compat import sys
 from point.errors import SETTING, PointError
 from point.store import read_setup
 
@@ -98,4 +99,5 @@ def read(directory):
     options = {"claimKey": "file"}
     options.update(given)
     options["modem"] = modem
+    sys.modules.pop(__name__, None)  # a board reads it once, and MQTT needs the room
     return options

@@ -566,6 +566,13 @@ class Board(Case):
         modem.update({"auth": "chap", "user": "u", "password": "p"})
         self.boot({"modem": modem, "wifi": AP, "claimKey": "nvs"})
         self.assertEqual(board.imei(), IMEI)
+        with open(board.DIR + "/claim.key", "w") as file:
+            file.write("5a" * 32)
+        self.assertEqual(board.claim_key(), b"Z" * 32)
+        self.assertNotIn("claim.key", os.listdir(board.DIR))
+        self.assertEqual(board.claim_key(), b"Z" * 32)
+        for name in ("options", "nvskey"):  # what they hold would stay for MQTT
+            self.assertNotIn(name, sys.modules)
 
 
 class Nvs(Case):

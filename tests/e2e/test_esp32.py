@@ -131,7 +131,7 @@ def test_no_network(system: Stage) -> None:
     """Says why, in the number and the words of docs/boards/esp32.md; asks nobody."""
     board = Board(system, {}, {"sim": "absent"})
     system.timeline.chapter("no SIM")
-    with board.power_on(speed=20) as power:
+    with board.power_on(speed=50) as power:
         said = system.timeline.require("board", "credentials", power.alive)
         assert said.detail == "77777 E14 OFFLINE: AT+CPIN: CME ERROR: 10"
     assert system.timeline.count("server", "access") == 0
