@@ -66,7 +66,7 @@ def test_our_adapters(board: str, check: Check) -> None:
         ("quecpython", "quecnet.py", "net.setModemFun(1)", "net.setModemFn(1)", "Fn"),
         ("quecpython", "quecnet.py", "vate(pdp)", "vate(pdp, 1)", "Too many arg"),
         ("quecpython", "quecclock.py", "RTC().datetime(", "RTC().date(", '"date"'),
-        ("quecpython", "quecsocket.py", "(None, ca=", "(None, cafile=", '"cafile"'),
+        ("quecpython", "quectls.py", "(None, ca=", "(None, cafile=", '"cafile"'),
         ("quecpython", "board.py", "modem.getDevImei", "modem.getImei", '"getImei"'),
     ],
 )

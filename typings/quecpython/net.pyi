@@ -1,9 +1,11 @@
 """The radio and its network."""
 
+from typing import Any
+
 def csqQueryPoll() -> int:
     """Signal strength, 0 to 31; 99 or -1 if there is none."""
 
-def nitzTime() -> tuple[str, int, int] | int:
+def nitzTime() -> Any:
     """(text, Unix seconds, leap seconds) as the network last told it, or -1."""
 
 def setModemFun(function: int, reset: int = 0, /) -> int:
