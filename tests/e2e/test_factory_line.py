@@ -120,8 +120,9 @@ def test_a_station_that_is_killed(site, tmp_path):
         wait_for(job, unit, Step.BURNING)
         since = station.here()
         station.kill()
-        told = station.result(ports["p0"], since, 60)
-    assert told is not None
+        found = station.result(ports["p0"], since, 60)
+    assert found is not None
+    told = found[1]
     assert told["unit"] == unit.imei
     assert told["outcome"] in ("passed", "already")
     assert station.stop() == 0, station.errors

@@ -180,7 +180,7 @@ def _compare(
         held = file.read_text().strip() if file.exists() else None
         why = f"{unit.imei}: {unit.outcome} {unit.reason}, {standing}"
         row.check(standing.done, f"not done: {why}")
-        row.check(answers.get(unit.imei) == 1, f"answers {answers}: {why}")
+        row.check(answers.get(unit.imei) == 1, f"not one answer: {why}")
         row.check(held == key, f"the board holds something else: {why}")
         row.check(standing.key_hash == key_hash(key), f"another key: {why}")
         row.check(unit.imei in registered, f"the server does not know it: {why}")

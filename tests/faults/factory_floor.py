@@ -33,6 +33,8 @@ from tests.host.serving import Server, imei
 
 PRODUCT, OTHER, BATCH = "pk-line", "pk-other", "A7"
 KIND = "esp32"
+# Why a turn fails that a station begins again by itself, or when a cable is back.
+PASSING = ("no answer", "unplugged", "source does not answer")
 _POINTCTL = (sys.executable, "-m", "pointctl", "factory")
 
 
@@ -220,14 +222,17 @@ class Station:
         with self._lock:
             return len(self.events)
 
-    def result(self, port: Path, since: int, within_s: float) -> dict[str, Any] | None:
-        """The first end of a turn at a port after `since`; None if none comes."""
+    def result(
+        self, port: Path, since: int, within_s: float
+    ) -> tuple[int, dict[str, Any]] | None:
+        """The first end of a turn at a port from event `since` on, and the number of
+        the event after it; None if none comes."""
         until = time.monotonic() + within_s
         with self._lock:
             while True:
-                for event in self.events[since:]:
+                for number, event in enumerate(self.events[since:], since + 1):
                     if event["event"] == "ended" and event["port"] == str(port):
-                        return event
+                        return number, event
                 left = until - time.monotonic()
                 if left <= 0:
                     return None
@@ -243,7 +248,7 @@ class Shift:
     units: list[Unit]
     seed: int
     cut_rate: float = 0.3  # of turns in which the cable is pulled
-    most_turns: int = 12
+    most_turns: int = 12  # then nobody pulls its cable any more
     cuts: int = 0
     on_done: Callable[[int], None] = lambda _count: None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -293,9 +298,18 @@ class Shift:
                 time.sleep(rng.uniform(0, 3))
                 self.cuts += 1
                 return
-            told = self.station.result(port, since, 60)
-        if told is None or told["unit"] not in (unit.imei, None):
-            return  # what it says is of the board before: look again
-        final = told["outcome"] in ("passed", "already", "refused")
-        if final or unit.turns >= self.most_turns or unit.flaw:
-            unit.outcome, unit.reason = told["outcome"], told.get("reason", "")
+            self._watch(unit, port, since)
+
+    def _watch(self, unit: Unit, port: Path, since: int) -> None:
+        """Until the station is through with it; what mends itself is waited for."""
+        until = time.monotonic() + 90
+        while time.monotonic() < until:
+            found = self.station.result(port, since, until - time.monotonic())
+            if found is None:
+                return
+            since, told = found
+            reason = told.get("reason", "")
+            others = told["unit"] not in (unit.imei, None)  # the board before it
+            if not others and reason not in PASSING:
+                unit.outcome, unit.reason = told["outcome"], reason
+                return

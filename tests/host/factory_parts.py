@@ -6,7 +6,7 @@ from pointctl.boards.link import LinkError
 from pointctl.factory.bench import Trouble
 from pointctl.factory.job import Plan, SelfTest, SourceKind
 from pointctl.factory.line import Line
-from pointctl.factory.sources import Denied, Key, SourceDown, Stock
+from pointctl.factory.sources import Denied, Key, SourceDown, Stock, Unsure
 from pointctl.factory.units import Found, Reason, key_hash
 
 PRODUCT = "pk-line"
@@ -85,6 +85,7 @@ class CountingSource:
     denied: set[str] = field(default_factory=set)
     capacity: int | None = None
     lose: int = 0  # answers that are lost on the way back
+    repeats_are_free: bool = True
 
     def __enter__(self):
         return self
@@ -102,7 +103,9 @@ class CountingSource:
         found = self.given.setdefault(unit, f"{len(self.given) + 1:064x}")
         if self.lose:
             self.lose -= 1
-            raise SourceDown("the answer was lost")
+            raise (SourceDown if self.repeats_are_free else Unsure)(
+                "the answer was lost"
+            )
         return Key(found)
 
     def stocks(self):
@@ -120,7 +123,9 @@ class CountingLabels:
         return {"label": f"{unit}.png", "label_sha256": "00"}
 
 
-def line(journal, source, *boards, labels=None, repair=(), **more) -> Line:
+def line(
+    journal, source, *boards, labels=None, repair=(), ask_again=(), **more
+) -> Line:
     """A line whose port P<n> has the n-th board."""
     at = {f"P{number}": board for number, board in enumerate(boards)}
     given = plan(**more)
@@ -132,4 +137,5 @@ def line(journal, source, *boards, labels=None, repair=(), **more) -> Line:
         labels,
         lambda *_: None,
         repair,
+        ask_again,
     )

@@ -120,6 +120,34 @@ def test_a_source_that_is_away(journal):
     assert source.given == {imei(1): board.key}
 
 
+def test_a_lost_answer_that_may_have_cost_a_key(journal):
+    """Of a source that may count twice: nobody asks again until a person says so."""
+    source, board = CountingSource(lose=1, repeats_are_free=False), MemoryBoard(imei(1))
+    one = line(journal, source, board)
+    for _ in range(2):
+        assert one.carry("P0", None).reason is Reason.UNSURE
+    assert len(source.asked) == 1
+    one = line(journal, source, board, ask_again=[imei(1)])
+    assert one.carry("P0", None).outcome is Outcome.PASSED
+    assert len(source.asked) == 2
+
+
+def test_a_power_cut_while_such_a_source_is_asked(journal):
+    """The same: the journal says that it was asked, and nothing of an answer."""
+    source, board = CountingSource(repeats_are_free=False), MemoryBoard(imei(1))
+    journal.append(Step.ASKING, imei(1))
+    assert line(journal, source, board).carry("P0", None).reason is Reason.UNSURE
+    assert source.asked == []
+
+
+def test_such_a_source_that_was_never_reached(journal):
+    """Then nothing was spent, and it is asked again by itself."""
+    source, board = CountingSource(down=1, repeats_are_free=False), MemoryBoard(imei(1))
+    one = line(journal, source, board)
+    assert one.carry("P0", None).reason is Reason.SOURCE_DOWN
+    assert one.carry("P0", None).outcome is Outcome.PASSED
+
+
 def test_flash_that_does_not_hold(journal):
     """It is never called done, and the same key is burned the next time."""
     source, board = CountingSource(), MemoryBoard(imei(1), torn=True)

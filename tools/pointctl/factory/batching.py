@@ -11,8 +11,8 @@ from rich.progress import Progress
 
 from pointctl.factory.job import Plan
 from pointctl.factory.journal import Journal
-from pointctl.factory.sources import Denied, Source
-from pointctl.factory.units import Reason, Step
+from pointctl.factory.sources import Denied, ListSource, Source, SourceDown
+from pointctl.factory.units import WHAT_TO_DO, Reason, Standing, Step
 from pointctl.folder import private_file
 
 Advance = Callable[[int], None]
@@ -30,11 +30,15 @@ class Batched:
 def fetch(
     plan: Plan, journal: Journal, source: Source, wanted: Sequence[str], on: Advance
 ) -> Batched:
-    """The keys of all units that have none yet, one by one.
+    """The keys of all units that have none yet.
 
-    Raises SourceDown: what was fetched until then is in the journal.
+    As a list where the source takes lists, else one by one. Raises SourceDown, Unsure:
+    what was fetched until then is in the journal.
     """
     done = Batched()
+    if isinstance(source, ListSource):
+        _fetch_list(plan, journal, source, wanted, on, done)
+        return done
     standings = journal.standings()
     answered = sum(each.answered for each in standings.values())
     for number, unit in enumerate(wanted, 1):
@@ -60,6 +64,76 @@ def _fetch_one(journal: Journal, source: Source, unit: str, done: Batched) -> No
         return
     journal.append(Step.ANSWERED, unit, key=key.text)
     done.fetched += 1
+
+
+def _fetch_list(
+    plan: Plan,
+    journal: Journal,
+    source: ListSource,
+    wanted: Sequence[str],
+    on: Advance,
+    done: Batched,
+) -> None:
+    """Finish the list that was sent last, then send what is still wanted."""
+    if (batch := _open_batch(journal)) is not None:
+        _take_in(journal, source, batch, on, done)
+    standings = journal.standings()
+    left = []
+    for unit in wanted:
+        known = standings.get(unit, Standing(unit))
+        if known.answered:
+            done.had += 1
+        elif unit in done.bad:
+            continue
+        elif known.unsure and not source.repeats_are_free:
+            done.bad[unit] = WHAT_TO_DO[Reason.UNSURE]
+        else:
+            left.append(unit)
+    done.had -= done.fetched
+    answered = sum(each.answered for each in standings.values())
+    room = len(left) if plan.count is None else max(0, plan.count - answered)
+    done.bad |= dict.fromkeys(left[room:], f"the plan is for {plan.count} units")
+    if not left[:room]:
+        return
+    journal.append_all(Step.ASKING, left[:room])
+    try:
+        batch = source.send(left[:room])
+    except (SourceDown, Denied) as error:
+        down = isinstance(error, SourceDown)
+        reason = Reason.SOURCE_DOWN if down else Reason.SOURCE_REFUSED
+        told = {"reason": reason.value, "note": str(error)}
+        journal.append_all(Step.FAILED, left[:room], **told)
+        raise
+    journal.append(Step.SENT, note=batch)
+    _take_in(journal, source, batch, on, done)
+
+
+def _take_in(
+    journal: Journal, source: ListSource, batch: str, on: Advance, done: Batched
+) -> None:
+    """Wait for a list, and have its keys in the journal."""
+    keys, bad = source.fetch(batch, on)
+    standings = journal.standings()
+    fresh = {
+        unit: key.text
+        for unit, key in keys.items()
+        if not standings.get(unit, Standing(unit)).answered
+    }
+    journal.append_keys(fresh)
+    reason = Reason.SOURCE_REFUSED.value
+    for unit, why in bad.items():
+        journal.append(Step.REFUSED, unit, reason=reason, note=why)
+    journal.append(Step.FETCHED, note=batch)
+    done.fetched += len(fresh)
+    done.bad |= bad
+
+
+def _open_batch(journal: Journal) -> str | None:
+    """The list that was sent and whose keys are not all in the journal."""
+    steps = (Step.SENT, Step.FETCHED)
+    found = [event for event in journal.events() if event.step in steps]
+    is_open = bool(found) and found[-1].step is Step.SENT
+    return found[-1].note if is_open else None
 
 
 def write_keys(journal: Journal, wanted: Sequence[str], path: Path) -> None:

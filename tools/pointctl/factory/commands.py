@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -60,9 +61,19 @@ def factory_plan(
     keys: Annotated[
         Path | None, typer.Option(help="With --source list: units and their keys.")
     ] = None,
+    pin: Annotated[
+        str | None,
+        typer.Option(envvar="POINTCTL_GIZWITS_PIN", help="With --source gizwits."),
+    ] = None,
+    repeats_are_free: Annotated[
+        bool,
+        typer.Option(
+            "--repeats-are-free", help="Asking twice costs one key: the sandbox is so."
+        ),
+    ] = False,
     data: Annotated[
         Path | None,
-        typer.Option(help="With --source registry: its folder.", metavar="DIR"),
+        typer.Option(help="Where registry or login keep theirs.", metavar="DIR"),
     ] = None,
     credential_file: Annotated[
         Path | None, typer.Option(help="The station's token, to be kept in the job.")
@@ -123,6 +134,8 @@ def factory_plan(
         url=url,
         ca=_absolute(ca),
         keys=_absolute(keys),
+        pin=pin,
+        repeats_are_free=repeats_are_free,
         data=_absolute(data),
         self_test=self_test,
         self_test_s=self_test_s,
@@ -207,6 +220,10 @@ def factory_run(
         list[str] | None,
         typer.Option(metavar="UNIT", help="It has lost its key: burn it once more."),
     ] = None,
+    ask_again: Annotated[
+        list[str] | None,
+        typer.Option(metavar="UNIT", help="Its answer was lost: it may cost a key."),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="An event in each line.")
     ] = False,
@@ -216,7 +233,8 @@ def factory_run(
     Ctrl-C finishes the boards that are in work. Run it again to go on, also after a
     power cut.
     """
-    _run(Job(job), port or [], until, idle, as_json, repair or [])
+    again = ask_again or []
+    _run(Job(job), port or [], until, idle, as_json, repair or [], again)
 
 
 @app.command("resume", epilog="Example: pointctl factory resume jobs/A7")
@@ -255,6 +273,7 @@ def _run(
     idle: float | None,
     as_json: bool,
     repair: Sequence[str] = (),
+    ask_again: Sequence[str] = (),
 ) -> None:
     from pointctl.factory.serial_bench import Bench
     from pointctl.factory.serial_ports import watched
@@ -275,7 +294,9 @@ def _run(
 
         printer = Printer(plan.product, plan.label, job.labels) if plan.label else None
         repaired = [checked_unit(each) for each in repair]
-        line = Line(plan, journal, source, Bench, printer, tell, repaired)
+        again = [checked_unit(each) for each in ask_again]
+        opener = partial(Bench, file=plan.burns)
+        line = Line(plan, journal, source, opener, printer, tell, repaired, again)
         station = Station(line, ports, show, tally_of(journal.standings()), words)
         with _stopping(station):
             station.run(units=until, idle_s=idle)

@@ -70,12 +70,19 @@ class Plan(_Strict):
     url: str | None = None
     ca: str | None = None
     keys: str | None = None
+    pin: str | None = None  # with gizwits: the customer
+    repeats_are_free: bool = False  # with gizwits: as the sandbox defines it
     data: str | None = None
     used_before: int | None = None  # what the source had given when it was planned
     self_test: SelfTest = SelfTest.NONE
     self_test_s: int = Field(default=120, ge=5, le=3600)
     replace_keys: bool = False
     label: LabelPlan | None = None
+
+    @property
+    def burns(self) -> str:
+        """The file on a board that a key is burned into."""
+        return "auth.key" if self.source is SourceKind.GIZWITS else "claim.key"
 
 
 @dataclass(frozen=True)

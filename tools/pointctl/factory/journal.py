@@ -7,7 +7,7 @@ under a key that the journal does not hold (registry/vault.py), bound to its uni
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from sqlalchemy import (
     Row,
     String,
     Table,
+    func,
     insert,
     select,
 )
@@ -142,6 +143,39 @@ class Journal:
 
         `key` is encrypted; `facts` are kept as JSON. Raises JournalError.
         """
+        values = self._values(step, unit, key, facts, port=port, reason=reason)
+        values["note"] = note and note[:500]
+        return self._insert([values])
+
+    def append_all(
+        self,
+        step: Step,
+        wanted: Iterable[str],
+        *,
+        reason: str | None = None,
+        note: str = "",
+    ) -> None:
+        """Add the same event for many units, all of them or none."""
+        rows = [self._values(step, unit, None, {}, reason=reason) for unit in wanted]
+        self._insert([{**row, "note": note[:500] or None} for row in rows])
+
+    def append_keys(self, keys: Mapping[str, str]) -> None:
+        """Add the keys of many units, all of them or none."""
+        answered = Step.ANSWERED
+        rows = [self._values(answered, unit, key, {}) for unit, key in keys.items()]
+        self._insert(rows)
+
+    def _values(
+        self,
+        step: Step,
+        unit: str | None,
+        key: str | None,
+        facts: dict[str, Any],
+        *,
+        port: str | None = None,
+        reason: str | None = None,
+    ) -> dict[str, Any]:
+        """A row."""
         values: dict[str, Any] = {
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "station": self._station,
@@ -150,7 +184,8 @@ class Journal:
             "unit": unit,
             "step": step.value,
             "reason": reason,
-            "note": note and note[:500],
+            "note": None,
+            "sealed": None,
         }
         if key is not None:
             assert unit
@@ -158,12 +193,16 @@ class Journal:
             values["sealed"] = self._vault.encrypt(key, self._key_id(), _bound(unit))
         facts = {name: value for name, value in facts.items() if value is not None}
         values["facts"] = json.dumps(facts) if facts else None
+        return values
+
+    def _insert(self, rows: list[dict[str, Any]]) -> int:
+        """Add rows in one transaction; the number of the last one."""
+        if not rows:
+            return 0
         try:
             with self._lock, self._writing.begin() as connection:
-                done = connection.execute(insert(_EVENTS), values)
-                assert done.inserted_primary_key
-                number: int = done.inserted_primary_key[0]
-                return number
+                connection.execute(insert(_EVENTS), rows)
+                return connection.scalar(select(func.max(_EVENTS.c.id))) or 0
         except DBAPIError as error:
             raise JournalError(
                 f"{self.path}: {error.orig}; is the disk full?"

@@ -18,7 +18,7 @@ from pointctl.factory import units
 from pointctl.factory.bench import OnTheBench, Opener, Trouble
 from pointctl.factory.job import Plan, SelfTest
 from pointctl.factory.journal import Journal, JournalError
-from pointctl.factory.sources import Denied, Source, SourceDown
+from pointctl.factory.sources import Denied, Source, SourceDown, Unsure
 from pointctl.factory.units import Found, Reason, Standing, Step, Todo
 
 
@@ -67,6 +67,7 @@ class Line:
         labels: Labels | None,
         tell: Teller,
         repair: Collection[str] = (),
+        ask_again: Collection[str] = (),
     ) -> None:
         self._plan = plan
         self._journal = journal
@@ -75,6 +76,7 @@ class Line:
         self._labels = labels
         self._tell = tell
         self._repair = frozenset(repair)
+        self._ask_again = frozenset(ask_again)
         self._lock = Lock()
         self._busy: dict[str, str] = {}  # units in work, and at which port
         found = journal.standings().values()
@@ -101,6 +103,8 @@ class Line:
             return self._ended(port, unit, error.reason, error)
         except SourceDown as error:
             return self._ended(port, unit, Reason.SOURCE_DOWN, error)
+        except Unsure as error:
+            return self._ended(port, unit, Reason.UNSURE, error)
         except Denied as error:
             return self._ended(port, unit, Reason.SOURCE_REFUSED, error)
         except PointctlError as error:
@@ -126,7 +130,7 @@ class Line:
             self._note(Step.ALREADY, port, unit)
             return Result(Outcome.ALREADY, unit)
         if verdict.todo is Todo.ASK:
-            self._ask(port, unit)
+            self._ask(port, standing)
         if verdict.todo is not Todo.TEST:
             self._burn(board, port, found)
         elif not standing.burned:  # the power went before it could be written down
@@ -134,7 +138,11 @@ class Line:
         self._finish(board, port, standing)
         return Result(Outcome.PASSED, unit)
 
-    def _ask(self, port: str, unit: str) -> None:
+    def _ask(self, port: str, standing: Standing) -> None:
+        unit = standing.unit
+        free = self._source.repeats_are_free or unit in self._ask_again
+        if standing.unsure and not free:
+            raise Trouble(Reason.UNSURE, "it may have been given a key already")
         with self._lock:
             count = self._plan.count
             if count is not None and len(self._answered - {unit}) >= count:

@@ -20,6 +20,8 @@ _LENGTHS = (32, 64)  # hex digits of an auth_key, of a claim key
 class ListedKeys:
     """The keys of a file, which nobody else may read."""
 
+    repeats_are_free = True
+
     def __init__(self, path: Path, given: int) -> None:
         if not path.is_file():
             raise PointctlError(f"{path} is missing")

@@ -26,9 +26,10 @@ except Exception:
 
 
 class Bench:
-    """A board with our firmware and a claim key, at a port."""
+    """A board with our firmware, at a port."""
 
-    def __init__(self, port: str, kind: str | None) -> None:
+    def __init__(self, port: str, kind: str | None, file: str) -> None:
+        self._file = file  # that the key is in
         self._connection = Connection(port, kind, _TIMEOUT_S)
 
     def __enter__(self) -> Self:
@@ -61,7 +62,7 @@ class Bench:
             raise Trouble(Reason.BAD_IDENTITY, str(error)) from error
         try:
             kept = board.credentials()
-            held = board.claim_key_hash()
+            held = self._held(board)
         except BoardError as error:
             raise Trouble(Reason.NO_FIRMWARE, str(error)) from error
         return Found(
@@ -75,15 +76,24 @@ class Bench:
         )
 
     def burn(self, key: str) -> None:
-        """Write claim.key; the adapter may take it to where it keeps it."""
+        """Write the key's file; an adapter may take it to where it keeps it."""
         board = self._connection.board
         try:
-            board.put(deployment.CLAIM_KEY, key.encode() + b"\n")
-            held = board.claim_key_hash()
+            board.put(self._file, key.encode() + b"\n")
+            held = self._held(board)
         except BoardError as error:
             raise Trouble(Reason.NOT_BURNED, str(error)) from error
         if held != key_hash(key):
             raise Trouble(Reason.NOT_BURNED, "it does not read back what was written")
+
+    def _held(self, board: OnBoard) -> str | None:
+        """The hash of the key that it holds, whole; None where it holds none."""
+        if self._file == deployment.CLAIM_KEY:
+            return board.claim_key_hash()
+        text = (board.read(self._file) or b"").decode("ascii", "replace")
+        key = text.strip().partition(",")[0]  # a did may follow
+        is_whole = len(key) == 32 and set(key) <= set("0123456789abcdef")
+        return key_hash(key) if is_whole and text.endswith("\n") else None
 
     def try_itself(self, how: SelfTest, within_s: float) -> str:
         """Boot it, and go by what main.py prints."""

@@ -1,13 +1,14 @@
 """Where keys come from: what a station asks of a source, whichever it is.
 
-A source may be asked again for the same unit, and gives the same key for the price of
-one; where that is not certain it says so by Denied, and a person decides.
+Most give the same key for the price of one, however often they are asked for a unit:
+`repeats_are_free`. Where that is not certain, a unit whose answer was lost is not asked
+for again until a person says so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from pointctl.errors import PointctlError, Refused
 
@@ -18,6 +19,10 @@ class SourceDown(PointctlError):
 
 class Denied(Refused):
     """It will not give a key for this unit; the text says why, and what to do."""
+
+
+class Unsure(PointctlError):
+    """It may have given a key that did not arrive."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,8 @@ class Key:
 class Source(Protocol):
     """Threads may share it."""
 
+    repeats_are_free: bool
+
     def __enter__(self) -> Self: ...
     def __exit__(
         self,
@@ -59,10 +66,28 @@ class Source(Protocol):
     def key(self, unit: str) -> Key:
         """The key of a unit; the first time it takes one of the stock.
 
-        Raises SourceDown, Denied.
+        Raises SourceDown, Denied, Unsure.
         """
         ...
 
     def stocks(self) -> Sequence[Stock]:
         """What there is to take from. Raises SourceDown, PointctlError."""
+        ...
+
+
+@runtime_checkable
+class ListSource(Source, Protocol):
+    """One that takes whole lists, and works on them by itself."""
+
+    def send(self, units: Sequence[str]) -> str:
+        """Send a list, once; by what it is asked for. Raises as key()."""
+        ...
+
+    def fetch(
+        self, batch: str, on: Callable[[int], None]
+    ) -> tuple[dict[str, Key], dict[str, str]]:
+        """Wait for a list; keys of units, and why others have none.
+
+        `on` is told how many are done. Raises SourceDown, Denied.
+        """
         ...

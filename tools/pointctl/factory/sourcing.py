@@ -25,6 +25,15 @@ def open_source(job: Job, plan: Plan, *, given: int = 0) -> Source:
         data = Path(plan.data) if plan.data else current_folder().path
         who = f"{getpass.getuser()}/factory"
         return RegistryKeys(data, plan.product, plan.batch, who)
+    if plan.source is SourceKind.GIZWITS:
+        # Only here: most stations have no need of that cloud.
+        from pointctl.factory.gizwits import GizwitsKeys
+
+        if plan.pin is None:
+            raise PointctlError("name the customer with --pin")
+        data = Path(plan.data) if plan.data else current_folder().path
+        free = plan.repeats_are_free
+        return GizwitsKeys(plan.pin, data, url=plan.url, ca=ca, repeats_are_free=free)
     if plan.keys is None:
         raise PointctlError("name the file of units and keys with --keys")
     return ListedKeys(Path(plan.keys), given)

@@ -29,6 +29,8 @@ class Step(StrEnum):
     ALREADY = "already"  # it came again, and all was well
     FAILED = "failed"  # it may be tried again
     REFUSED = "refused"  # by a rule: trying again changes nothing
+    SENT = "sent"  # a list, to the source
+    FETCHED = "fetched"  # what came of it
     STARTED = "started"  # the station
     STOPPED = "stopped"
 
@@ -47,6 +49,7 @@ class Reason(StrEnum):
     ENROLLED = "enrolled elsewhere"
     SOURCE_DOWN = "source does not answer"
     SOURCE_REFUSED = "source refused"
+    UNSURE = "answer was lost"
     NOT_BURNED = "not burned"
     SELF_TEST = "self-test"
     LABEL = "label"
@@ -66,6 +69,7 @@ WHAT_TO_DO = {
     Reason.ENROLLED: "set it aside: it is in use already",
     Reason.SOURCE_DOWN: "leave it plugged in: the station asks again by itself",
     Reason.SOURCE_REFUSED: "call the line's manager; the text says why",
+    Reason.UNSURE: "call the line's manager: look at the stock, then --ask-again",
     Reason.NOT_BURNED: "plug it in again; twice the same: set it aside, flash is bad",
     Reason.SELF_TEST: "check antenna and SIM, plug it in again",
     Reason.LABEL: "check the printer, plug it in again",
@@ -89,6 +93,7 @@ class Standing:
     """How far a unit has come, by its events."""
 
     unit: str
+    unsure: bool = False  # it was asked for, and nobody knows what came of it
     answered: bool = False
     key_hash: str | None = None
     burned: bool = False
@@ -183,8 +188,14 @@ def after(standing: Standing, step: str, event: dict[str, str | None]) -> Standi
     changed: dict[str, object] = {"at": event.get("at")}
     if step == Step.SEEN:
         changed["attempts"] = standing.attempts + 1
+    elif step == Step.ASKING:
+        changed["unsure"] = True
     elif step == Step.ANSWERED:
-        changed |= {"answered": True, "key_hash": event.get("key_hash")}
+        changed |= {
+            "unsure": False,
+            "answered": True,
+            "key_hash": event.get("key_hash"),
+        }
     elif step == Step.BURNED:
         changed |= {"burned": True, "chip": event.get("chip") or standing.chip}
     elif step == Step.TESTED:
@@ -195,6 +206,8 @@ def after(standing: Standing, step: str, event: dict[str, str | None]) -> Standi
         changed |= {"done": True, "reason": None, "note": None}
         changed["done_at"] = standing.done_at or event.get("at")
     elif step in (Step.FAILED, Step.REFUSED) and not standing.done:
+        if event.get("reason") in (Reason.SOURCE_DOWN, Reason.SOURCE_REFUSED):
+            changed["unsure"] = False
         changed |= {"reason": event.get("reason"), "note": event.get("note")}
         changed["failures"] = standing.failures + 1
     return replace(standing, **changed)  # type: ignore[arg-type]
