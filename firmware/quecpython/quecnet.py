@@ -37,7 +37,9 @@ class Cellular:
                 return
             self._failures += 1
             self._help(stage)
-        except (OSError, ValueError, TypeError, AttributeError, ImportError) as error:
+        except (PointError, MemoryError):
+            raise
+        except Exception as error:
             raise PointError(OFFLINE, "the modem fails by " + type(error).__name__)
         what = ("SIM", "registration", "data call")[stage[0] - 1]
         raise PointError(OFFLINE, "%s: state %d" % (what, stage[1]))

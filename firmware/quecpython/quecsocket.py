@@ -1,33 +1,19 @@
-"""Streams over QuecPython's usocket and ussl, which end in time and say what happened.
+"""Streams over QuecPython's usocket, which end in time and say what happened.
 
-point.stream sees ordinary sockets here. TLS gets a CA where the firmware takes one;
-where it takes none, pins are still checked, before a byte of ours is sent.
+point.stream sees ordinary sockets here, and TLS is quectls'.
 """
 
 import usocket
-import ussl
 
-from point.compat import binascii, const, ticks_add, ticks_diff, ticks_ms
-from point.errors import CLOSED, CONNECT, DNS, TLS, UNVERIFIED, PointError, refine
+from point.compat import const, ticks_add, ticks_diff, ticks_ms
+from point.errors import CLOSED, CONNECT, DNS, PointError, refine
 from point.stream import Stream
-from point.trust import Transport, check_pins
 
 _FIN = const(107)  # ENOTCONN: how some firmware says that the peer has closed
 _NO_MORE = (11, 110, 116)  # EAGAIN and ETIMEDOUT: the time that was given is over
 _ESTABLISHED = const(4)  # of lwIP's states; those below have no connection
 _MOST_S = const(5)  # longer waits are rounded down to a multiple of it
 _CONNECT_S = const(24)  # a longer limit is none at all, and neither is one below 1
-
-
-def takes_ca():
-    """Whether this firmware's TLS verifies a server by CA: asked, not guessed."""
-    try:
-        ussl.wrap_socket(None, ca="")
-    except TypeError:  # there is no such argument
-        return False
-    except Exception:
-        pass  # None is no socket; but the argument was taken
-    return True
 
 
 class _Socket:
@@ -78,26 +64,13 @@ class _Socket:
 class _Stream(Stream):
     def secure(self, host, trust):
         """As Stream's, by ussl."""
-        ca = trust.get("ca")
-        options = {"server_hostname": host}
-        if ca is not None:
-            if ca[:1] != b"\x30":
-                raise PointError(TLS, "the CA is not DER")
-            if takes_ca():
-                options["ca"] = _pem(ca)
+        from quectls import shake_hands
+
         try:
             self._limit()
-            self._tls = ussl.wrap_socket(Transport(self), **options)
-        except (OSError, ValueError, RuntimeError) as error:
-            if isinstance(error, RuntimeError):
-                raise PointError(TLS, "handshake failed")
+            self._tls = shake_hands(self, host, trust)
+        except (OSError, ValueError) as error:
             raise refine(error, CLOSED)
-        check_pins(self._tls, trust.get("pins"))
-
-
-def _pem(der):
-    text = binascii.b2a_base64(der).decode()
-    return "-----BEGIN CERTIFICATE-----\n" + text + "-----END CERTIFICATE-----\n"
 
 
 def connect(host, port, trust, timeout_s):
@@ -128,10 +101,3 @@ def connect(host, port, trust, timeout_s):
         if sock:
             sock.close()
         raise
-
-
-def connect_verified(host, port, trust, timeout_s):
-    """The same for those who would tell a secret: never to somebody unknown."""
-    if trust and trust.get("ca") and not trust.get("pins") and not takes_ca():
-        raise PointError(UNVERIFIED, "this firmware takes no CA: set pins")
-    return connect(host, port, trust, timeout_s)

@@ -24,7 +24,7 @@ import queckey
 import quecnet
 import quecoptions
 import quecrandom
-import quecsocket
+import quectls
 import request
 import umqtt
 import usocket
@@ -159,7 +159,7 @@ class Sockets(Case):
 class Tls(Case):
     def test_ca(self):
         """Old ussl has no such argument: asked without a connection."""
-        self.assertIs(quecsocket.takes_ca(), not OLD)
+        self.assertIs(quectls.takes_ca(), not OLD)
         if OLD:
             self.assertRaises(TypeError, ussl.wrap_socket, None, ca="")
         else:
@@ -186,7 +186,7 @@ class Tls(Case):
         with open(os.getenv("CA"), "rb") as file:
             trust = {"ca": file.read()}
         arguments = HERE, port("STRANGER_PORT"), trust, 5
-        found = self.failed(quecsocket.connect_verified, *arguments)
+        found = self.failed(quectls.connect_verified, *arguments)
         self.assertEqual(found, "UNVERIFIED" if OLD else "TLS")
 
     def test_clear_text(self):

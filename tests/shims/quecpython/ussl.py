@@ -1,5 +1,7 @@
 """QuecPython's `ussl`: verifies nobody, unless the firmware takes `ca`.
 
+A read that finds nothing yet is None on old firmware, and an error on new.
+
 New firmware takes `ca` as PEM. Its TLS really ignores certificates
 that are not valid yet; the runtime's TLS below these shims does not.
 """
@@ -19,7 +21,10 @@ class _SSLSocket:
         self._read, self.write, self._close, self._certificate = made
 
     def read(self, size):
-        return self._read(size)
+        data = self._read(size)
+        if data is None and not vm.OLD:
+            raise OSError(-11)  # it turns the sign of errors, and of this one, too
+        return data
 
     def setblocking(self, blocking):
         self._stream.setblocking(blocking)
