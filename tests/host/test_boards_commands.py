@@ -1,0 +1,181 @@
+"""pointctl boards …, on a fake board or on none: what it says, and how it exits."""
+
+import time
+
+import pytest
+import serial
+
+from pointctl.boards import bootlog, ports
+from pointctl.boards.ports import Port
+from pointctl.errors import PointctlError, Refused
+from tests.fakeboard.board import Faults, fake_board
+
+TICKING = "import time\nwhile 1:\n    print('tick', time.time())\n    time.sleep(0.1)\n"
+    "import time\nfor n in range(1000):\n    print('tick', n)\n    time.sleep(0.1)\n"
+)
+
+
+@pytest.fixture
+def flash(tmp_path):
+    """An empty flash."""
+    folder = tmp_path / "flash"
+    folder.mkdir()
+    return folder
+
+
+def test_list(pointctl, monkeypatch):
+    """The ports, and what they probably are; none is no failure."""
+    monkeypatch.setattr(ports, "listed", list)
+    alone = pointctl("boards", "list")
+    assert (alone.code, "plug a board in" in alone.err) == (0, True)
+    found = Port("/dev/ttyUSB7", "CP2102", "esp32", "0001")
+    monkeypatch.setattr(ports, "listed", lambda: [found])
+    assert "/dev/ttyUSB7" in pointctl("boards", "list").out
+    assert pointctl("boards", "list", "--json").json == [
+        {
+            "port": "/dev/ttyUSB7",
+            "guess": "esp32",
+            "serial_number": "0001",
+            "description": "CP2102",
+        }
+    ]
+
+
+@pytest.mark.parametrize("command", ["info", "provision", "log", "reset"])
+def test_no_such_port(pointctl, tmp_path, command):
+    """It says so, and what to do."""
+    done = pointctl("boards", command, tmp_path / "none")
+    assert (done.code, "boards list" in done.err) == (1, True)
+
+
+def test_a_ca_without_settings(pointctl, tmp_path):
+    """Wrong usage: nobody would read it."""
+    done = pointctl("boards", "deploy", "x", "--board", "unix", "--ca", tmp_path / "ca")
+    assert (done.code, "--settings" in done.err) == (2, True)
+
+
+def test_a_port_in_use(pointctl, flash):
+    """By another program, which has to be closed."""
+    with (
+        fake_board("esp32", flash) as board,
+        serial.Serial(board.port, exclusive=True),
+    ):
+        done = pointctl("boards", "info", board.port)
+    assert (done.code, "in use" in done.err) == (1, True)
+
+
+def test_a_mute_board(pointctl, flash):
+    """Told in time."""
+    with fake_board("esp32", flash, faults=Faults(mute_after=1)) as board:
+        begun = time.monotonic()
+        done = pointctl("boards", "info", board.port, "--answer", "2")
+        assert time.monotonic() - begun < 60
+    assert (done.code, "does not answer" in done.err) == (1, True)
+
+
+def test_another_board_than_said(pointctl, flash):
+    """Its files would be of no use to it."""
+    with fake_board("esp32", flash) as board:
+        done = pointctl("boards", "deploy", board.port, "--board", "unix")
+    assert (done.code, "of kind esp32, not unix" in done.err) == (3, True)
+    assert list(flash.iterdir()) == []
+
+
+def test_a_flash_that_is_too_small(pointctl, flash):
+    """Told before anything is touched."""
+    with fake_board("esp32", flash, faults=Faults(flash_bytes=50_000)) as board:
+        done = pointctl("boards", "deploy", board.port, "--board", "esp32")
+    assert (done.code, "KB too small" in done.err) == (3, True)
+    assert list(flash.iterdir()) == []
+
+
+def test_dry_run(pointctl, flash):
+    """What would be done; nothing is."""
+    with fake_board("esp32", flash) as board:
+        command = ("boards", "deploy", board.port, "--board", "esp32", "--dry-run")
+        shown = pointctl(*command)
+        found = pointctl(*command, "--json").json
+    assert shown.code == 0
+    assert "point/access.mpy" in shown.out
+    assert "would copy" in shown.out
+    assert {row["what"] for row in found["files"]} == {"new"}
+    assert list(flash.iterdir()) == []
+
+
+def test_log_and_reset(pointctl, flash):
+    """The log disturbs nothing; a reset starts it anew."""
+    (flash / "main.py").write_text(TICKING)
+    with fake_board("esp32", flash) as board:
+        board.wait_for("tick")
+        heard = pointctl("boards", "log", board.port, "--for", "1")
+        assert heard.code == 0
+        assert "tick" in heard.out
+        assert board.resets == 1
+        assert "KeyboardInterrupt" not in board.output
+        assert pointctl("boards", "reset", board.port).code == 0
+        board.wait_for("KeyboardInterrupt")
+        assert board.resets == 2
+
+
+def test_wipe(pointctl, flash, monkeypatch):
+    """Not without a yes; then both slots and the claim, and with --all the setup."""
+    kept = ("credentials.0", "credentials.1", "pending.0", "settings.json", "claim.key")
+    for name in (*kept, "main.py", "mine.txt"):
+        (flash / name).write_text("0")
+    with fake_board("esp32", flash) as board:
+        monkeypatch.setattr("typer.confirm", lambda *_, **__: False)
+        asked = pointctl("boards", "wipe", board.port)
+        assert (asked.code, "nothing was removed" in asked.err) == (3, True)
+        assert (flash / "credentials.0").exists()
+        done = pointctl("boards", "wipe", board.port, "--yes", "--json")
+        assert done.json["removed"] == sorted(kept[:3])
+        left = {path.name for path in flash.iterdir()}
+        assert left == {"settings.json", "claim.key", "main.py", "mine.txt"}
+        every = pointctl("boards", "wipe", board.port, "--yes", "--all")
+        assert "claim.key" in every.out
+        again = pointctl("boards", "wipe", board.port, "--yes", "--all")
+        assert "nothing to remove" in again.out
+    assert {path.name for path in flash.iterdir()} == {"main.py", "mine.txt"}
+
+
+def test_provision_of_nothing(pointctl, flash):
+    """There is nothing to start."""
+    with fake_board("esp32", flash) as board:
+        done = pointctl("boards", "provision", board.port)
+    assert (done.code, "first pointctl boards deploy" in done.err) == (1, True)
+
+
+def test_a_program_that_ends(pointctl, flash):
+    """Nobody waits for it any longer."""
+    (flash / "main.py").write_text("print('bye')\n")
+    with fake_board("esp32", flash) as board:
+        done = pointctl("boards", "provision", board.port)
+    assert (done.code, "main.py has ended" in done.err) == (1, True)
+    assert "bye" in done.out
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("[   117 ms] credentials 00000 server", "00000"),
+        ("\x00garbage[   117 ms] credentials 40302 E40 REFUSED: revoked", "40302"),
+        ("[  3059 ms] connected mqtt.test", "00000"),
+        ("[     3 ms] boot IMEI 866123450000008", None),
+        ("credentials 00000 server", None),
+    ],
+)
+def test_what_a_log_says(line, code):
+    """The line with the code; or one that comes only after it, which may be lost."""
+    found = bootlog.outcome_of(line)
+    assert (found.code if found else None) == code
+
+
+def test_what_comes_of_it():
+    """A server that refuses is not a failure."""
+    bootlog.Outcome("00000", "server").check()
+    with pytest.raises(Refused, match="40302"):
+        bootlog.Outcome("40302", "revoked").check()
+    for code in ("77777", "99999"):
+        with pytest.raises(PointctlError) as raised:
+            bootlog.Outcome(code, "").check()
+        assert raised.value.exit_code == 1
