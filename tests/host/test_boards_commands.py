@@ -11,8 +11,6 @@ from pointctl.errors import PointctlError, Refused
 from tests.fakeboard.board import Faults, fake_board
 
 TICKING = "import time\nwhile 1:\n    print('tick', time.time())\n    time.sleep(0.1)\n"
-    "import time\nfor n in range(1000):\n    print('tick', n)\n    time.sleep(0.1)\n"
-)
 
 
 @pytest.fixture
