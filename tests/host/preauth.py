@@ -169,7 +169,7 @@ class Hostile:
         while not ending.is_set():
             with suppress(TimeoutError):
                 peer = listener.accept()[0]
-                peer.settimeout(20)
+                peer.settimeout(200)
                 with suppress(OSError), context.wrap_socket(peer, True) as secure:
                     self._answer(secure)
                 peer.close()

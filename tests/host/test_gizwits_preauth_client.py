@@ -164,7 +164,7 @@ def test_one_deadline_over_all(hostile, answer):
         began = time.monotonic()
         with pytest.raises(errors.NoReply):
             ask_key(client)
-        assert time.monotonic() - began < 15  # it would be an hour
+        assert time.monotonic() - began < 60  # it would be an hour
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
@@ -199,7 +199,7 @@ def test_retry_after(hostile, header, seconds):
         began = time.monotonic()
         with pytest.raises(errors.Unavailable) as raised:
             ask_packages(client)
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 60  # not a day
     assert raised.value.retry_after_s == seconds
 
 
