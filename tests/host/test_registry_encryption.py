@@ -316,8 +316,9 @@ def test_a_claim_lives_through_two_rotations(
 @pytest.mark.parametrize("policy", [Policy.OPEN, Policy.PRODUCT_SECRET])
 def test_so_do_claims_that_come_together(database, rotated_meanwhile, policy):
     """Each for itself."""
-    message = json.dumps(claim_of(database, policy)).encode()
-    asked = protocol_server.decode_request(message), None
+    claim = claim_of(database, policy)
+    assert answer(database, claim).config
+    asked = protocol_server.decode_request(json.dumps(claim).encode()), None
     rotated_meanwhile()
     steps = Issuer(database, KEYS).answer_all([asked, asked])
     answers = [step if isinstance(step, Answer) else step() for step in steps]
