@@ -73,6 +73,7 @@ if options.board == "esp32":
     module("modem.py", base_path="firmware/esp32")
     module("nvskey.py", base_path="firmware/esp32")
     module("options.py", base_path="firmware/esp32")
+    module("ppp.py", base_path="firmware/esp32")
     module("wifi.py", base_path="firmware/esp32")
 
 if options.board == "unix":

@@ -35,6 +35,7 @@ IMPURE = {"io", "os", "sleep_ms", "socket", "ticks_ms", "time"}
 _PLAIN = {"binascii", "collections", "cryptolib", "errno", "hashlib", "io", "json"}
 _PLAIN |= {"os", "random", "select", "socket", "ssl", "struct", "sys", "time"}
 RUNTIME = _PLAIN | {"u" + name for name in _PLAIN} | {"gc", "micropython", "tls"}
+RUNTIME |= {"_thread"}
 VENDOR = {"checkNet", "dataCall", "esp", "esp32", "machine", "misc", "modem", "net"}
 VENDOR |= {"network", "ntptime", "ql_fs", "request", "requests", "securedata", "sim"}
 VENDOR |= {"SecureData", "umqtt", "uping", "urequests"}

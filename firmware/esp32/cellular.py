@@ -1,11 +1,11 @@
 """The way through a modem: PPP over its UART, and what to do when it fails."""
 
 import machine
-import network
 from modem import Modem
+from ppp import Ppp
 
-from point.compat import const, gc
-from point.errors import IMEI, OFFLINE, PointError
+from point.compat import const
+from point.errors import IMEI, PointError
 
 _IMEI_S = const(45)
 # Attempts in a row that failed, and what is done about it before the next one; before
@@ -76,7 +76,8 @@ class Cellular:
             modem.register()
             self._heard(modem.time())
             modem.dial(self._settings.get("apn"))
-            self._connect()
+            self._ppp = Ppp(self._uart, self._settings, modem)
+            self._ppp.connect()
         except PointError as error:
             if not modem.locked:  # else a PIN would be tried with every restart
                 self._failed += 1
@@ -110,36 +111,8 @@ class Cellular:
         self._modem.pause(1000)
         return True
 
-    def _connect(self):
-        settings = self._settings
-        gc.collect()  # what is left of the one before
-        ppp = self._ppp = network.PPP(self._uart)
-        auth = settings["auth"].upper()
-        user, key = settings.get("user"), settings.get("password")
-        try:
-            if hasattr(ppp, "disconnect"):  # MicroPython 1.26
-                ppp.connect(security=getattr(ppp, "SEC_" + auth), user=user, key=key)
-            else:
-                ppp.active(True)
-                auth = getattr(ppp, "AUTH_" + auth)
-                ppp.connect(authmode=auth, username=user, password=key)
-        except (OSError, RuntimeError) as error:
-            raise PointError(OFFLINE, "PPP: %s" % error.args[0])
-        while not ppp.isconnected():
-            if self._modem.late():
-                raise PointError(OFFLINE, "PPP does not come up")
-            self._modem.pause(100)
-
     def _down(self):
         """Give the UART back to the modem's commands; a PPP object serves once."""
         ppp, self._ppp = self._ppp, None
-        if ppp and hasattr(ppp, "disconnect"):
-            ppp.disconnect()
-            for _ in range(50):  # the next one dies if this one is not done
-                if ppp.status() <= 0:  # none, or an error
-                    break
-                self._modem.pause(100)
-            # Its finaliser would take the UART's interrupt away from the next one.
-            ppp.config(stream=None)
-        elif ppp:
-            ppp.active(False)  # waits itself
+        if ppp:
+            ppp.close()

@@ -30,12 +30,16 @@ compat.sleep_ms = Clock.sleep_ms
 
 import machine
 import network
+import ppp
 import scripted
 from cellular import Cellular
 from wifi import Wifi
 
 import board
 from point.errors import PointError
+
+# A thread that waits would let time pass for all.
+pump, ppp.Ppp._pump = ppp.Ppp._pump, lambda link: None
 
 IMEI = os.getenv("POINTACCESS_IMEI")
 OTHER = "356938035643809"
@@ -307,6 +311,27 @@ class Faults(Case):
                 cellular.up(60)
                 self.assertTrue(network.up())
                 self.assertIsNot(cellular._ppp, before)
+
+    def test_names_under_ppp(self):
+        """Somebody reads the UART while a name is asked for, and stops with PPP."""
+        cellular = self.cellular()
+        cellular.up(60)
+        self.assertFalse(network.resolves())
+        link = cellular._ppp
+        before, sleep_ms = network._pumped[0], ppp.sleep_ms
+        seen = []
+
+        def slept(ms):
+            seen.append(network._pumped[0] - before)
+            if len(seen) == 3:
+                link.close()
+
+        ppp.sleep_ms = slept
+        try:
+            pump(link)
+        finally:
+            ppp.sleep_ms = sleep_ms
+        self.assertEqual(seen, [1, 2, 3])
 
     def test_ppp_fails_once(self):
         """A PPP object that has failed is left; the modem is out of data mode."""

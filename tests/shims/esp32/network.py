@@ -21,12 +21,25 @@ _EALREADY = 114  # newlib numbers it 120; nobody looks
 _CLOSING_MS = 300
 _AUTH = ("NONE", "PAP", "CHAP")
 _wlan = None
+_pumped = [0]  # how often somebody has polled; no attribute, threads come by here
 
 
 def up():
     """Whether anything carries sockets; firmware has no such function."""
     ppp = machine.UART.ppp
     return bool(ppp and ppp.isconnected() or _wlan and _wlan.isconnected())
+
+
+def resolves():
+    """Whether a name can be asked for: the thread that asks reads no UART meanwhile."""
+    if not isinstance(machine.UART.ppp, _New):
+        return True  # Wi-Fi, or a PPP that has a thread of its own
+    before = _pumped[0]
+    for _ in range(200):
+        if _pumped[0] != before:
+            return True
+        compat.sleep_ms(10)
+    return False
 
 
 class _Ppp:
@@ -157,6 +170,7 @@ class _New(_Ppp):
         return -6 if self._state == _ERROR else self._state
 
     def poll(self, stream=None):
+        _pumped[0] += 1
         return 0
 
     def ipconfig(self, param):

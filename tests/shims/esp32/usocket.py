@@ -24,7 +24,7 @@ def _carried():
 
 
 def getaddrinfo(host, port, *hints):
-    if not _carried():
+    if not _carried() or _script["gated"] and not network.resolves():
         raise OSError(_EAI_FAIL)
     try:
         return _socket.getaddrinfo(host, port, *hints)
