@@ -13,7 +13,7 @@ from pointctl.clouds.gizwits_preauth.client import CLOUD, PreauthClient, Setting
 from pointctl.clouds.gizwits_preauth.errors import CloudError
 from pointctl.factory.sources import Denied, Key, SourceDown, Stock, Unsure
 
-_WITHIN_S = 30.0
+_WITHIN_S = 30.0  # one call, with its repeats
 
 
 class GizwitsKeys:
