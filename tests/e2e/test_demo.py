@@ -69,6 +69,23 @@ def test_json(marked: dict[str, str]) -> None:
         assert boot["published"] == boot["received"] == 1
 
 
+def test_gizwits(marked: dict[str, str]) -> None:
+    """A key that was fetched and burned: the sandbox of the cloud, then flash."""
+    run = subprocess.run(
+        [sys.executable, "-m", "pointctl", "demo", "--source=gizwits", "--json"],
+        env=marked,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert run.returncode == 0, run.stderr
+    told = json.loads(run.stdout)
+    assert told["ok"] is True
+    assert told["broker"].startswith("amqtt")
+    asked = [boot["provision_requests"] for boot in told["boots"]]
+    assert asked == [1, 0]
+
+
 def test_ctrl_c(marked: dict[str, str]) -> None:
     """Ctrl-C in the middle of it ends everything and exits with 130."""
     with subprocess.Popen(

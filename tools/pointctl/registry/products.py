@@ -22,7 +22,8 @@ DeviceConfig = dict[str, dict[str, Any]]  # {"device": {…}, "connect": {…}}
 
 ALIYUN = ("aliyun", "aliyun-token")
 _NEEDS_SECRET = "the policy product-secret needs a product secret"
-_GIVEN_CLIENT_ID = ("aliyun-token", "gizwits", "gizwits-classic")
+GIZWITS = ("gizwits", "gizwits-classic")
+_GIVEN_CLIENT_ID = ("aliyun-token", *GIZWITS)
 
 
 class UnknownProduct(PointctlError):
@@ -85,8 +86,10 @@ def add(
         connection = session.connection()
         if with_secret:
             key_id = encryption.active_key(connection)
+            # 16 characters as Alibaba's; Gizwits' are AES keys in hex.
+            made = secrets.token_hex(16 if auth in GIZWITS else 8)
             product.encrypted_secret = database.vault.encrypt(
-                secrets.token_hex(8), key_id, vault.of_product(key)
+                made, key_id, vault.of_product(key)
             )
         session.add(product)
         audit.record_other(connection, f"product {key}", "product added", who, name)
