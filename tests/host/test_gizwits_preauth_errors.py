@@ -253,6 +253,8 @@ def test_other_ways_to_each(world):
         world.batch(world.customer(1), b"02004c4f4f60\n02004c4f4f61\n")
     with pytest.raises(errors.DataInvalid), client_of(world.server, stranger) as client:
         client.batch_result("0" * 32)
+    with pytest.raises(errors.RolesInvalid):
+        world.batch(world.customer(role=Role.QUERY), b"no list at all")
     who = world.customer(1)
     both = b"02004c4f4f62\n02:00:4C:4F:4F:62\n"
     with client_of(world.server, who) as client:

@@ -57,7 +57,10 @@ class Unavailable(CloudError):
     def __init__(self, status: int, retry_after_s: float | None = None) -> None:
         self.status, self.retry_after_s = status, retry_after_s
         when = "later" if retry_after_s is None else f"in {retry_after_s:.0f} s"
-        super().__init__(f"the cloud answered HTTP {status}", f"try again {when}")
+        super().__init__(
+            f"the cloud answered HTTP {status}",
+            f"try again {when}; if keys were asked for, look at the key stock before",
+        )
 
 
 class BadReply(CloudError):

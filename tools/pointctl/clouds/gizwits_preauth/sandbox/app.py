@@ -117,6 +117,7 @@ def _router(database: Database, maker: KeyMaker) -> APIRouter:
         batch_file: Annotated[UploadFile, File(description="one MAC or IMEI a line")],
         authorization: Authorization = None,
     ) -> wire.BatchMade:
+        cloud.check_may_issue(authorization, pin)  # a workbook is work to read
         try:
             devices = lists.read(batch_file.file.read())
         except lists.BadList as error:

@@ -136,6 +136,11 @@ class Cloud:
         self._database = database
         self._maker = maker
 
+    def check_may_issue(self, authorization: str | None, pin: str) -> None:
+        """Raise AuthFailed or RolesInvalid, before more is read of a request."""
+        with self._database.reading() as session:
+            authorize(session, authorization, Role.ISSUE, pin)
+
     def key(self, authorization: str | None, asked: wire.KeyRequest) -> wire.AuthKey:
         """The key of a device; a new device takes one of the stock.
 
