@@ -60,7 +60,7 @@ def online(timeout_s):
 def connect(host, port, trust, timeout_s):
     from quecsocket import connect
 
-    return connect(host, port, trust, timeout_s)
+    return _made().cellular.counted(connect, (host, port, trust, timeout_s))
 
 
 def mqtt(settings):
@@ -69,7 +69,8 @@ def mqtt(settings):
     from quecmqtt import Client
     from quectls import connect_verified
 
-    return Client(umqtt, connect_verified, settings)
+    counted = _made().cellular.counted
+    return Client(umqtt, lambda *to: counted(connect_verified, to), settings)
 
 
 def now():
@@ -138,9 +139,8 @@ def _secret():
 
 def feed():
     """Feed the watchdog, if board.json wants one; it starts here."""
-    watchdog = _made().watchdog
-    if watchdog:
-        watchdog.feed()
+    if _made().watchdog:
+        _parts.watchdog.feed()
 
 
 def restart():

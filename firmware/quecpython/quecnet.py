@@ -3,15 +3,14 @@
 import dataCall
 import net
 
-from point.compat import const, json, sleep_ms, ticks_add, ticks_diff, ticks_ms
-from point.errors import OFFLINE, SETTING, PointError
+from point.compat import const, sleep_ms, ticks_add, ticks_diff, ticks_ms
+from point.errors import OFFLINE, PointError
 
 _READY = (3, 1)  # checkNet: the stage of the data call, and it is up
 _SLICE_S = const(10)  # how long the watchdog goes hungry while we wait
 _CYCLE = const(3)  # after so many failures in a row the radio is switched off and on
+_DEAF = const(6)  # or after so many connections in a row that nobody answered
 _RESTART = const(6)  # and after so many everything; Quectel's own figures
-_KEPT = "/usr/user_apn.json"  # setApn() writes it, the module's start reads it
-_AUTH = ("none", "pap", "chap")
 
 
 class Cellular:
@@ -22,15 +21,20 @@ class Cellular:
         self._feed = feed
         self._restart = restart
         self._failures = 0
-        words = (options.get("apn", ""), options.get("user", ""))
-        self._apn = words + (options.get("password", ""), _AUTH.index(options["auth"]))
-        self._set = False
+        self._options = options
+        self._set = "apn" not in options
+        self._unheard = 0
 
     def up(self, timeout_s):
         """Return when there is an address. Raises PointError(OFFLINE or SETTING)."""
         try:
-            if self._apn[0] and not self._set:
-                self._set = set_apn(self._pdp, self._apn)
+            if not self._set:
+                from quecapn import set_apn
+
+                set_apn(self._options)
+                self._set = True
+            if self._unheard >= _DEAF:
+                self._cycle()
             stage = self._wait(timeout_s)
             if not stage:
                 self._failures = 0
@@ -43,6 +47,18 @@ class Cellular:
             raise PointError(OFFLINE, "the modem fails by " + type(error).__name__)
         what = ("SIM", "registration", "data call")[stage[0] - 1]
         raise PointError(OFFLINE, "%s: state %d" % (what, stage[1]))
+
+    def counted(self, connect, where):
+        """connect(*where); what nobody answers is counted: a dead call may look up."""
+        self._unheard += 1
+        try:
+            made = connect(*where)
+        except PointError as error:
+            if error.number >= OFFLINE:  # somebody was there
+                self._unheard = 0
+            raise
+        self._unheard = 0
+        return made
 
     def _wait(self, timeout_s):
         """None, or checkNet's (stage, state) when the time is over."""
@@ -70,11 +86,17 @@ class Cellular:
         if self._failures >= _RESTART and stage[0] > 1:  # no SIM comes of a restart
             self._restart()
         elif self._failures % _CYCLE == 0:
-            net.setModemFun(0)
-            sleep_ms(1000)
-            net.setModemFun(1)
+            self._cycle()
         elif stage[0] == 3:  # registered, but nobody has dialled, or it was hung up
-            dial(self._pdp, self._apn)
+            from quecapn import dial
+
+            dial(self._options)
+
+    def _cycle(self):
+        self._unheard = 0
+        net.setModemFun(0)
+        sleep_ms(1000)
+        net.setModemFun(1)
 
 
 def _waiter():
@@ -85,45 +107,3 @@ def _waiter():
         if hasattr(checkNet, name):
             return getattr(checkNet, name)
     return checkNet.CheckNetwork("PointAccess", "").wait_network_connected
-
-
-def dial(pdp, apn):
-    """Ask for a data call; it is up some seconds later, or not at all."""
-    if hasattr(dataCall, "activate"):
-        dataCall.activate(pdp)
-    else:
-        dataCall.start(pdp, 0, apn[0], apn[1], apn[2], apn[3])
-
-
-def set_apn(pdp, apn):
-    """Have the module dial with `apn`, (name, user, password, auth); it keeps that.
-
-    Returns True. Nothing is written to flash that is there already.
-    """
-    name, user, password, auth = apn
-    try:
-        if hasattr(dataCall, "setPDPContext"):
-            if tuple(dataCall.getPDPContext(pdp)) == (0, name, user, password, auth):
-                return True
-            done = dataCall.setPDPContext(pdp, 0, name, user, password, auth)
-            dial(pdp, apn)
-        elif _kept(_KEPT) == (str(pdp), name, user, password, str(auth)):
-            return True
-        else:
-            done = dataCall.setApn(pdp, 0, name, user, password, auth)
-    except ValueError:  # longer than this firmware takes
-        done = -1
-    if done != 0:
-        raise PointError(SETTING, "board.json: the module refuses the APN")
-    return True
-
-
-def _kept(path):
-    """What setApn() has left for the module's next start, None if nothing."""
-    try:
-        with open(path) as file:
-            kept = json.loads(file.read())
-        names = ("pdp", "apn", "user", "password", "authtype")
-        return tuple(str(kept[name]) for name in names)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None

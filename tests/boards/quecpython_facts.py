@@ -19,9 +19,9 @@ board.DIR = os.getenv("FLASH")
 
 import dataCall
 import net
+import quecapn
 import quecclock
 import queckey
-import quecnet
 import quecoptions
 import quecrandom
 import quectls
@@ -476,6 +476,20 @@ class Network(Case):
         self.assertRaises(SystemExit, board.online, 0.3)
         self.assertEqual(vm.EVENTS[-1], "powerRestart")
 
+    def test_deaf(self):
+        """A data call that is up and carries nothing: six times, then the radio."""
+        for _ in range(6):
+            board.online(1)
+            self.assertEqual(vm.EVENTS, [])
+            self.failed(board.connect, "a..b", 1, None, 5)
+        board.online(1)
+        self.assertEqual(vm.EVENTS, ["setModemFun 0", "setModemFun 1"])
+        board.online(1)
+        board._parts.cellular._unheard = 5
+        self.failed(board.connect, HERE, port("ECHO_PORT"), {}, 5)  # somebody is there
+        board.online(1)
+        self.assertEqual(len(vm.EVENTS), 2)
+
     def test_any_failure_is_a_point_error(self):
         """Whatever the modem raises."""
 
@@ -508,8 +522,8 @@ class Network(Case):
             '{"pdp": "1", "iptype": "0", "apn": "a", "user": "", "password": "", '
             '"authtype": "0"}',
         )
-        self.assertEqual(quecnet._kept(kept), ("1", "a", "", "", "0"))
-        self.assertIsNone(quecnet._kept(board.DIR + "/none.json"))
+        self.assertEqual(quecapn._kept(kept), ("1", "a", "", "", "0"))
+        self.assertIsNone(quecapn._kept(board.DIR + "/none.json"))
 
     def test_apn_refused(self):
         self.write("board.json", '{"apn": "refused"}')
