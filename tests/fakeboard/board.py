@@ -233,14 +233,15 @@ class FakeBoard:
     def _heed(self) -> None:
         assert self._chip
         self._say_printed()  # what came before the report
-        report = self._chip.heard()
+        report = self._chip.heard(self._interrupt)
         if report == b"-":
             return
         if report == b"w":  # it waits for an order
             self._up = True
             self._go_on()
+            self._type()  # a Ctrl-C that waits is there when the program begins
         elif report == b"b":  # a program begins
-            self._interruptible = True
+            self._interruptible, self._interrupt = True, False
         elif report == b"e":  # it failed; its traceback follows
             self._interruptible = False
             self._failed = True

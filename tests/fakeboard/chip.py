@@ -56,15 +56,16 @@ class Chip:
         """Have it run a program, or the file of that name."""
         self._tell(f"{how} {len(text)}\n".encode() + text)
 
-    def heard(self) -> bytes:
+    def heard(self, interrupt: bool) -> bytes:
         """The next report: b"" if it has ended, b"-" if it is one said twice.
 
-        It goes on from those that are numbered when they are acknowledged.
+        It is acknowledged. A program that begins is told of an `interrupt` that waits.
         """
         report = os.read(self.reports, 2)
         if len(report) < 2 or report[1] == _NO_NUMBER:
             return report[:1]
-        self._tell(bytes([_ACK + report[1]]))
+        waiting = b"\x03" if interrupt and report[:1] == b"b" else b""
+        self._tell(waiting + bytes([_ACK + report[1]]))
         twice, self._number = report[1] == self._number, report[1]
         return b"-" if twice else report[:1]
 

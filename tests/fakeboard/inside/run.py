@@ -35,6 +35,8 @@ def report(letter):
                 heard = ORDERS.read(1)
                 if not heard:
                     raise SystemExit  # the bridge is gone
+                if heard == b"\x03":
+                    late = True  # it came before there was anything to interrupt
                 if heard[0] == ACK + number:
                     return late
         except KeyboardInterrupt:
@@ -79,7 +81,8 @@ def run(how, text):
     error = None
     try:
         try:
-            REPORTS.write(b"b\x7f")  # from here on Ctrl-C may come
+            if report(b"b"):  # from here on Ctrl-C may come
+                raise KeyboardInterrupt
             if how == "file":
                 name = text
                 with open(name) as file:
