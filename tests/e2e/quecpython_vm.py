@@ -28,6 +28,7 @@ def boot():
 stack = int(os.getenv("STACK") or 0)
 if stack:
     import _thread
+
     import utime
 
     _thread.stack_size(stack)
