@@ -5,16 +5,19 @@ Of it we use raw REPL and raw paste, whose flow control small boards need for lo
 programs. tests/host/test_boards_link_mpremote.py holds what we rely on.
 """
 
-import contextlib
-import io
 from typing import ClassVar
 
+from mpremote import transport_serial
 from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 
 from pointctl.boards.link import Link, LinkError
 from pointctl.boards.repl_link import ReplLink
 from pointctl.boards.serial_line import BAUD, Line, opened
+
+# It prints what comes instead of the REPL: that is not ours to show. By its own name
+# for print: sys.stdout belongs to all threads, and each may talk to a board.
+vars(transport_serial)["print"] = lambda *_: None
 
 _OPEN_S = 1
 _TRY_S = 2  # a board that did not hear the first Ctrl-C may hear the next
@@ -33,11 +36,7 @@ class MpremoteLink(ReplLink):
     def _entered(self) -> bool:
         patience = min(_TRY_S, self._line.left())
         try:
-            # It prints what came instead of the REPL: that is not ours to show.
-            with contextlib.redirect_stdout(io.StringIO()):
-                self._transport.enter_raw_repl(
-                    soft_reset=False, timeout_overall=patience
-                )
+            self._transport.enter_raw_repl(soft_reset=False, timeout_overall=patience)
         except TransportError:
             return False
         return True
