@@ -21,35 +21,17 @@ def site(tmp_path):
     made.server.stop()
 
 
-def planned(site, job, *options):
-    """A planned job on the site's server."""
-    done = floor.pointctl(
-        "plan",
-        job,
-        f"--product={floor.PRODUCT}",
-        "--source=server",
-        f"--url={site.server.url}",
-        f"--ca={site.authority.ca}",
-        f"--batch={floor.BATCH}",
-        "--board=esp32",
-        *options,
-        token=site.token,
-    )
-    assert done.returncode == 0, done.stderr
-    return job
-
-
 def test_from_plan_to_certificate(site, tmp_path):
     """Two boards that boot, claim and are given credentials; and one that is wrong."""
-    job = planned(
-        site, tmp_path / "job", "--count=2", "--self-test=credentials", "--title=Meter"
-    )
+    job = tmp_path / "job"
+    options = ("--count=2", "--self-test=credentials", "--title=Meter")
+    site.plan(job, site.server.port, *options)
     units = [
         floor.make_unit(site, tmp_path / "flash", n, flaw)
         for n, flaw in enumerate(("", "", "product"))
     ]
     ports = {f"p{n}": tmp_path / f"p{n}" for n in range(3)}
-    station = floor.Station(job, site.token, ports)
+    station = floor.Station(job, site, ports)
     floor.Shift(station, ports, units, 1, cut_rate=0).work()
     assert station.stop() == 4, station.errors
     told = {unit.imei: (unit.outcome, unit.reason) for unit in units}
@@ -74,7 +56,7 @@ def test_from_plan_to_certificate(site, tmp_path):
         f"--out={tmp_path / 'units.xlsx'}",
         f"--labels={tmp_path / 'labels.pdf'}",
         f"--certificates={papers}",
-        token=site.token,
+        **site.secrets,
     )
     assert report.returncode == 4, report.stderr
     figures = json.loads(report.stdout)
@@ -88,7 +70,7 @@ def test_from_plan_to_certificate(site, tmp_path):
 
 def check_nothing_secret(site, job, papers, units, station):
     """No key and no token in files that others get, on the screen, or readable."""
-    secrets = [site.token.encode()]
+    secrets = [site.secrets["POINTCTL_FACTORY"].encode()]
     secrets += [
         site.master.derive(floor.PRODUCT, unit.imei).hex().encode() for unit in units
     ]
@@ -112,10 +94,11 @@ def wait_for(job, unit, step):
 
 def test_a_station_that_is_killed(site, tmp_path):
     """kill -9 while a board is in work: it goes on by itself, for one key."""
-    job = planned(site, tmp_path / "job")
+    job = tmp_path / "job"
+    site.plan(job, site.server.port)
     unit = floor.make_unit(site, tmp_path / "flash", 1)
     ports = {"p0": tmp_path / "p0"}
-    station = floor.Station(job, site.token, ports)
+    station = floor.Station(job, site, ports)
     with unit.at(ports["p0"]):
         wait_for(job, unit, Step.BURNING)
         since = station.here()

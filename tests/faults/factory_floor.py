@@ -14,8 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
 from pointctl import certificates
 from pointctl.boards import flash
+from pointctl.clouds.gizwits_preauth.sandbox import keys as sandbox_keys
+from pointctl.clouds.gizwits_preauth.sandbox import models, stock
 from pointctl.folder import DataFolder
 from pointctl.registry import (
     batches,
@@ -33,6 +37,7 @@ from tests.host.serving import Server, imei
 
 PRODUCT, OTHER, BATCH = "pk-line", "pk-other", "A7"
 KIND = "esp32"
+_PIN = "d504fbc269cc8d2ccc8822d98310e218"  # the document's own example
 # Why a turn fails that a station begins again by itself, or when a cable is back.
 PASSING = ("no answer", "unplugged", "source does not answer")
 _POINTCTL = (sys.executable, "-m", "pointctl", "factory")
@@ -41,9 +46,15 @@ _POINTCTL = (sys.executable, "-m", "pointctl", "factory")
 class Site:
     """A registry with a batch, the server on it, and a station's token."""
 
+    key_file = "claim.key"
+
     def __init__(self, folder: Path, quota: int) -> None:
         self.data = DataFolder(folder / "data")
         self.authority = certificates.init(folder / "ca")
+        self._fill(quota)
+        self.server = self._start()
+
+    def _fill(self, quota: int) -> None:
         keys.create_master(self.data)
         self.master = keys.open_keys(self.data)
         with open_database(self.data.registry, self.data) as registry:
@@ -53,8 +64,31 @@ class Site:
             batches.add(registry, PRODUCT, BATCH, "test", quota=quota)
             operators.add(registry, "line-1", Role.OPERATOR, None, "test")
             names = "line-1", "bench", Role.OPERATOR
-            self.token = tokens.add(registry, *names, 1, "test")
-        self.server = Server(self.data.path, self.authority)
+            token = tokens.add(registry, *names, 1, "test")
+        self.secrets = {"POINTCTL_FACTORY": token}
+
+    def _start(self) -> Server:
+        return Server(self.data.path, self.authority)
+
+    def plan(self, job: Path, port: int, *options: str) -> None:
+        """A job on this site, reached at another port perhaps. Raises RuntimeError."""
+        given = [f"--url=https://127.0.0.1:{port}", f"--ca={self.authority.ca}"]
+        given += ["--board=esp32", *self.source_options(), *options]
+        done = pointctl("plan", job, f"--product={PRODUCT}", *given, **self.secrets)
+        if done.returncode:
+            raise RuntimeError(done.stderr)
+
+    def source_options(self) -> list[str]:
+        """Of `plan`."""
+        return ["--source=server", f"--batch={BATCH}"]
+
+    def key_of(self, unit: str) -> str:
+        """The key that a unit has to hold."""
+        return str(self.master.derive(PRODUCT, unit).hex())
+
+    def spent(self) -> int:
+        """How many keys or places are used."""
+        return len(self.registered())
 
     def registered(self) -> set[str]:
         """The IMEIs that have a place in the batch, and in any other: none."""
@@ -82,6 +116,56 @@ class Site:
         """What the batch has counted: boards that were given credentials."""
         with open_database(self.data.registry, self.data) as registry:
             return int(batches.listed(registry, PRODUCT)[0]["enrolled"])
+
+
+class GizwitsSite(Site):
+    """The sandbox of Gizwits' cloud, with chaos of its own."""
+
+    key_file = "auth.key"
+
+    def _fill(self, quota: int) -> None:
+        with open_database(self.data.registry, self.data) as registry:
+            products.add(
+                registry, "Line", policy=Policy.OPEN, product_key=PRODUCT, mqtt_host="m"
+            )
+            bought = quota, "test"
+            _, auth_code = stock.add_package(registry, _PIN, None, PRODUCT, *bought)
+            role = models.Role.ISSUE
+            token = stock.add_token(registry, "bench", role, _PIN, "test")
+        self.secrets = {
+            "POINTCTL_GIZWITS_AUTHORIZATION": token,
+            "POINTCTL_GIZWITS_AUTH_CODE": auth_code,
+        }
+
+    def _start(self) -> Server:
+        chaos = ("--chaos", "1", "--chaos-delay", "0.3", "--chaos-seed", "1")
+        return _Sandbox(self.data.path, self.authority, *chaos)
+
+    def source_options(self) -> list[str]:
+        """Of `plan`; that repeats are free is how the sandbox is defined."""
+        return ["--source=gizwits", f"--pin={_PIN}", "--repeats-are-free"]
+
+    def key_of(self, unit: str) -> str:
+        """The key that a unit has to hold: the sandbox makes it anew each time."""
+        maker = sandbox_keys.open_maker(self.data, None)
+        return maker.make(models.Mode.CLOUD, PRODUCT, None, unit)
+
+    def registered(self) -> set[str]:
+        """The units that count in the package."""
+        with (
+            open_database(self.data.registry, self.data) as registry,
+            registry.reading() as session,
+        ):
+            return set(session.scalars(select(models.SandboxDevice.mac)))
+
+    def spent(self) -> int:
+        """How many keys of the package are used."""
+        with open_database(self.data.registry, self.data) as registry:
+            return sum(each.size for each in stock.listed_packages(registry))
+
+
+class _Sandbox(Server):
+    COMMAND = ("sandbox", "serve")
 
 
 @dataclass
@@ -125,15 +209,16 @@ def make_unit(site: Site, flashes: Path, serial: int, flaw: str = "") -> Unit:
     modem = {"uart": 1, "tx": 17, "rx": 16}
     (unit.flash / "board.json").write_text(json.dumps({"modem": modem}))
     if flaw == "key":
-        (unit.flash / "claim.key").write_text("5f" * 32 + "\n")
+        digits = 64 if site.key_file == "claim.key" else 32
+        (unit.flash / site.key_file).write_text("5" * digits + "\n")
     return unit
 
 
-def pointctl(*arguments: str | Path, token: str = "") -> subprocess.CompletedProcess:
-    """A command, finished."""
+def pointctl(*arguments: str | Path, **secrets: str) -> subprocess.CompletedProcess:
+    """A command, finished; secrets come in its environment."""
     return subprocess.run(
         [*_POINTCTL, *arguments],
-        env=os.environ | {"POINTCTL_FACTORY": token},
+        env=os.environ | secrets,
         capture_output=True,
         text=True,
         check=False,
@@ -144,9 +229,9 @@ def pointctl(*arguments: str | Path, token: str = "") -> subprocess.CompletedPro
 class Station:
     """`pointctl factory run` as a process; what it tells is kept by port."""
 
-    def __init__(self, job: Path, token: str, ports: Mapping[str, Path]) -> None:
+    def __init__(self, job: Path, site: Site, ports: Mapping[str, Path]) -> None:
         self._job = job
-        self._token = token
+        self._secrets = site.secrets
         self._ports = ports
         self._lock = threading.Condition()
         self.events: list[dict[str, Any]] = []
@@ -160,7 +245,7 @@ class Station:
         self.starts += 1
         self._process = subprocess.Popen(
             [*_POINTCTL, verb, self._job, "--json", *named],
-            env=os.environ | {"POINTCTL_FACTORY": self._token},
+            env=os.environ | self._secrets,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
