@@ -162,7 +162,9 @@ class Server:
         self._ready = threading.Event()
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
-        assert self._ready.wait(30), self.lines
+        if not self._ready.wait(120):
+            self.process.kill()
+            raise AssertionError(self.lines)
         self.ca_file = authority.ca
         self.port = self.events("ready")[0]["port"]
         self.url = f"https://localhost:{self.port}"
