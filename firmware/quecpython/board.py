@@ -65,8 +65,7 @@ def connect(host, port, trust, timeout_s):
 
 def mqtt(settings):
     """QuecPython's umqtt over one of our streams."""
-    import umqtt
-    from quecmqtt import Client
+    from quecmqtt import Client, umqtt
     from quectls import connect_verified
 
     counted = _made().cellular.counted

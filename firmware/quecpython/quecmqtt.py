@@ -7,6 +7,11 @@ five seconds for an answer that nobody reads: so that is quecbroker's, below it.
 
 from quecbroker import Socket
 
+try:
+    import umqtt
+except ImportError:  # the newest port has none
+    umqtt = None
+
 from point.errors import (
     BROKER_DENIED,
     BROKER_LOST,

@@ -22,7 +22,17 @@ class _Socket:
     def __init__(self, sock):
         self._sock = sock
         self._timeout_s = 0
+        self._early = b""
         self._ended = False
+
+    def check(self):
+        """Raise PointError(CONNECT) if there is no connection after all."""
+        self._sock.settimeout(0)
+        try:
+            self._early = self._sock.recv(1)
+        except OSError as error:
+            if error.args[0] not in _NO_MORE:
+                raise PointError(CONNECT, "refused")
 
     def setsockopt(self, level, option, value):
         """There is no TCP_NODELAY; who sets it is warned on the console."""
@@ -32,8 +42,9 @@ class _Socket:
 
     def recv(self, most):
         """As everywhere; but after the end, firmware gives stale errors."""
-        if self._ended:
-            return b""
+        if self._ended or self._early:
+            data, self._early = self._early, b""
+            return data
         try:
             data = self._waiting(self._sock.recv, most)
         except OSError as error:
@@ -91,7 +102,7 @@ def connect(host, port, trust, timeout_s):
             sock.connect(found[-1])
             # With a time-out, some firmware takes any answer for a connection, RST too.
             if hasattr(sock, "getsocketsta") and sock.getsocketsta() < _ESTABLISHED:
-                raise PointError(CONNECT, "refused")
+                stream._sock.check()  # or it counts states in its own way
         except OSError as error:
             raise refine(error, CONNECT)
         if trust is not None:

@@ -117,8 +117,13 @@ class Sockets(Case):
         sock.connect((HERE, port("CLOSED_PORT")))
         self.assertRaises(OSError, sock.send, b"x")
         sock.close()
-        refused = self.failed(board.connect, HERE, port("CLOSED_PORT"), None, 5)
-        self.assertEqual(refused, "CONNECT")
+        for lwip in (True, False):
+            vm.SCRIPT["states"] = lwip
+            refused = self.failed(board.connect, HERE, port("CLOSED_PORT"), None, 5)
+            self.assertEqual(refused, "CONNECT")
+            stream = board.connect(HERE, port("BYE_PORT"), None, 5)
+            self.assertEqual(stream.read(5) + stream.read(5), b"bye")
+            stream.close()
 
     def test_end(self):
         """Old firmware tells it as ENOTCONN, and garbage from then on."""
@@ -375,7 +380,8 @@ class Mqtt(Case):
             MQTTClient = umqtt.MQTTClient
 
         given = {"received": None}
-        self.assertEqual(self.failed(Client, Other, None, given), "LACKING")
+        for library in (Other, None):
+            self.assertEqual(self.failed(Client, library, None, given), "LACKING")
 
     def test_out_of_memory(self):
         """umqtt would make it a ValueError, or swallow it."""

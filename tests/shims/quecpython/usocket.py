@@ -60,7 +60,7 @@ class socket(vm.io.IOBase):
             print("Warning: lwip.setsockopt() option not implemented")
 
     def getsocketsta(self):
-        return self._state
+        return self._state if vm.SCRIPT["states"] else 0
 
     def _waiting(self, call, *arguments):
         """Call with the time-out as lwIP sees it: in tenths, in fives above five."""

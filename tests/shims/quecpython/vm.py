@@ -45,6 +45,7 @@ def _script():
         "getTimeZone": True,
         "rtc": "local",  # what machine.RTC holds; or "utc"
         "fin": 107 if OLD else None,  # the errno that tells the end; None: b"" does
+        "states": True,  # getsocketsta() counts as lwIP does
         "ca": not OLD,  # ussl takes one
         "peercert": True,
         "apnFails": False,
