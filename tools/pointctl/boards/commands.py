@@ -153,6 +153,11 @@ def boards_wipe(
         raise Refused("nothing was removed; --yes does not ask")
     with Connection(port, board, answer) as connection:
         gone = wipe.wipe(connection.board, everything=everything)
+        if everything and wipe.key_elsewhere(connection.board):
+            print(
+                "note: the board keeps its claim key outside its files, and has it yet",
+                file=sys.stderr,
+            )
     if as_json:
         print_json({"port": port, "removed": gone})
     else:

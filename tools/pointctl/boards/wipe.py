@@ -1,5 +1,6 @@
 """Forget what a board has become: its credentials, and with `everything` its setup."""
 
+from pointctl.boards.link import BoardError
 from pointctl.boards.onboard import OnBoard
 from pointctl.boards.plan import CLAIM_KEY, CREDENTIALS, PENDING, SETTINGS
 from pointctl.errors import PointctlError
@@ -20,3 +21,11 @@ def wipe(board: OnBoard, *, everything: bool = False) -> list[str]:
     if left:
         raise PointctlError(f"still on the board: {', '.join(sorted(left))}; try again")
     return there
+
+
+def key_elsewhere(board: OnBoard) -> bool:
+    """Whether its adapter still finds a claim key: in NVS or SecureData, which stay."""
+    try:
+        return board.claim_key_hash() is not None
+    except BoardError:
+        return False  # there is no adapter that could
