@@ -25,6 +25,7 @@ IMEI = "490154203237518"
 PROGRAM, REPL, WAITS = "program", "repl", "waits"  # whose is what the host types
 _BUFFER = 64 * 1024  # what waits for the host to read; the rest is lost, as on a UART
 _POLL_S = 0.02  # how soon a host that opens the line is noticed
+_ENUMERATION_S = 1.5  # for the host to open the port again
 _RESET_S = 0.2  # a real one takes a second or more
 
 
@@ -173,6 +174,10 @@ class FakeBoard:
             self._line.unplug()
             time.sleep(_RESET_S)
             self._line.plug()
+            # A module is seen on USB a while before its main.py runs.
+            until = time.monotonic() + _ENUMERATION_S
+            while not self._line.opened and time.monotonic() < until:
+                time.sleep(_POLL_S)
         self._typed.clear()
         self._repl.raw = False
         self._say(self._kind.rom)
