@@ -1,14 +1,16 @@
 """A board on a serial port: found out what it is, reached, restarted, reached again."""
 
+import time
 from types import TracebackType
 from typing import Self
 
 from pointctl.boards import flash
-from pointctl.boards.link import Link
+from pointctl.boards.link import Link, LinkError
 from pointctl.boards.onboard import Facts, OnBoard
 from pointctl.errors import PointctlError, Refused
 
 _BACK_S = 3
+_AGAIN_S = 0.2
 KINDS = ("esp32", "quecpython", "unix")
 
 
@@ -103,9 +105,20 @@ class Connection:
         return self.board
 
     def reopen(self) -> None:
-        """Interrupt what is running, and be at the REPL again."""
+        """Interrupt what is running, and be at the REPL again.
+
+        Somebody may look at a port that has just come or been let go of: they get a
+        moment.
+        """
         self.close()
-        self._link = self._open(self.kind)
+        deadline = time.monotonic() + self._timeout_s
+        while self._link is None:
+            try:
+                self._link = self._open(self.kind)
+            except LinkError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_AGAIN_S)
 
     def _open(self, kind: str) -> Link:
         # Here: no other command needs what talks over serial lines.
