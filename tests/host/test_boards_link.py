@@ -4,6 +4,8 @@ import errno
 import hashlib
 import os
 import pty
+import subprocess
+import sys
 import threading
 import time
 import tty
@@ -15,9 +17,10 @@ from pathlib import Path
 import pytest
 import serial
 
-from pointctl.boards import mpremote_link, quecpython_link, serial_line
+from pointctl.boards import mpremote_link, quecpython_link, repl_link, serial_line
 from pointctl.boards.link import BoardError, Link, LinkError
 from tests.fakeboard.board import FakeBoard, Faults, fake_board
+from tests.runtimes import MPY_CROSS_1_13, ROOT, require
 
 LOOP = "print('main', 'runs')\nwhile True:\n    pass\n"
 OPEN_S = 20  # patience with boards that do answer
@@ -402,3 +405,21 @@ def test_deadline_of_a_line() -> None:
         with line.within(OPEN_S):
             line.write(b"abc>")
             assert line.read_until(b">") == b"abc>"
+
+
+def test_what_runs_on_boards_is_in_the_dialect(tmp_path: Path) -> None:
+    """MicroPython 1.13, the oldest that boards have, compiles our programs."""
+    require("mpy-cross 1.13", MPY_CROSS_1_13, "run make test")
+    programs = {
+        "hash": repl_link._HASH,
+        "has": repl_link._HAS.format(mpremote_link.MpremoteLink.restart),
+        "power": repl_link._HAS.format(quecpython_link.QuecPythonLink.restart),
+    }
+    for name, program in programs.items():
+        (tmp_path / f"{name}.py").write_text(program)
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools/check_dialect.py", *tmp_path.glob("*.py")],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
