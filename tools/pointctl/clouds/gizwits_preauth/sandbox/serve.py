@@ -43,9 +43,7 @@ def serve(settings: Settings, behaviour: Behaviour) -> NoReturn:
     with opened(settings.data) as database, listen(settings) as listener:
         maker = keys.open_maker(folder, behaviour.algorithm)
         logs.configure()
-        app = create_app(
-            database, maker, behaviour.chaos, certificate, behaviour.place
-        )
+        app = create_app(database, maker, behaviour.chaos, certificate, behaviour.place)
         _when_started(app, lambda: say_ready(listener))
         config = uvicorn.Config(
             app,
