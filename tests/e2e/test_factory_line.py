@@ -1,7 +1,12 @@
 """A station as a process, boards on the real MicroPython, a real server behind it."""
 
 import json
+import os
+import select
+import signal
 import stat
+import subprocess
+import termios
 import time
 
 import pytest
@@ -41,7 +46,7 @@ def test_from_plan_to_certificate(site, tmp_path):
         units[2].imei: ("refused", "wrong product"),
     }
     for unit in units[:2]:
-        key = site.master.derive(floor.PRODUCT, unit.imei).hex()
+        key = site.key_of(unit.imei)
         assert (unit.flash / "claim.key").read_text() == key + "\n"
         assert (unit.flash / "credentials.0").exists()
         assert (job / "labels" / f"{unit.imei}.png").is_file()
@@ -71,9 +76,7 @@ def test_from_plan_to_certificate(site, tmp_path):
 def check_nothing_secret(site, job, papers, units, station):
     """No key and no token in files that others get, on the screen, or readable."""
     secrets = [site.secrets["POINTCTL_FACTORY"].encode()]
-    secrets += [
-        site.master.derive(floor.PRODUCT, unit.imei).hex().encode() for unit in units
-    ]
+    secrets += [site.key_of(unit.imei).encode() for unit in units]
     said = json.dumps(station.events) + "".join(station.errors)
     files = [*papers.iterdir(), *(path for path in job.rglob("*") if path.is_file())]
     for secret in secrets:
@@ -81,6 +84,71 @@ def check_nothing_secret(site, job, papers, units, station):
         assert [path for path in files if secret in path.read_bytes()] == []
     for path in files:
         assert not stat.S_IMODE(path.stat().st_mode) & 0o077 or path.name == "lock"
+
+
+def test_a_quecpython_module(site, tmp_path):
+    """Under /usr, on MicroPython 1.13's names; a kind that the plan does not want."""
+    job, port = tmp_path / "job", tmp_path / "p0"
+    site.plan(job, site.server.port, "--board=quecpython")
+    unit = floor.make_unit(site, tmp_path / "flash", 1, kind="quecpython")
+    other = floor.make_unit(site, tmp_path / "flash", 2)
+    station = floor.Station(job, site, {"p0": port}, "quecpython")
+    floor.Shift(station, {"p0": port}, [unit], 1, cut_rate=0).work()
+    assert station.stop() == 0, station.errors
+    assert (unit.outcome, unit.reason) == ("passed", "")
+    key = site.key_of(unit.imei)
+    assert (unit.home / "claim.key").read_text() == key + "\n"
+    station = floor.Station(job, site, {"p0": port})
+    floor.Shift(station, {"p0": port}, [other], 1, cut_rate=0).work()
+    assert station.stop() == 4, station.errors
+    assert (other.outcome, other.reason) == ("refused", "wrong board")
+    assert site.registered() == {unit.imei}
+
+
+def test_at_a_terminal(site, tmp_path):
+    """The live table with its big words and its bell; Ctrl-C ends it."""
+    job, port = tmp_path / "job", tmp_path / "p0"
+    site.plan(job, site.server.port, "--count=5")
+    unit = floor.make_unit(site, tmp_path / "flash", 1)
+    screen, terminal = os.openpty()
+    termios.tcsetwinsize(terminal, (30, 120))
+    process = subprocess.Popen(
+        [*floor.POINTCTL, "run", job, f"--port=esp32={port}"],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env=os.environ | site.secrets | {"TERM": "xterm-256color"},
+    )
+    os.close(terminal)
+    try:
+        shown, deadline = b"", time.monotonic() + 90
+        with unit.at(port):
+            while b" PASS " not in shown:
+                shown += read(screen)
+                assert time.monotonic() < deadline, shown[-2000:]
+        process.send_signal(signal.SIGINT)
+        while process.poll() is None:
+            shown += read(screen)
+            assert time.monotonic() < deadline, shown[-2000:]
+    finally:
+        process.kill()
+        process.wait()
+        os.close(screen)
+    assert process.returncode == 0
+    text = shown.decode()
+    for words in ("plug a board in", unit.imei, "1 of 5 done", "an hour", "\a"):
+        assert words in text
+    assert site.key_of(unit.imei) not in text
+
+
+def read(screen):
+    """What a terminal shows next, if anything comes within a moment."""
+    if not select.select([screen], [], [], 0.2)[0]:
+        return b""
+    try:
+        return os.read(screen, 65536)
+    except OSError:  # the last program has closed it
+        return b""
 
 
 def wait_for(job, unit, step):

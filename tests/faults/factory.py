@@ -109,15 +109,16 @@ def _shift(
     proxy: Proxy,
 ) -> None:
     rng = random.Random(seed)
+    good = amounts.units - amounts.flawed
     flaws = [list(FLAWS)[n % len(FLAWS)] for n in range(amounts.flawed)]
-    flaws += [""] * (amounts.units - amounts.flawed)
+    flaws += [""] * good
     rng.shuffle(flaws)
     units = [
         floor.make_unit(site, folder / "flash", number, flaw)
         for number, flaw in enumerate(flaws)
     ]
     job = folder / "job"
-    site.plan(job, proxy.port, f"--count={amounts.units - amounts.flawed}")
+    site.plan(job, proxy.port, f"--count={good}", "--board=esp32")
     ports = {f"p{n}": folder / f"p{n}" for n in range(amounts.ports)}
     station = floor.Station(job, site, ports)
     kills = sorted(
@@ -169,7 +170,7 @@ def _compare(
             _compare_flawed(row, unit, standing, registered)
             continue
         key = site.key_of(unit.imei)
-        file = unit.flash / site.key_file
+        file = unit.home / site.key_file
         held = file.read_text().strip() if file.exists() else None
         why = f"{unit.imei}: {unit.outcome} {unit.reason}, {standing}"
         row.check(standing.done, f"not done: {why}")

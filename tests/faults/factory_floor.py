@@ -40,7 +40,7 @@ KIND = "esp32"
 _PIN = "d504fbc269cc8d2ccc8822d98310e218"  # the document's own example
 # Why a turn fails that a station begins again by itself, or when a cable is back.
 PASSING = ("no answer", "unplugged", "source does not answer")
-_POINTCTL = (sys.executable, "-m", "pointctl", "factory")
+POINTCTL = (sys.executable, "-m", "pointctl", "factory")
 
 
 class Site:
@@ -73,7 +73,7 @@ class Site:
     def plan(self, job: Path, port: int, *options: str) -> None:
         """A job on this site, reached at another port perhaps. Raises RuntimeError."""
         given = [f"--url=https://127.0.0.1:{port}", f"--ca={self.authority.ca}"]
-        given += ["--board=esp32", *self.source_options(), *options]
+        given += [*self.source_options(), *options]
         done = pointctl("plan", job, f"--product={PRODUCT}", *given, **self.secrets)
         if done.returncode:
             raise RuntimeError(done.stderr)
@@ -175,26 +175,35 @@ class Unit:
     imei: str
     flash: Path
     flaw: str = ""
+    kind: str = KIND
     turns: int = 0
     outcome: str = ""
     reason: str = ""
+
+    @property
+    def home(self) -> Path:
+        """What is the root of everything of ours on it."""
+        return self.flash / flash.root(self.kind).strip("/")
 
     @contextmanager
     def at(self, port: Path) -> Iterator[FakeBoard]:
         """Plugged in."""
         told = "866123450000017" if self.flaw == "imei" else self.imei
-        with fake_board(KIND, self.flash, imei=told, port=port) as board:
+        with fake_board(self.kind, self.flash, imei=told, port=port) as board:
             yield board
 
 
-def make_unit(site: Site, flashes: Path, serial: int, flaw: str = "") -> Unit:
+def make_unit(
+    site: Site, flashes: Path, serial: int, flaw: str = "", kind: str = KIND
+) -> Unit:
     """A board whose flash is as it comes from its programmer: all but its own key."""
-    unit = Unit(imei(serial), flashes / str(serial), flaw)
-    unit.flash.mkdir(parents=True)
-    for path, source in flash.files(KIND).items():
+    unit = Unit(imei(serial), flashes / str(serial), flaw, kind)
+    home = unit.home
+    home.mkdir(parents=True)
+    for path, source in flash.files(kind).items():
         if flaw == "firmware" and path.endswith("/board.py"):
             continue
-        target = unit.flash / path.removeprefix(flash.root(KIND))
+        target = home / path.removeprefix(flash.root(kind))
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
     settings = {
@@ -204,20 +213,21 @@ def make_unit(site: Site, flashes: Path, serial: int, flaw: str = "") -> Unit:
         "ca": "ca.der",
         "spreadS": 0,
     }
-    (unit.flash / "settings.json").write_text(json.dumps(settings))
-    shutil.copyfile(site.authority.ca_der, unit.flash / "ca.der")
+    (home / "settings.json").write_text(json.dumps(settings))
+    shutil.copyfile(site.authority.ca_der, home / "ca.der")
     modem = {"uart": 1, "tx": 17, "rx": 16}
-    (unit.flash / "board.json").write_text(json.dumps({"modem": modem}))
+    if kind == "esp32":
+        (home / "board.json").write_text(json.dumps({"modem": modem}))
     if flaw == "key":
         digits = 64 if site.key_file == "claim.key" else 32
-        (unit.flash / site.key_file).write_text("5" * digits + "\n")
+        (home / site.key_file).write_text("5" * digits + "\n")
     return unit
 
 
 def pointctl(*arguments: str | Path, **secrets: str) -> subprocess.CompletedProcess:
     """A command, finished; secrets come in its environment."""
     return subprocess.run(
-        [*_POINTCTL, *arguments],
+        [*POINTCTL, *arguments],
         env=os.environ | secrets,
         capture_output=True,
         text=True,
@@ -229,8 +239,11 @@ def pointctl(*arguments: str | Path, **secrets: str) -> subprocess.CompletedProc
 class Station:
     """`pointctl factory run` as a process; what it tells is kept by port."""
 
-    def __init__(self, job: Path, site: Site, ports: Mapping[str, Path]) -> None:
+    def __init__(
+        self, job: Path, site: Site, ports: Mapping[str, Path], kind: str = KIND
+    ) -> None:
         self._job = job
+        self._kind = kind
         self._secrets = site.secrets
         self._ports = ports
         self._lock = threading.Condition()
@@ -240,11 +253,11 @@ class Station:
         self._start()
 
     def _start(self) -> None:
-        named = [f"--port={KIND}={port}" for port in self._ports.values()]
+        named = [f"--port={self._kind}={port}" for port in self._ports.values()]
         verb = "resume" if self.starts else "run"
         self.starts += 1
         self._process = subprocess.Popen(
-            [*_POINTCTL, verb, self._job, "--json", *named],
+            [*POINTCTL, verb, self._job, "--json", *named],
             env=os.environ | self._secrets,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -178,6 +178,32 @@ def test_a_full_disk_stops_the_station(ports, journal, monkeypatch):
     assert board.key is None
 
 
+def test_the_end_of_a_turn_stays(ports, journal):
+    """What its thread said last is not shown over its result."""
+    words = Words()
+    shown = []
+
+    class Screen(Bench):
+        def at(self, port, said):
+            shown.append(said)
+
+        def ended(self, port, result, seconds):
+            shown.append(result.outcome)
+            super().ended(port, result, seconds)
+
+    def tell(port, _unit, step, _note):
+        words.say(port, step.value)
+
+    with Screen(ports, journal, CountingSource()) as bench:
+        bench.station._words = words
+        bench.station._line._tell = tell
+        bench.plug("P0", MemoryBoard(imei(1)))
+        bench.wait(1)
+        time.sleep(0.6)
+    assert shown[-1] is Outcome.PASSED
+    assert "done" in shown
+
+
 def test_the_figures():
     """Counts are of units: what failed and then passed is one that passed."""
     tally = Tally(before=7)

@@ -256,6 +256,7 @@ def factory_resume(
     ] = False,
 ) -> None:
     """Say which units were interrupted, and be the station again."""
+    Job(job).plan()  # else a journal would be made where there is no job
     with Journal(job) as journal:
         if faults := journal.faults():
             raise PointctlError(f"the journal is damaged: {faults[0]}; see docs")

@@ -29,6 +29,7 @@ _WORDS = {
     Outcome.REFUSED: ("STOP, set aside", "bold black on yellow"),
 }
 _WORKING = "bold cyan"
+_WIDEST_PORT = 16  # names as of /dev/serial/by-id would leave no room for the words
 
 
 class Lines:
@@ -148,7 +149,8 @@ class LiveTable:
         table.add_column("what to do", ratio=1)
         for port in sorted(self._rows):
             unit, word, note = self._rows[port]
-            table.add_row(escape(port), unit, Align.center(word), escape(note))
+            name = port.rpartition("/")[2][-_WIDEST_PORT:]
+            table.add_row(escape(name), unit, Align.center(word), escape(note))
         return Group(self._head(tally), table, self._foot(tally))
 
     def _head(self, tally: Tally) -> RenderableType:

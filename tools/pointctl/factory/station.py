@@ -152,8 +152,6 @@ class Station:
             while True:
                 self._look(pool)
                 self._collect()
-                for port, words in self._words.take().items():
-                    self._show.at(port, words)
                 self._show.tick(self.tally)
                 busy = any(slot.work for slot in self._slots.values())
                 if busy or any(not slot.gone for slot in self._slots.values()):
@@ -200,9 +198,13 @@ class Station:
 
     def _collect(self) -> None:
         """Take in the turns that have ended. Raises what a turn must not raise."""
-        for port, slot in self._slots.items():
-            if slot.work is None or not slot.work.done():
-                continue
+        working = [(port, slot) for port, slot in self._slots.items() if slot.work]
+        over = [each for each in working if each[1].work and each[1].work.done()]
+        # Once a turn is over it says no more: its end is what stays on the screen.
+        for port, words in self._words.take().items():
+            self._show.at(port, words)
+        for port, slot in over:
+            assert slot.work is not None
             try:
                 result = slot.work.result()
             except BaseException:
