@@ -25,7 +25,7 @@ from pointctl.server.app import create_app
 from pointctl.server.tls import Certificate
 from tests import postgres as postgresql
 
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 def samples(url: str) -> dict[tuple[str, ...], float]:
