@@ -19,7 +19,7 @@ from pointctl.__main__ import main
 main()
 """
 # What the extras bring, by the names that are imported.
-_EXTRAS = ("amqtt", "unearth", "pytest", "hypothesis", "trustme", "httpx2", "keyring")
+_EXTRAS = ("amqtt", "unearth", "pytest", "hypothesis", "trustme", "keyring")
 
 
 @pytest.mark.parametrize(
