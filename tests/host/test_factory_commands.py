@@ -1,6 +1,7 @@
 """pointctl factory …: plans, batches, figures and exit codes, on a registry here."""
 
 import csv
+import io
 import json
 
 import pytest
@@ -80,6 +81,20 @@ def test_plans_that_will_not_do(registry, pointctl, tmp_path, options, code, why
     assert done.code == code
     assert why in done.err
     assert not (tmp_path / "job" / "plan.json").exists()
+
+
+def test_a_credential(planned, pointctl, monkeypatch):
+    """From stdin into a file for its owner only; another one takes its place."""
+    monkeypatch.delenv("POINTCTL_FACTORY", raising=False)
+    for text in ("pointctl_first", "pointctl_second"):
+        monkeypatch.setattr("sys.stdin", io.StringIO(text + "\n"))
+        done = pointctl("factory", "credential", planned)
+        assert done.code == 0
+        assert text not in done.out + done.err
+        assert Job(planned).secret() == text
+    assert (planned / "credential").stat().st_mode & 0o077 == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert pointctl("factory", "credential", planned).code == 1
 
 
 def test_a_batch(planned, pointctl, registry, data, tmp_path):
