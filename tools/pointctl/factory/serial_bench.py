@@ -16,7 +16,7 @@ from pointctl.factory.job import SelfTest
 from pointctl.factory.units import Found, Reason, checked_unit, key_hash
 
 _TIMEOUT_S = 10.0
-_CHIP = """
+CHIP = """
 try:
     import binascii, machine
     print(binascii.hexlify(machine.unique_id()).decode())
@@ -70,7 +70,7 @@ class Bench:
             kind=self._connection.kind,
             product=_product(board),
             built_for=manifest.board if manifest else None,
-            chip=self._connection.link.run(_CHIP).strip() or None,
+            chip=self._connection.link.run(CHIP).strip() or None,
             key_hash=held,
             claimed=kept.device_name if kept else None,
         )
