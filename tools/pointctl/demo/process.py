@@ -1,10 +1,12 @@
 """A program of the demo: its lines go to the timeline, and it ends with the demo."""
 
 import os
+import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -40,6 +42,14 @@ class Process:
         self._environment = {**os.environ, **(environment or {})}
 
     def __enter__(self) -> Self:
+        with _undisturbed() as signals:
+            self._start()
+        if signals:
+            self.stop()  # nobody else could: the block was not entered
+            signal.raise_signal(signals[0])
+        return self
+
+    def _start(self) -> None:
         self._deadline = time.monotonic() + _PATIENCE_S
         self._process = subprocess.Popen(
             self._command,
@@ -54,7 +64,6 @@ class Process:
         )
         self._reader = threading.Thread(target=self._follow, daemon=True)
         self._reader.start()
-        return self
 
     def __exit__(
         self,
@@ -85,3 +94,24 @@ class Process:
                 said = self._read(line.rstrip("\n"))
                 if said:
                     self._timeline.add(self._who, *said)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[list[int]]:
+    """A block that no Ctrl-C interrupts; what came meanwhile is in the list.
+
+    Between the fork and the first line that knows of it a process would be left behind.
+    """
+    came: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield came  # signals go to the main thread alone
+        return
+    kept = {
+        number: signal.signal(number, lambda number, _frame: came.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield came
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
