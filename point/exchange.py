@@ -87,11 +87,10 @@ def _server(access, url):
         from . import foreign
 
         return foreign.Server(access.post, url)
-    from . import https, stream
+    from . import https, source, stream
 
     board = access.board
-    trust = access.trust or {}
-    verified = trust.get("ca") is not None or trust.get("pins")
+    verified = source.verified(access.trust)
     if not access.claim_key:
         if board and not (verified and board.VERIFIES):
             raise PointError(UNVERIFIED, "no claim key, and the server not verified")

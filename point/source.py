@@ -18,9 +18,13 @@ def conversation(access, url, data, headers):
     return Conversation(access, url, data, headers)
 
 
+def verified(trust):
+    """Whether a server has to prove who it is, by a CA or pins, before it is told."""
+    return trust and (trust.get("ca") is not None or trust.get("pins"))
+
+
 def check_verified(access):
     """Raise PointError(UNVERIFIED) unless a cloud has to prove who it is."""
-    trust = access.trust or {}
-    given = trust.get("ca") is not None or trust.get("pins")
-    if not (given and access.board and access.board.VERIFIES):
+    board = access.board
+    if not (verified(access.trust) and board and board.VERIFIES):
         raise PointError(UNVERIFIED, "the cloud cannot be verified")

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -28,3 +29,18 @@ def micropython() -> Path:
         MICROPYTHON if MICROPYTHON.exists() else shutil.which("micropython")
     )
     return require("MicroPython", named and Path(named), "run make test")
+
+
+def run_micropython(source: str, folder: Path, *path: Path | str) -> str:
+    """What a program prints on it, in `folder`, with `path` before its own modules."""
+    done = subprocess.run(
+        [micropython(), "-c", source],
+        cwd=folder,
+        env={"MICROPYPATH": ":".join([*map(str, path), str(ROOT), ".frozen"])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

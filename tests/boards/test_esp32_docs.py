@@ -2,13 +2,12 @@
 
 import json
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.boards.modem import SHIMS
-from tests.runtimes import ROOT, micropython
+from tests.runtimes import ROOT, run_micropython
 
 PAGE = (ROOT / "docs/boards/esp32.md").read_text(encoding="utf-8")
 FIRMWARE = ROOT / "firmware/esp32"
@@ -18,17 +17,7 @@ EXAMPLE = ROOT / "examples/esp32_sensor/board.json"
 
 def run(source: str, folder: Path) -> str:
     """What MicroPython prints with the adapter and its shims at hand."""
-    done = subprocess.run(
-        [micropython(), "-c", source],
-        cwd=folder,
-        env={"MICROPYPATH": f"{SHIMS}:{FIRMWARE}:{ROOT}:.frozen"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return run_micropython(source, folder, SHIMS, FIRMWARE)
 
 
 def test_every_key_has_its_row(tmp_path: Path) -> None:

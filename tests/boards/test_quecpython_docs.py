@@ -3,14 +3,13 @@
 import ast
 import json
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
 import point
 from point import settings
-from tests.runtimes import ROOT, micropython
+from tests.runtimes import ROOT, run_micropython
 
 PAGE = (ROOT / "docs/boards/quecpython.md").read_text(encoding="utf-8")
 FIRMWARE = ROOT / "firmware/quecpython"
@@ -20,17 +19,7 @@ SOURCES = sorted(FIRMWARE.glob("*.py"))
 
 def run(source: str, folder: Path) -> str:
     """What MicroPython prints with the adapter at hand."""
-    done = subprocess.run(
-        [micropython(), "-c", source],
-        cwd=folder,
-        env={"MICROPYPATH": f"{FIRMWARE}:{ROOT}:.frozen"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return run_micropython(source, folder, FIRMWARE)
 
 
 def test_every_key_has_its_row(tmp_path: Path) -> None:

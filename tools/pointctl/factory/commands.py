@@ -34,6 +34,16 @@ from pointctl.registry.commands import PRODUCT
 app = typer.Typer(no_args_is_help=True, help="The factory line.")
 
 _JobFolder = Annotated[Path, typer.Argument(metavar="JOB", help="The job's folder.")]
+# What run and resume have in common.
+_Ports = Annotated[
+    list[str] | None,
+    typer.Option(metavar="[KIND=]PORT", help="Else all USB ports; repeatable."),
+]
+_Until = Annotated[int | None, typer.Option(min=1, help="Stop after so many units.")]
+_Idle = Annotated[
+    float | None, typer.Option(min=0.5, help="Stop after so many s without a board.")
+]
+_Events = Annotated[bool, typer.Option("--json", help="An event in each line.")]
 
 
 @app.command(
@@ -205,17 +215,9 @@ def factory_credential(
 )
 def factory_run(
     job: _JobFolder,
-    port: Annotated[
-        list[str] | None,
-        typer.Option(metavar="[KIND=]PORT", help="Else all USB ports; repeatable."),
-    ] = None,
-    until: Annotated[
-        int | None, typer.Option(min=1, help="Stop after so many units.")
-    ] = None,
-    idle: Annotated[
-        float | None,
-        typer.Option(min=0.5, help="Stop after so many s without a board."),
-    ] = None,
+    port: _Ports = None,
+    until: _Until = None,
+    idle: _Idle = None,
     repair: Annotated[
         list[str] | None,
         typer.Option(metavar="UNIT", help="It has lost its key: burn it once more."),
@@ -224,9 +226,7 @@ def factory_run(
         list[str] | None,
         typer.Option(metavar="UNIT", help="Its answer was lost: it may cost a key."),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="An event in each line.")
-    ] = False,
+    as_json: _Events = False,
 ) -> None:
     """Be the station: plug boards in, take out what is done.
 
@@ -240,20 +240,10 @@ def factory_run(
 @app.command("resume", epilog="Example: pointctl factory resume jobs/A7")
 def factory_resume(
     job: _JobFolder,
-    port: Annotated[
-        list[str] | None,
-        typer.Option(metavar="[KIND=]PORT", help="Else all USB ports; repeatable."),
-    ] = None,
-    until: Annotated[
-        int | None, typer.Option(min=1, help="Stop after so many units.")
-    ] = None,
-    idle: Annotated[
-        float | None,
-        typer.Option(min=0.5, help="Stop after so many s without a board."),
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="An event in each line.")
-    ] = False,
+    port: _Ports = None,
+    until: _Until = None,
+    idle: _Idle = None,
+    as_json: _Events = False,
 ) -> None:
     """Say which units were interrupted, and be the station again."""
     Job(job).plan()  # else a journal would be made where there is no job

@@ -6,7 +6,6 @@ from pathlib import Path
 from pointctl.errors import PointctlError
 from pointctl.factory.job import Job, Plan, SourceKind
 from pointctl.factory.listed_keys import ListedKeys
-from pointctl.factory.own_server import RegistryKeys, ServerKeys
 from pointctl.factory.sources import Source
 from pointctl.folder import current_folder
 
@@ -16,17 +15,22 @@ def open_source(job: Job, plan: Plan, *, given: int = 0) -> Source:
 
     Raises PointctlError for a plan that lacks what it needs, or a missing credential.
     """
+    # Each is loaded where it is chosen: HTTPS and clouds take time that every other
+    # command would pay.
     ca = Path(plan.ca) if plan.ca else None
     if plan.source is SourceKind.SERVER:
         if plan.url is None:
             raise PointctlError("name the server with --url https://HOST[:PORT]")
+        from pointctl.factory.own_server import ServerKeys
+
         return ServerKeys(plan.url, job.secret(), ca, plan.product, plan.batch)
     if plan.source is SourceKind.REGISTRY:
         data = Path(plan.data) if plan.data else current_folder().path
         who = f"{getpass.getuser()}/factory"
+        from pointctl.factory.own_server import RegistryKeys
+
         return RegistryKeys(data, plan.product, plan.batch, who)
     if plan.source is SourceKind.GIZWITS:
-        # Only here: most stations have no need of that cloud.
         from pointctl.factory.gizwits import GizwitsKeys
 
         if plan.pin is None:

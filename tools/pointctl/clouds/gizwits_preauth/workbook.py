@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import python_calamine
-import xlsxwriter  # type: ignore[import-untyped]
 
 MAGIC = b"PK\x03\x04"
 MOST_ROWS = 200_000
@@ -50,6 +49,9 @@ def rows(content: bytes) -> list[Row]:
 
 def write(path: Path, header: Sequence[str], body: Iterable[Sequence[str]]) -> None:
     """Write a sheet in which every cell is text: an IMEI stays what it is."""
+    # Only who writes one waits for it to load.
+    import xlsxwriter  # type: ignore[import-untyped]
+
     options = {"constant_memory": True, "tmpdir": str(path.parent)}
     with xlsxwriter.Workbook(str(path), options) as book:
         sheet = book.add_worksheet()
