@@ -4,6 +4,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -85,6 +86,28 @@ def test_boards_are_served_between_its_steps(database, monkeypatch):
     again = devices.register(database, PRODUCT, rows())
     assert (again.added, again.unchanged) == (0, ROWS)
     assert upkeep.check(database) == []
+
+
+def test_a_step_is_as_much_work_however_many_devices_there_are(database, monkeypatch):
+    """Counted in what SQLite's machine does, for tags of the row and of all."""
+    importing, work = database.importing, []
+
+    def one_more():
+        work[-1] += 1
+
+    @contextmanager
+    def counted(connection):
+        work.append(0)
+        driver = connection.connection.dbapi_connection
+        with importing(connection):
+            driver.set_progress_handler(one_more, 100)  # instructions
+            yield
+            driver.set_progress_handler(None, 0)
+
+    monkeypatch.setattr(database, "importing", counted)
+    devices.register(database, PRODUCT, rows(count=3000), tags=["all"])
+    early, late = sum(work[2:7]), sum(work[-6:-1])  # the last one adds none
+    assert 0 < late < 1.3 * early
 
 
 def test_what_clashes_in_the_middle_undoes_all_of_it(database, monkeypatch):

@@ -82,11 +82,12 @@ def add(
     new = select(*values.values()).where(is_new).order_by(of.number)
     connection.execute(insert(Device).from_select(list(values), new))
     here = and_(Device.product_key == product_key, Device.imei == of.imei)
+    # Not a join: SQLite would walk along the devices, each part along all of them.
+    registered = select(Device.id).where(here).scalar_subquery()
     for tag in tags:
-        tagged = select(Device.id, literal(tag)).join_from(staged.table, Device, here)
-        tagged = tagged.where(is_new)
+        tagged = select(registered, literal(tag)).where(is_new)
         connection.execute(insert(DeviceTag).from_select(["device_id", "tag"], tagged))
-    own = select(of.number, Device.id, of.tags).join_from(staged.table, Device, here)
+    own = select(of.number, registered.label("id"), of.tags)
     own = own.where(is_new, of.tags.is_not(None)).order_by(of.number)
     _add_own_tags(connection, own.limit(_CHUNK), of.number, set(tags))
 
