@@ -98,8 +98,9 @@ def connect(given):
 def checked(result):
     """Return a new device_config made of `result`, {"device": {…}, "connect": {…}}.
 
-    Raises PointError(FIELD) that names the first member that is missing, of the wrong
-    type, over-long, or holds a character that it may not.
+    The `authKey` of Gizwits' newer cloud may be there in place of a deviceSecret. Raises
+    PointError(FIELD) that names the first member that is missing, of the wrong type,
+    over-long, or holds a character that it may not.
     """
     if type(result) is not dict:
         _fail("result", "is not an object")
@@ -107,16 +108,20 @@ def checked(result):
         if type(result.get(part)) is not dict:
             _fail(part, "is not an object")
     device = result["device"]
-    secret = device.get("productSecret")
     settings = {"qos": 0, "cleanSession": 0}  # what the seed says of absent ones
     settings.update(connect(result["connect"]))
     host("host", settings.get("host"))
-    return {
-        "device": {
-            "productKey": word("productKey", device.get("productKey")),
-            "productSecret": None if secret is None else text("productSecret", secret),
-            "deviceName": word("deviceName", device.get("deviceName")),
-            "deviceSecret": text("deviceSecret", device.get("deviceSecret")),
-        },
-        "connect": settings,
+    found = {
+        "productKey": word("productKey", device.get("productKey")),
+        "deviceName": word("deviceName", device.get("deviceName")),
     }
+    for name in ("productSecret", "deviceSecret", "authKey"):
+        found[name] = device.get(name)
+        if found[name] is not None:
+            text(name, found[name])
+    auth_key = found["authKey"]
+    if auth_key is None:
+        del found["authKey"]  # Gizwits' alone
+    if auth_key is None or settings.get("auth") != "gizwits":
+        text("deviceSecret", found["deviceSecret"])
+    return {"device": found, "connect": settings}

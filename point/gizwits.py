@@ -13,14 +13,14 @@ _LETTERS = const(10)
 def login(device, connect, random):
     """(client_id, user, password) by auth_key: a SHA-256 sum under a fresh nonce.
 
-    The deviceName is the MAC, or the IMEI of a cellular device; the deviceSecret is the
-    auth_key. Raises PointError(OPTION) without a did.
+    The deviceName is the MAC, or the IMEI of a cellular device; a customer's server may
+    send the key as the deviceSecret. Raises PointError(OPTION) without a did.
     """
     did = _did(connect)
     nonce = letters(random)
     user = "%s|signmethod=sha256,signnonce=%s" % (did, nonce)
-    names = device["productKey"], device["deviceName"], device["deviceSecret"]
-    return did, user, token(names[0], names[1], names[2], nonce)
+    key = device.get("authKey") or device["deviceSecret"]
+    return did, user, token(device["productKey"], device["deviceName"], key, nonce)
 
 
 def token(product_key, mac, auth_key, nonce):

@@ -13,6 +13,7 @@ from .store import read_setup
 
 URL = "https://agent.gizwitsapi.com"
 AUTH = "gizwits"
+FIELD = "authKey"
 _NEW = "is_reset=1&random_code=%s&lan_proto_ver=v5.0&user_id="
 
 

@@ -7,6 +7,7 @@ from . import credentials, gizwits, gizwitsform, https
 
 URL = "https://api.gizwits.com"
 AUTH = "gizwits-classic"
+FIELD = "deviceSecret"
 
 
 def find(ask, access, product_key):

@@ -54,7 +54,7 @@ class Registration:
             code = error.args[0]
             access.error = PointError(REFUSED, "the cloud answered " + code)
             return code, None
-        return SUCCESS, self._config(way.AUTH, secret, form)
+        return SUCCESS, self._config(way, secret, form)
 
     def acknowledge(self):
         """Nothing to say: the cloud will see the device connect."""
@@ -72,13 +72,13 @@ class Registration:
             raise _Refused(_code(status, reply))
         return reply
 
-    def _config(self, auth, secret, form):
+    def _config(self, way, secret, form):
         name = self._access.registration["deviceName"]
         device = {"productKey": self._product_key, "deviceName": name}
-        device["deviceSecret"] = secret
+        device[way.FIELD] = secret
         port = form.get("port", "")
         port = int(port) if port.isdigit() else 0
-        connect = {"host": form.get("address"), "qos": 1, "auth": auth}
+        connect = {"host": form.get("address"), "qos": 1, "auth": way.AUTH}
         connect["port"] = _PORT_TLS if port == _PORT else port
         connect["clientId"] = credentials.word("did", form.get("did"))
         return credentials.checked({"device": device, "connect": connect})

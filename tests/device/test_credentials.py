@@ -190,6 +190,27 @@ class Checked(unittest.TestCase):
             result["device"]["productSecret"] = value
             self.refused(result, "productSecret")
 
+    def test_auth_key(self):
+        """Gizwits' stands in for a deviceSecret where it logs in by it, else beside."""
+        result = fakes.config()
+        result["device"].update({"authKey": "5" * 32, "deviceSecret": None})
+        self.refused(result, "deviceSecret")
+        result["connect"]["auth"] = "gizwits"
+        device = credentials.checked(result)["device"]
+        self.assertEqual((device["authKey"], device["deviceSecret"]), ("5" * 32, None))
+        again = credentials.checked({"device": device, "connect": result["connect"]})
+        self.assertEqual(again["device"], device)
+        result["device"]["deviceSecret"] = "s3cr3t"
+        self.assertEqual(
+            credentials.checked(result)["device"]["deviceSecret"], "s3cr3t"
+        )
+        for value in TYPES + NEVER + ("x" * 257,):
+            result["device"]["authKey"] = value
+            self.refused(result, "authKey")
+        self.assertNotIn(
+            "authKey", self.with_member("device", "authKey", None)["device"]
+        )
+
     def test_numbers(self):
         """Each number at its edges; absent and null are left to the default."""
         for name, least, most, default in (

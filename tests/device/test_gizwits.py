@@ -22,6 +22,15 @@ class Login(unittest.TestCase):
         user = "Ab3dEf7h|signmethod=sha256,signnonce=ABCDEFGHIJ"
         self.assertEqual(found, ("Ab3dEf7h", user, TOKEN))
 
+    def test_auth_key_beside_a_secret(self):
+        """The authKey is the key; without one the deviceSecret is it."""
+        device = dict(DEVICE)
+        device["authKey"], device["deviceSecret"] = device["deviceSecret"], "another"
+        found = gizwits.login(
+            device, {"clientId": "Ab3dEf7h"}, lambda n: bytes(range(n))
+        )
+        self.assertEqual(found[2], TOKEN)
+
     def test_nonce(self):
         """Ten capital letters out of any ten bytes, new ones each time."""
         asked = []

@@ -121,8 +121,8 @@ class AuthKey(Case):
         self.assertEqual(request["X-Sign-Method"], "sha256")
         self.assertEqual(len(request["X-Trace-Id"]), 32)
         self.assertNotIn("X-Sign-ETag", request)
-        device = {"productKey": KEY, "deviceName": IMEI, "deviceSecret": AUTH_KEY}
-        device["productSecret"] = None
+        device = {"productKey": KEY, "deviceName": IMEI, "authKey": AUTH_KEY}
+        device["productSecret"] = device["deviceSecret"] = None
         self.assertEqual(access.device_config["device"], device)
         connect = access.device_config["connect"]
         self.assertEqual(connect["host"], "m.example.com")
@@ -186,7 +186,7 @@ class ComputedKey(Case):
         self.cloud.auth_key = key
         access = self.boot("computed-key")
         self.assertEqual(access.ensure(None, DATA), "00000")
-        self.assertEqual(access.device_config["device"]["deviceSecret"], key)
+        self.assertEqual(access.device_config["device"]["authKey"], key)
         connect = access.device_config["connect"]
         self.assertEqual((connect["auth"], connect["clientId"]), ("gizwits", DID))
 

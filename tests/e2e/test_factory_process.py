@@ -11,9 +11,12 @@ import time
 
 import pytest
 
+from pointctl.broker import embedded
+from pointctl.broker.process import free_port
 from pointctl.factory.journal import Journal
 from pointctl.factory.units import Step
 from tests import runtimes
+from tests.brokers import running
 from tests.faults import factory_floor as floor
 
 
@@ -73,6 +76,43 @@ def test_from_plan_to_certificate(site, tmp_path):
     check_nothing_secret(site, job, papers, units, station)
 
 
+@pytest.mark.parametrize("kind", [floor.Site, floor.GizwitsSite])
+def test_until_the_broker_has_heard_of_it(kind, tmp_path):
+    """The board boots on the key that was burned just now, logs in, and publishes."""
+    runtimes.micropython()
+    port = free_port()
+    site = kind(tmp_path, quota=1, mqtt_port=port)
+    lines = []
+    broker = embedded.broker(
+        tmp_path / "broker",
+        port=port,
+        certificate=site.authority.server,
+        key=site.authority.server_key,
+        ca_file=site.authority.ca,
+        registry=site.data.registry,
+        on_line=lines.append,
+        gizwits=kind is floor.GizwitsSite,
+    )
+    job, at = tmp_path / "job", tmp_path / "p0"
+    try:
+        with running(broker):
+            site.plan(job, site.server.port, "--self-test=broker")
+            unit = floor.make_unit(site, tmp_path / "flash", 1)
+            station = floor.Station(job, site, {"p0": at})
+            floor.Shift(station, {"p0": at}, [unit], 1, cut_rate=0).work()
+            assert station.stop() == 0, station.errors
+    finally:
+        site.server.stop()
+    assert (unit.outcome, unit.reason) == ("passed", "")
+    with Journal(job) as journal:
+        (tested,) = [e for e in journal.events(unit.imei) if e.step is Step.TESTED]
+    assert "published" in tested.note
+    held = (unit.flash / site.key_file).read_text()
+    assert held == site.key_of(unit.imei) + "\n"
+    assert [line for line in lines if unit.imei in line], lines
+    assert site.spent() == 1
+
+
 def check_nothing_secret(site, job, papers, units, station):
     """No key and no token in files that others get, on the screen, or readable."""
     secrets = [site.secrets["POINTCTL_FACTORY"].encode()]
@@ -102,6 +142,27 @@ def test_a_quecpython_module(site, tmp_path):
     floor.Shift(station, {"p0": port}, [other], 1, cut_rate=0).work()
     assert station.stop() == 4, station.errors
     assert (other.outcome, other.reason) == ("refused", "wrong board")
+    assert site.registered() == {unit.imei}
+
+
+def test_a_quecpython_module_that_has_lost_its_key(site, tmp_path):
+    """It tells no chip id, so it could be another board: somebody has to say so."""
+    job, port = tmp_path / "job", tmp_path / "p0"
+    site.plan(job, site.server.port, "--board=quecpython")
+    unit = floor.make_unit(site, tmp_path / "flash", 1, kind="quecpython")
+    key_file = unit.home / site.key_file
+    for options, outcome in (
+        ((), ("passed", "")),
+        ((), ("refused", "duplicate")),
+        ((f"--repair={unit.imei}",), ("passed", "")),
+    ):
+        key_file.unlink(missing_ok=True)
+        station = floor.Station(job, site, {"p0": port}, "quecpython", options)
+        floor.Shift(station, {"p0": port}, [unit], 1, cut_rate=0).work()
+        station.stop()
+        assert (unit.outcome, unit.reason) == outcome, station.errors
+        assert key_file.exists() == (outcome[0] == "passed")
+    assert key_file.read_text() == site.key_of(unit.imei) + "\n"
     assert site.registered() == {unit.imei}
 
 

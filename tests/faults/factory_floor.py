@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,9 +48,10 @@ class Site:
 
     key_file = "claim.key"
 
-    def __init__(self, folder: Path, quota: int) -> None:
+    def __init__(self, folder: Path, quota: int, mqtt_port: int | None = None) -> None:
         self.data = DataFolder(folder / "data")
         self.authority = certificates.init(folder / "ca")
+        self._mqtt_port = mqtt_port  # of the broker that boards are sent to
         self._fill(quota)
         self.server = self._start()
 
@@ -60,6 +61,7 @@ class Site:
         with open_database(self.data.registry, self.data) as registry:
             for key in (PRODUCT, OTHER):
                 settings = {"product_key": key, "mqtt_host": "127.0.0.1"}
+                settings |= {"mqtt_port": self._mqtt_port}
                 products.add(registry, key, policy=Policy.DEVICE_KEY, **settings)
             batches.add(registry, PRODUCT, BATCH, "test", quota=quota)
             operators.add(registry, "line-1", Role.OPERATOR, None, "test")
@@ -81,6 +83,11 @@ class Site:
     def source_options(self) -> list[str]:
         """Of `plan`."""
         return ["--source=server", f"--batch={BATCH}"]
+
+    def board_settings(self) -> dict[str, str]:
+        """What boards have in settings.json to find the server."""
+        url = f"https://127.0.0.1:{self.server.port}/v1/access"
+        return {"url": url, "policy": "device-key"}
 
     def key_of(self, unit: str) -> str:
         """The key that a unit has to hold."""
@@ -125,9 +132,8 @@ class GizwitsSite(Site):
 
     def _fill(self, quota: int) -> None:
         with open_database(self.data.registry, self.data) as registry:
-            products.add(
-                registry, "Line", policy=Policy.OPEN, product_key=PRODUCT, mqtt_host="m"
-            )
+            settings = {"product_key": PRODUCT, "mqtt_host": "m", "auth": "gizwits"}
+            products.add(registry, "Line", policy=Policy.OPEN, **settings)
             bought = quota, "test"
             _, auth_code = stock.add_package(registry, _PIN, None, PRODUCT, *bought)
             role = models.Role.ISSUE
@@ -139,11 +145,17 @@ class GizwitsSite(Site):
 
     def _start(self) -> Server:
         chaos = ("--chaos", "1", "--chaos-delay", "0.3", "--chaos-seed", "1")
-        return _Sandbox(self.data.path, self.authority, *chaos)
+        port = self._mqtt_port
+        devices = ("--mqtt", f"127.0.0.1:{port}") if port else ()
+        return _Sandbox(self.data.path, self.authority, *chaos, *devices)
 
     def source_options(self) -> list[str]:
         """Of `plan`; that repeats are free is how the sandbox is defined."""
         return ["--source=gizwits", f"--pin={_PIN}", "--repeats-are-free"]
+
+    def board_settings(self) -> dict[str, str]:
+        """What boards have in settings.json to find the cloud."""
+        return {"url": f"https://127.0.0.1:{self.server.port}", "source": "gizwits"}
 
     def key_of(self, unit: str) -> str:
         """The key that a unit has to hold: the sandbox makes it anew each time."""
@@ -207,9 +219,8 @@ def make_unit(
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
     settings = {
-        "url": f"https://127.0.0.1:{site.server.port}/v1/access",
+        **site.board_settings(),
         "productKey": OTHER if flaw == "product" else PRODUCT,
-        "policy": "device-key",
         "ca": "ca.der",
         "spreadS": 0,
     }
@@ -240,10 +251,16 @@ class Station:
     """`pointctl factory run` as a process; what it tells is kept by port."""
 
     def __init__(
-        self, job: Path, site: Site, ports: Mapping[str, Path], kind: str = KIND
+        self,
+        job: Path,
+        site: Site,
+        ports: Mapping[str, Path],
+        kind: str = KIND,
+        options: Sequence[str] = (),
     ) -> None:
         self._job = job
         self._kind = kind
+        self._options = options
         self._secrets = site.secrets
         self._ports = ports
         self._lock = threading.Condition()
@@ -257,7 +274,7 @@ class Station:
         verb = "resume" if self.starts else "run"
         self.starts += 1
         self._process = subprocess.Popen(
-            [*POINTCTL, verb, self._job, "--json", *named],
+            [*POINTCTL, verb, self._job, "--json", *named, *self._options],
             env=os.environ | self._secrets,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

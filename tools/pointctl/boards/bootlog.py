@@ -11,6 +11,7 @@ _CREDENTIALS = re.compile(r"\[ *\d+ ms\] credentials (\S+) ?(.*)")
 # What main.py says only once it has credentials. The line before may be lost: a port
 # over USB goes away when its board restarts, and what is said meanwhile is unheard.
 _LATER = re.compile(r"\[ *\d+ ms\] (connected|lost|published|received) ")
+_PUBLISHED = re.compile(r"\[ *\d+ ms\] published ")
 UNHEARD = "unheard"
 # A REPL says hello when no program runs any more.
 _ENDED = ("MicroPython v", 'Type "help()"')
@@ -38,6 +39,11 @@ def outcome_of(line: str) -> Outcome | None:
     if said := _CREDENTIALS.search(line):
         return Outcome(said[1], said[2].strip())
     return Outcome(SUCCESS, UNHEARD) if _LATER.search(line) else None
+
+
+def has_published(line: str) -> bool:
+    """Whether a line says that the broker has taken a message of it."""
+    return _PUBLISHED.search(line) is not None
 
 
 def ended(line: str) -> bool:

@@ -5,8 +5,9 @@ import time
 from types import TracebackType
 from typing import Self
 
+from point.errors import SUCCESS
 from pointctl.boards import plan as deployment
-from pointctl.boards.bootlog import ended, outcome_of
+from pointctl.boards.bootlog import ended, has_published, outcome_of
 from pointctl.boards.connection import Connection
 from pointctl.boards.link import BoardError, LinkError
 from pointctl.boards.onboard import OnBoard
@@ -102,13 +103,13 @@ class Bench:
         last = "it said nothing"
         until = time.monotonic() + within_s
         for line in link.lines(within_s):
+            if has_published(line):  # so it has credentials, too
+                return line.strip()
             found = outcome_of(line)
             if found is not None:
                 last = f"credentials {found.code} {found.detail}"
-                if how is SelfTest.CREDENTIALS and found.code == "00000":
+                if how is SelfTest.CREDENTIALS and found.code == SUCCESS:
                     return last
-            elif "] published " in line and how is SelfTest.BROKER:
-                return line.strip()
             elif ended(line):
                 last = "main.py has ended"
                 break
