@@ -98,9 +98,9 @@ def connect(given):
 def checked(result):
     """Return a new device_config made of `result`, {"device": {…}, "connect": {…}}.
 
-    The `authKey` of Gizwits' newer cloud may be there in place of a deviceSecret. Raises
-    PointError(FIELD) that names the first member that is missing, of the wrong type,
-    over-long, or holds a character that it may not.
+    Gizwits' `authKey` may be there in place of a deviceSecret. Raises PointError(FIELD)
+    that names a member that is missing, of the wrong type, over-long, or holds a
+    character that it may not.
     """
     if type(result) is not dict:
         _fail("result", "is not an object")
