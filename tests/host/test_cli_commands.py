@@ -10,13 +10,11 @@ import sys
 from unittest.mock import Mock
 
 import pytest
-import typer
 from cryptography import x509
 from serving import PRODUCT, answer, imei, issue
 
 from point import __version__, seal
-from pointctl import certificates
-from pointctl.cli import app
+from pointctl import certificates, cli
 from pointctl.registry import audit
 
 
@@ -32,7 +30,7 @@ def leaves(command, path=()):
 
 
 @pytest.mark.parametrize(
-    "command", leaves(typer.main.get_command(app)), ids=lambda words: " ".join(words)
+    "command", leaves(cli.everything()), ids=lambda words: " ".join(words)
 )
 def test_every_command_has_help_with_an_example(pointctl, monkeypatch, command):
     """The example calls the command that it explains."""

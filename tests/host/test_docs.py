@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
 from point import errors
-from pointctl.cli import app
+from pointctl import cli
 from tests.runtimes import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -100,7 +99,7 @@ def test_both_readmes_have_the_same_commands() -> None:
 @functools.cache
 def pointctl() -> Any:
     """The tree of commands."""
-    return typer.main.get_command(app)
+    return cli.everything()
 
 
 def wrong(line: str) -> str | None:

@@ -15,7 +15,7 @@ from serving import ON_BOTH, answer, imei
 from sqlalchemy import URL, create_engine, select, text
 
 import pointctl
-from pointctl.registry import products
+from pointctl.registry import products, schema
 from pointctl.registry.database import open_database, parsed
 from pointctl.registry.models import Base, Device, Policy, State
 
@@ -26,9 +26,9 @@ for _module in pkgutil.walk_packages(pointctl.__path__, "pointctl."):
 
 _CONFIG = Config()
 _CONFIG.set_main_option("script_location", "pointctl.registry:migrations")
+_SCRIPTS = ScriptDirectory.from_config(_CONFIG)
 _FIRST, *_LATER = [
-    script.revision
-    for script in reversed(list(ScriptDirectory.from_config(_CONFIG).walk_revisions()))
+    script.revision for script in reversed(list(_SCRIPTS.walk_revisions()))
 ]
 REVISIONS = pytest.mark.parametrize("revision", [_FIRST, *_LATER])
 # One product, a device that was served and one that was not.
@@ -56,6 +56,11 @@ def in_use_since_the_first_release(url: URL, revision: str) -> None:
             connection.execute(text(statement), values)
         command.upgrade(_CONFIG, revision)
     engine.dispose()
+
+
+def test_the_last_file_is_the_head():
+    """Alembic, which is not asked each time, says the same."""
+    assert schema.head() == _SCRIPTS.get_current_head()
 
 
 def differences(url: URL) -> list[object]:

@@ -1,33 +1,58 @@
-"""The command line: one Typer app that the rooms' commands are hung into."""
+"""The command line: one Typer app, whose commands are in the rooms."""
 
 import os
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from point import __version__
-from pointctl.boards import commands as boards
-from pointctl.boards import deploy_commands as deploying
-from pointctl.clouds.gizwits_preauth import commands as gizwits
-from pointctl.clouds.gizwits_preauth.sandbox import commands as sandbox
-from pointctl.demo import commands as demo
-from pointctl.doctor import commands as doctor
-from pointctl.factory import commands as factory
 from pointctl.options import DATABASE
-from pointctl.registry import batch_commands as batches
-from pointctl.registry import commands as registry
-from pointctl.registry import device_commands as devices
-from pointctl.registry import key_commands as keys
-from pointctl.registry import lifecycle_commands as lifecycle
-from pointctl.registry import operator_commands as operators
-from pointctl.registry import pool_commands as pool
-from pointctl.registry import upkeep_commands as upkeep
-from pointctl.registry.database import has_password
-from pointctl.server import commands as server
-from pointctl.support import cipher_commands as cipher
-from pointctl.support import mqtt_commands as mqtt
+
+# Where each command is. Its room is loaded when it is asked for: all of them together
+# take as long as many a command does.
+_ROOMS = {
+    "serve": "server.commands:serve_app",
+    "doctor": "doctor.commands:app",
+    "demo": "demo.commands:app",
+    "products": "registry.commands:products_app",
+    "devices": "registry.device_commands:app",
+    "batches": "registry.batch_commands:app",
+    "pool": "registry.pool_commands:app",
+    "keys": "registry.key_commands:app",
+    "db": "registry.upkeep_commands:app",
+    "operators": "registry.operator_commands:app",
+    "boards": "boards.commands:app",
+    "factory": "factory.commands:app",
+    "ca": "server.commands:ca_app",
+    "cipher": "support.cipher_commands:app",
+    "mqtt": "support.mqtt_commands:app",
+    "gizwits": "clouds.gizwits_preauth.commands:app",
+    "sandbox": "clouds.gizwits_preauth.sandbox.commands:app",
+}
+
+
+class _Rooms(TyperGroup):
+    """The commands of all rooms, each loaded when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(_ROOMS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in _ROOMS and cmd_name not in self.commands:
+            module, name = _ROOMS[cmd_name].split(":")
+            room: typer.Typer = getattr(import_module(f"pointctl.{module}"), name)
+            group = typer.main.get_group(room)
+            group.name = cmd_name
+            # One command of the room's own name is not a group.
+            alone = list(group.commands) == [cmd_name]
+            self.commands[cmd_name] = group.commands[cmd_name] if alone else group
+        return self.commands.get(cmd_name)
+
 
 app = typer.Typer(
+    cls=_Rooms,
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # their frames show local variables: secrets
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused, 4 partly failed.",
@@ -42,11 +67,14 @@ def _version(wanted: bool) -> None:
 
 def _without_password(context: typer.Context, url: str | None) -> str | None:
     source = context.get_parameter_source("database")
-    if url and source and source.name == "COMMANDLINE" and has_password(url):
-        raise typer.BadParameter(
-            "arguments are seen by everybody: put the password into PGPASSFILE or "
-            f"PGPASSWORD, or the whole URL into {DATABASE}"
-        )
+    if url and source and source.name == "COMMANDLINE":
+        from pointctl.registry.database import has_password
+
+        if has_password(url):
+            raise typer.BadParameter(
+                "arguments are seen by everybody: put the password into PGPASSFILE or "
+                f"PGPASSWORD, or the whole URL into {DATABASE}"
+            )
     return url
 
 
@@ -73,22 +101,10 @@ def pointctl(
         os.environ[DATABASE] = database  # for the commands, and processes they start
 
 
-app.add_typer(registry.products_app, name="products")
-app.add_typer(devices.app, name="devices")
-devices.app.add_typer(lifecycle.app)
-app.add_typer(batches.app, name="batches")
-app.add_typer(pool.app, name="pool")
-app.add_typer(keys.app, name="keys")
-app.add_typer(upkeep.app, name="db")
-app.add_typer(operators.app, name="operators")
-app.add_typer(boards.app, name="boards")
-app.add_typer(factory.app, name="factory")
-boards.app.add_typer(deploying.app)
-app.add_typer(server.ca_app, name="ca")
-app.add_typer(cipher.app, name="cipher")
-app.add_typer(mqtt.app, name="mqtt")
-app.add_typer(gizwits.app, name="gizwits")
-app.add_typer(sandbox.app, name="sandbox")
-app.command(epilog=server.SERVE_EXAMPLE)(server.serve)
-app.command(epilog=doctor.EXAMPLE)(doctor.doctor)
-app.command(epilog=demo.EXAMPLE)(demo.demo)
+def everything() -> TyperGroup:
+    """All commands, loaded: for what is made of them."""
+    found = typer.main.get_command(app)
+    assert isinstance(found, TyperGroup)
+    for name in _ROOMS:
+        found.get_command(None, name)
+    return found

@@ -2,16 +2,14 @@
 
 import sys
 import tempfile
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from point import imei as imeis
-from point.errors import PointError
-from pointctl.boards import info, provision, simulate, wipe
+from pointctl.boards import deploy_commands, info, provision, simulate, wipe
 from pointctl.boards.connection import Connection
+from pointctl.boards.options import Answer, Board, Port, check_imei
 from pointctl.certificates import CaFiles
 from pointctl.errors import PointctlError, Refused
 from pointctl.folder import DataFolder
@@ -19,25 +17,7 @@ from pointctl.options import DATA, Data, Json, print_json, print_table
 from pointctl.registry.commands import PRODUCT, opened
 
 app = typer.Typer(no_args_is_help=True, help="Boards, and what stands in for them.")
-
-
-class Kind(StrEnum):
-    """The boards that there is firmware for."""
-
-    ESP32 = "esp32"
-    QUECPYTHON = "quecpython"
-    UNIX = "unix"
-
-
-Port = Annotated[
-    str, typer.Argument(metavar="PORT", help="As of pointctl boards list.")
-]
-Board = Annotated[
-    Kind | None, typer.Option("--board", help="What it is; else it is found out.")
-]
-Answer = Annotated[
-    float, typer.Option("--answer", min=1, help="Wait so many s for each answer.")
-]
+app.add_typer(deploy_commands.app)
 
 
 @app.callback()
@@ -217,14 +197,6 @@ def boards_simulate(
     if as_json:
         print_json({"imei": imei, "code": outcome.code, "detail": outcome.detail})
     outcome.check()
-
-
-def check_imei(imei: str) -> None:
-    """Raise PointctlError for what is no IMEI."""
-    try:
-        imeis.check(imei)
-    except PointError as error:
-        raise PointctlError(f"{imei}: {error.detail}") from error
 
 
 def _agreed(question: str) -> bool:

@@ -9,9 +9,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from pointctl.boards import claim_keys, deploy, image, plan, provision, setup_files
 from pointctl.boards.claim_keys import ClaimKey
-from pointctl.boards.commands import Answer, Kind, Port, check_imei
 from pointctl.boards.connection import Connection
 from pointctl.boards.deploy import Deployment, Firmware, State
+from pointctl.boards.options import Answer, Kind, Port, check_imei
 from pointctl.boards.setup_files import Setup
 from pointctl.certificates import CaFiles
 from pointctl.folder import DataFolder

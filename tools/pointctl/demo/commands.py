@@ -17,7 +17,7 @@ from pointctl.options import DATABASE, Json, print_json
 if TYPE_CHECKING:
     from pointctl.demo.scenario import Outcome
 
-EXAMPLE = "Example: pointctl demo --json"
+app = typer.Typer()
 
 
 class Source(StrEnum):
@@ -27,6 +27,7 @@ class Source(StrEnum):
     GIZWITS = "gizwits"
 
 
+@app.command(epilog="Example: pointctl demo --json")
 def demo(
     source: Annotated[
         Source, typer.Option(help="The provisioning server, or a sandbox of Gizwits.")

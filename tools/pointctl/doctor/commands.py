@@ -15,9 +15,10 @@ from pointctl.options import DATA, Data, Json, chosen_database, print_json
 from pointctl.registry.database import existing_database
 from pointctl.server import hook_token
 
-EXAMPLE = "Example: pointctl doctor --backup /backup/registry.backup"
+app = typer.Typer()
 
 
+@app.command(epilog="Example: pointctl doctor --backup /backup/registry.backup")
 def doctor(
     certificate: Annotated[
         Path | None, typer.Option(help="As of serve; else the one of ca init.")

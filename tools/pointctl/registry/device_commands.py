@@ -13,7 +13,7 @@ from rich.progress import Progress
 from pointctl.errors import PartlyFailed, PointctlError
 from pointctl.folder import private_file
 from pointctl.options import DATA, Data, Json, print_json, print_table, stderr
-from pointctl.registry import csvfile, devices, search
+from pointctl.registry import csvfile, devices, lifecycle_commands, search
 from pointctl.registry.commands import PRODUCT, opened
 from pointctl.registry.models import State
 
@@ -39,6 +39,7 @@ _Text = Annotated[
 ]
 
 app = typer.Typer(no_args_is_help=True, help="The boards, by IMEI.")
+app.add_typer(lifecycle_commands.app)
 
 
 @app.command(

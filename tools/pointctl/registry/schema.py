@@ -1,24 +1,29 @@
 """Bringing a registry's tables up to date."""
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine
+from functools import cache
+from importlib import resources
+
+from sqlalchemy import Connection, Engine, column, inspect, select, table
 
 from pointctl.errors import Refused
 
+_VERSION = table("alembic_version", column("version_num"))
 
+
+@cache
 def head() -> str:
-    """The revision that this pointctl works with."""
-    found = ScriptDirectory.from_config(_config()).get_current_head()
-    assert found is not None
-    return found
+    """The revision that this pointctl works with: of the last migration's file."""
+    folder = resources.files("pointctl.registry") / "migrations/versions"
+    names = [path.name for path in folder.iterdir() if path.name.endswith(".py")]
+    return max(names).split("_")[0]
 
 
 def revision(connection: Connection) -> str | None:
     """The revision of the tables; None where there are none yet."""
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table(_VERSION.name):
+        return None
+    found: str | None = connection.scalar(select(_VERSION.c.version_num))
+    return found
 
 
 def migrate(reading: Engine, writing: Engine, where: str) -> None:
@@ -26,22 +31,22 @@ def migrate(reading: Engine, writing: Engine, where: str) -> None:
 
     Raises Refused where a newer pointctl has been here.
     """
-    config = _config()
-    scripts = ScriptDirectory.from_config(config)
     with reading.connect() as connection:
         current = revision(connection)
-    if current == scripts.get_current_head():
+    if current == head():
         return
-    if current and current not in {step.revision for step in scripts.walk_revisions()}:
+    # Only now: every command comes by here, and Alembic takes time to load.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", "pointctl.registry:migrations")
+    steps = ScriptDirectory.from_config(config).walk_revisions()
+    if current and current not in {step.revision for step in steps}:
         raise Refused(f"{where} was written by a newer pointctl; update this one")
     # The transaction is alone from its start, and Alembic reads the revision again in
     # it: of two processes that start together, one does the work.
     with writing.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", "pointctl.registry:migrations")
-    return config

@@ -25,9 +25,8 @@ from pointctl.server import hook_token
 if TYPE_CHECKING:
     from pointctl.server.serve import Settings
 
-SERVE_EXAMPLE = "Example: pointctl serve --host 0.0.0.0 --port 8443"
-
 ca_app = typer.Typer(no_args_is_help=True, help="Certificates of your own.")
+serve_app = typer.Typer()
 
 
 @ca_app.command(
@@ -94,6 +93,7 @@ def ca_renew(
     print("next: nothing; a server that runs takes it within seconds")
 
 
+@serve_app.command(epilog="Example: pointctl serve --host 0.0.0.0 --port 8443")
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[
