@@ -10,7 +10,7 @@ from typing import Self
 from pointctl.clouds.gizwits_preauth import lists
 from pointctl.clouds.gizwits_preauth.account import AUTH_CODE, AUTHORIZATION
 from pointctl.clouds.gizwits_preauth.client import CLOUD, PreauthClient, Settings
-from pointctl.clouds.gizwits_preauth.errors import CloudError
+from pointctl.errors import CloudError
 from pointctl.factory.sources import Denied, Key, SourceDown, Stock, Unsure
 
 _WITHIN_S = 30.0  # one call, with its repeats

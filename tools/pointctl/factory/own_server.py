@@ -7,12 +7,11 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
-from pointctl.clouds.gizwits_preauth.connection import Connection, Reply
-from pointctl.clouds.gizwits_preauth.errors import CloudError, Untrusted
-from pointctl.errors import PointctlError, Refused
+from pointctl.errors import CloudError, PointctlError, Refused, Untrusted
 from pointctl.factory import handout
 from pointctl.factory.sources import Denied, Key, SourceDown, Stock
 from pointctl.folder import DataFolder
+from pointctl.https import Connection, Reply
 from pointctl.registry import batches, keys
 from pointctl.registry.commands import opened
 from pointctl.registry.database import DatabaseError

@@ -18,15 +18,10 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import BaseModel, ValidationError
 
 from pointctl.clouds.gizwits_preauth import results, wire
-from pointctl.clouds.gizwits_preauth.connection import Connection, Reply
-from pointctl.clouds.gizwits_preauth.errors import (
-    BadReply,
-    CloudError,
-    NoReply,
-    Refusal,
-    Unavailable,
-)
+from pointctl.clouds.gizwits_preauth.errors import Refusal, Unavailable
 from pointctl.clouds.gizwits_preauth.lists import bare
+from pointctl.errors import BadReply, CloudError, NoReply
+from pointctl.https import Connection, Reply
 
 CLOUD = "https://preauth.gizwits.com"
 

@@ -1,52 +1,17 @@
 """What can go wrong with the cloud: its own sixteen errors, and what the way adds.
 
 The sixteen are the table of the document, §2.2.6: name, HTTP status, code and text as
-it has them, its misspelling too. No text here quotes what was sent or received.
+it has them, its misspelling too. No text here quotes what was sent or received. What
+every way adds is pointctl.errors', and goes by the same names here.
 """
 
 from typing import ClassVar
 
-from pointctl.errors import PointctlError
-
-
-class CloudError(PointctlError):
-    """The cloud did not do it, or nobody knows whether it did.
-
-    Its attributes are what a program needs: `code` and `status` where the cloud gave
-    them, `todo` for a person, `nothing_was_done` where that is certain, `is_transient`
-    where it may work later, `retry_after_s` where the cloud said when.
-    """
-
-    code: ClassVar[int | None] = None
-    status: int | None = None
-    todo: str = ""
-    nothing_was_done = False
-    is_transient = False
-    retry_after_s: float | None = None
-
-    def __init__(self, text: str, todo: str = "") -> None:
-        self.todo = todo or self.todo
-        super().__init__(f"{text}; {self.todo}" if self.todo else text)
-
-
-class Unreachable(CloudError):
-    """There was no connection, so nothing was sent."""
-
-    nothing_was_done = is_transient = True
-
-
-class Untrusted(CloudError):
-    """The server's certificate does not hold, so nothing was sent."""
-
-    nothing_was_done = True
-
-
-class NoReply(CloudError):
-    """It was sent, and no whole reply came: it may have been done."""
-
-    is_transient = True
-    todo = "it may have been done all the same: look at the key stock before it is sent"
-    todo += " again"
+from pointctl.errors import BadReply as BadReply
+from pointctl.errors import CloudError as CloudError
+from pointctl.errors import NoReply as NoReply
+from pointctl.errors import Unreachable as Unreachable
+from pointctl.errors import Untrusted as Untrusted
 
 
 class Unavailable(CloudError):
@@ -61,16 +26,6 @@ class Unavailable(CloudError):
             f"the cloud answered HTTP {status}",
             f"try again {when}; if keys were asked for, look at the key stock before",
         )
-
-
-class BadReply(CloudError):
-    """The reply is not what the document says. What it was is not told."""
-
-    todo = "check that the URL is the cloud's"
-
-    def __init__(self, text: str, status: int | None = None) -> None:
-        self.status = status
-        super().__init__(text)
 
 
 class Refusal(CloudError):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pointctl.clouds.gizwits_preauth import workbook
-from pointctl.clouds.gizwits_preauth.errors import BadReply
+from pointctl.errors import BadReply
 
 HEADER = ("mac", "auth_key", "created_at", "error_code", "error")
 _MAC = {"mac", "imei", "mac/imei", "imei/mac"}

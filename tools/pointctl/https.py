@@ -19,18 +19,12 @@ from typing import Any, Self
 import httpx2
 
 from point import __version__
-from pointctl.clouds.gizwits_preauth.errors import (
-    BadReply,
-    CloudError,
-    NoReply,
-    Unreachable,
-    Untrusted,
-)
+from pointctl.errors import BadReply, CloudError, NoReply, Unreachable, Untrusted
 
 _CHUNK = 1 << 16
 _LONGEST_S = 24 * 3600  # that a Retry-After is believed
 
-# At their usual levels these tell URLs, with the auth_code in them, and headers.
+# At their usual levels these tell URLs and headers, which may hold secrets.
 for _name in ("httpx2", "httpcore2"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
@@ -166,7 +160,7 @@ def _retry_after_s(value: str | None) -> float | None:
 
 
 def _told(error: Exception, within_s: float) -> CloudError:
-    """What it means. Their own texts may quote the URL, and so the auth_code."""
+    """What it means. Their own texts may quote the URL, and so a secret in it."""
     if isinstance(error, httpx2.InvalidURL | httpx2.UnsupportedProtocol):
         return BadReply("the URL cannot be used")
     if isinstance(error, httpx2.ConnectError) and (why := _refused_by_tls(error)):
