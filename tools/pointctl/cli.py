@@ -48,7 +48,16 @@ class _Rooms(TyperGroup):
             # One command of the room's own name is not a group.
             alone = list(group.commands) == [cmd_name]
             self.commands[cmd_name] = group.commands[cmd_name] if alone else group
+            _flow(group)
         return self.commands.get(cmd_name)
+
+
+def _flow(command: Any) -> None:
+    """Let terminals break the lines of help: Typer would keep those of the source."""
+    paragraphs = (command.help or "").split("\n\n")
+    command.help = "\n\n".join(" ".join(text.split()) for text in paragraphs)
+    for child in getattr(command, "commands", {}).values():
+        _flow(child)
 
 
 app = typer.Typer(
@@ -104,7 +113,7 @@ def pointctl(
 def everything() -> TyperGroup:
     """All commands, loaded: for what is made of them."""
     found = typer.main.get_command(app)
-    assert isinstance(found, TyperGroup)
+    assert isinstance(found, _Rooms)
     for name in _ROOMS:
         found.get_command(None, name)
     return found
