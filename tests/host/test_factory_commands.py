@@ -8,7 +8,7 @@ import pytest
 from factory_parts import CountingSource, MemoryBoard, line
 from serving import imei
 
-from pointctl.clouds.gizwits_preauth import workbook
+from pointctl import workbook
 from pointctl.factory import report
 from pointctl.factory.job import Job
 from pointctl.factory.journal import Journal

@@ -6,7 +6,7 @@ import threading
 import pytest
 from serving import imei
 
-from pointctl.clouds.gizwits_preauth import workbook
+from pointctl import workbook
 from pointctl.errors import PointctlError, Refused
 from pointctl.factory.job import Job, Plan, SourceKind
 from pointctl.factory.sources import Denied, SourceDown

@@ -8,7 +8,8 @@ import pytest
 from preauth import xlsx
 from serving import imei
 
-from pointctl.clouds.gizwits_preauth import lists, results, workbook
+from pointctl import workbook
+from pointctl.clouds.gizwits_preauth import lists, results
 from pointctl.clouds.gizwits_preauth.errors import BadReply
 
 MACS = ["02004c4f4f50", "02:00:4C:4F:4F:51", "test00101011", imei(1)]

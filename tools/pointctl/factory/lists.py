@@ -5,7 +5,8 @@ import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pointctl.clouds.gizwits_preauth import lists, workbook
+from pointctl import workbook
+from pointctl.clouds.gizwits_preauth import lists
 from pointctl.errors import PointctlError
 from pointctl.factory.units import checked_unit
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from point import __version__
-from pointctl.clouds.gizwits_preauth import workbook
+from pointctl import workbook
 from pointctl.errors import PointctlError
 from pointctl.factory.job import Plan
 from pointctl.factory.journal import Event, Journal

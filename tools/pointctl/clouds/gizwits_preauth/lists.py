@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from point import gizwits, imei
 from point.errors import PointError
-from pointctl.clouds.gizwits_preauth import workbook
+from pointctl import workbook
 from pointctl.clouds.gizwits_preauth.names import MAC_OR_IMEI
 
 MOST = 100_000  # devices of one list

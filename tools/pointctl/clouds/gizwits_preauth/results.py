@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pointctl.clouds.gizwits_preauth import workbook
+from pointctl import workbook
 from pointctl.errors import BadReply
 
 HEADER = ("mac", "auth_key", "created_at", "error_code", "error")

@@ -13,7 +13,7 @@ from pathlib import Path
 import python_calamine
 
 MAGIC = b"PK\x03\x04"
-MOST_ROWS = 200_000
+_MOST_ROWS = 200_000
 _MOST_COLUMNS = 64
 _MOST_UNPACKED = 64 << 20
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -95,7 +95,7 @@ def _check_places(part: bytes) -> None:
         place = _PLACE.search(attributes)
         if place is None:
             raise BadWorkbook("the sheet has cells without a place")
-        if _column(place[1]) > _MOST_COLUMNS or int(place[2][:9]) > MOST_ROWS:
+        if _column(place[1]) > _MOST_COLUMNS or int(place[2][:9]) > _MOST_ROWS:
             raise BadWorkbook("the sheet has too many rows or columns")
 
 
