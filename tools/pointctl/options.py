@@ -38,6 +38,14 @@ def chosen_database(data: Path) -> Path | str:
     return os.environ.get(DATABASE) or DataFolder(data).registry
 
 
+def host_and_port(text: str) -> tuple[str, int] | None:
+    """HOST and PORT of an option's HOST:PORT; None for what is none."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        return None
+    return host, int(port)
+
+
 def print_json(value: Any) -> None:
     """Print a value as JSON on stdout."""
     json.dump(value, sys.stdout, ensure_ascii=False, indent=2)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pointctl.options import host_and_port
 from pointctl.registry.access import BrokerAccounts
 
 Mosquitto = Annotated[
@@ -30,15 +31,15 @@ def mosquitto_accounts(
     if address is None and login is None and ca is None:
         yield None
         return
-    host, _, port = (address or "").rpartition(":")
-    if not host or not port.isdecimal() or login is None or ca is None:
+    broker = host_and_port(address or "")
+    if broker is None or login is None or ca is None:
         raise typer.BadParameter(
             "--mosquitto HOST:PORT, --mosquitto-login and --mosquitto-ca go together"
         )
     # Only who uses it loads the MQTT client.
     from pointctl.broker.mosquitto import MosquittoAccounts
 
-    accounts = MosquittoAccounts(host, int(port), ca, login)
+    accounts = MosquittoAccounts(*broker, ca, login)
     try:
         yield accounts
     finally:

@@ -12,7 +12,7 @@ from pointctl.clouds.gizwits_preauth import algorithms
 from pointctl.clouds.gizwits_preauth.sandbox import keys, stock
 from pointctl.clouds.gizwits_preauth.sandbox.models import Kind, Mode, Role
 from pointctl.folder import DataFolder, private_file
-from pointctl.options import DATA, Data, Json, print_json, print_table
+from pointctl.options import DATA, Data, Json, host_and_port, print_json, print_table
 from pointctl.registry.commands import PRODUCT, opened
 from pointctl.support.secret import read_file
 
@@ -100,10 +100,10 @@ def serve(
 def _place(text: str) -> "Place":
     from pointctl.clouds.gizwits_agent.cloud import Place
 
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+    found = host_and_port(text)
+    if found is None:
         raise typer.BadParameter("--mqtt is HOST:PORT")
-    return Place(host, int(port))
+    return Place(*found)
 
 
 @packages_app.command(
