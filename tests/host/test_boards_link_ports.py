@@ -6,6 +6,7 @@ from serial.tools.list_ports_common import ListPortInfo
 
 from pointctl.boards import ports
 from pointctl.boards.ports import Port
+from pointctl.factory.serial_ports import watched
 
 
 def info(device: str, vendor: int | None, description: str | None) -> ListPortInfo:
@@ -26,10 +27,27 @@ def test_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     monkeypatch.setattr(list_ports, "comports", lambda: found)
     assert ports.listed() == [
-        Port("/dev/ttyS0", "", "unknown", None),
-        Port("/dev/ttyUSB2", found[1].description, "esp32", "0001"),
-        Port("/dev/ttyUSB10", "EC600U - REPL", "quecpython", "0001"),
+        Port("/dev/ttyS0", "", "unknown", None, None),
+        Port("/dev/ttyUSB2", found[1].description, "esp32", "0001", 0x10C4),
+        Port("/dev/ttyUSB10", "EC600U - REPL", "quecpython", "0001", 0x2C7C),
     ]
+
+
+def test_where_a_station_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At USB, whoever made it; not where a module speaks another language."""
+    found = [
+        info("/dev/ttyUSB0", 0x2C7C, "Quectel USB AT Port"),
+        info("/dev/ttyUSB1", 0x2C7C, "Quectel USB Device"),
+        info("/dev/ttyUSB2", 0x2341, "Arduino Uno"),
+        info("/dev/ttyUSB3", 0x1A86, "USB2.0-Serial"),
+        info("/dev/ttyS0", None, None),
+    ]
+    monkeypatch.setattr(list_ports, "comports", lambda: found)
+    assert watched(())() == {
+        "/dev/ttyUSB1": "quecpython",
+        "/dev/ttyUSB2": None,
+        "/dev/ttyUSB3": "esp32",
+    }
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,13 @@ class Port:
     description: str
     guess: str  # "esp32", "quecpython" or "unknown"
     serial_number: str | None
+    vendor: int | None  # at USB; None: no USB port
+
+    @property
+    def may_be_board(self) -> bool:
+        """At USB, and not what surely is another port of a QuecPython module."""
+        known = self.vendor is not None
+        return known and (self.vendor != _QUECTEL or self.guess == "quecpython")
 
 
 def listed() -> list[Port]:
@@ -31,6 +38,7 @@ def listed() -> list[Port]:
             each.description or "",
             guess(each.vid, each.description or ""),
             each.serial_number,
+            each.vid,
         )
         for each in sorted(list_ports.comports())
     ]

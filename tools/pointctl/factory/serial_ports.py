@@ -37,5 +37,6 @@ def _found() -> Mapping[str, str | None]:
     kinds = {
         each.device: each.guess if each.guess in KINDS else None
         for each in ports.listed()
+        if each.may_be_board
     }
     return dict(sorted(kinds.items()))
