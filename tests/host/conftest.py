@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import structlog
-from serving import PRODUCT, Finished, Server, imei
+from serving import PRODUCT, Finished, Server, imei, url_of
 from vectors import VECTORS, Counts, table
 
 from pointctl import __main__, certificates, logs
@@ -60,10 +60,7 @@ def database(data, request) -> Iterator[Database]:
 
     It is in the data folder; with serving.ON_BOTH the test also runs on PostgreSQL.
     """
-    where = data.registry
-    if getattr(request, "param", "sqlite") == "postgresql":
-        where = request.getfixturevalue("postgres").new_database()
-    with open_database(where) as opened:
+    with open_database(url_of(request) or data.registry) as opened:
         products.add(
             opened,
             "Tracker",

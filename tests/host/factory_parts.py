@@ -2,18 +2,36 @@
 
 from dataclasses import dataclass, field
 
+from serving import KEYED
+
 from pointctl.boards.link import LinkError
 from pointctl.factory.bench import Trouble
 from pointctl.factory.job import Plan, SelfTest, SourceKind
 from pointctl.factory.line import Line
 from pointctl.factory.sources import Denied, Key, SourceDown, Stock, Unsure
 from pointctl.factory.units import Found, Reason, key_hash
+from pointctl.registry import batches, products
+from pointctl.registry.database import Database
+from pointctl.registry.models import Policy
 
 PRODUCT = "pk-line"
+MAC = "02004c4f4f50"
 
 
 class PowerCut(BaseException):
     """The station is switched off: nothing after it is done."""
+
+
+def add_keyed(database: Database, quota: int) -> None:
+    """A product whose boards have keys of their own, and its batch A7."""
+    products.add(
+        database,
+        "Keyed",
+        policy=Policy.DEVICE_KEY,
+        product_key=KEYED,
+        mqtt_host="mqtt.test",
+    )
+    batches.add(database, KEYED, "A7", "test", quota=quota)
 
 
 def plan(**more) -> Plan:

@@ -20,13 +20,25 @@ from pointctl.registry import credentials, devices, mqtt_login, products
 from pointctl.registry.access import Answer, BrokerAccounts, Issuer
 from pointctl.registry.database import Database
 from pointctl.registry.keys import ClaimKeys
-from pointctl.registry.models import Product, RateLimit
+from pointctl.registry.models import Policy, Product, RateLimit
 from pointctl.registry.products import DeviceConfig
 
 PRODUCT = "pk-test"
+KEYED, SHARED = "pk-keyed", "pk-shared"  # their boards sign; see add_signed()
 # Marks tests of the fixture `database`: they run on each database there is.
 ON_BOTH = pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
 KEYS = ClaimKeys(b"a claim master of thirty-two by.")
+
+# What can be done to a device that was issued a credential, and its state then.
+LIFE = (
+    ("lock", "locked"),
+    ("unlock", "issued"),
+    ("rotate", "issued"),
+    ("revoke", "revoked"),
+    ("restore", "registered"),
+    ("retire", "retired"),
+    ("unretire", "registered"),
+)
 
 
 def imei(serial: int) -> str:
@@ -39,6 +51,27 @@ def imei(serial: int) -> str:
     return f"{body}{-total % 10}"
 
 
+def url_of(request: pytest.FixtureRequest) -> str | None:
+    """Where the registry of a parametrized fixture is; None is the data folder."""
+    on_postgresql = getattr(request, "param", "sqlite") == "postgresql"
+    return request.getfixturevalue("postgres").new_database() if on_postgresql else None
+
+
+def add_product(
+    database: Database, key: str, count: int, policy: Policy = Policy.DEVICE_KEY
+) -> None:
+    """A product with the devices imei(0) and so on."""
+    products.add(database, key, policy=policy, product_key=key, mqtt_host="h.test")
+    rows = [devices.Row(serial, imei(serial), None) for serial in range(count)]
+    devices.register(database, key, rows)
+
+
+def add_signed(database: Database, count: int) -> None:
+    """A product of each signed policy, with the devices imei(0) and so on."""
+    add_product(database, KEYED, count)
+    add_product(database, SHARED, count, Policy.PRODUCT_SECRET)
+
+
 def answer(
     database: Database,
     request: dict[str, Any],
@@ -48,6 +81,27 @@ def answer(
     """What a board that sends `request` is answered."""
     decoded = protocol_server.decode_request(json.dumps(request).encode())
     return Issuer(database, keys, accounts).answer(decoded)
+
+
+def code_of(
+    database: Database,
+    request: dict[str, Any],
+    accounts: BrokerAccounts | None = None,
+) -> int:
+    """The code that a board is answered with."""
+    return answer(database, request, accounts).code
+
+
+def secret_of(
+    database: Database,
+    request: dict[str, Any],
+    accounts: BrokerAccounts | None = None,
+) -> str:
+    """The deviceSecret that a claim gets; it has to get one."""
+    given = answer(database, request, accounts)
+    assert given.code == protocol.SUCCESS
+    assert given.config is not None
+    return given.config["device"]["deviceSecret"]
 
 
 def secrets_of(

@@ -1,6 +1,7 @@
 """Operators for the tests of the API and the console, and how each calls."""
 
 import argon2
+import pytest
 from fastapi.testclient import TestClient
 from serving import KEYS
 
@@ -11,18 +12,6 @@ from pointctl.server.app import create_app
 from pointctl.server.console.visitor import COOKIE
 
 PASSWORD = "correct horse battery"
-
-
-def hash_quickly(monkeypatch) -> None:
-    """A hash that is slow by design is slow for a hundred tests, too."""
-    quick = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-    monkeypatch.setattr(operators, "_hasher", quick)
-
-
-def hire(database: Database) -> None:
-    """An operator of each role, called by it."""
-    for role in Role:
-        operators.add(database, role.value, role, PASSWORD, "test")
 
 
 class Staff:
@@ -55,3 +44,13 @@ class Staff:
         browser = sessions.find(self.database, cookie)
         assert browser is not None
         return client, browser.csrf
+
+
+def hire(database: Database, monkeypatch: pytest.MonkeyPatch) -> Staff:
+    """An operator of each role, called by it."""
+    # A hash that is slow by design is slow for a hundred tests, too.
+    quick = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    monkeypatch.setattr(operators, "_hasher", quick)
+    for role in Role:
+        operators.add(database, role.value, role, PASSWORD, "test")
+    return Staff(database)

@@ -11,7 +11,7 @@ from unittest.mock import Mock
 
 import pytest
 from cryptography import x509
-from serving import PRODUCT, answer, imei, issue
+from serving import LIFE, PRODUCT, answer, imei, issue
 
 from point import __version__, seal
 from pointctl import certificates, cli
@@ -471,15 +471,7 @@ def test_a_pool_is_filled(pointctl, database, tmp_path):
 def test_every_act_on_a_device(pointctl, database, tmp_path):
     """Each says what the device is then, to people and to programs."""
     issue(database, 3)
-    for command, state in (
-        ("lock", "locked"),
-        ("unlock", "issued"),
-        ("rotate", "issued"),
-        ("revoke", "revoked"),
-        ("restore", "registered"),
-        ("retire", "retired"),
-        ("unretire", "registered"),
-    ):
+    for command, state in LIFE:
         act = ["devices", command, imei(3), "--reason", "RMA 4711"]
         done = pointctl(*act, "--json")
         assert (command, done.code, done.json["state"]) == (command, 0, state)

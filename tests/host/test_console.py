@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from serving import ON_BOTH, PRODUCT, imei, issue, product_secret
 from sqlalchemy import select
-from staff import PASSWORD, Staff, hash_quickly, hire
+from staff import PASSWORD, hire
 
 from pointctl.registry import audit, batches, devices, overview, refusals, tokens
 from pointctl.registry.database import DatabaseError
@@ -24,9 +24,7 @@ ONE = f"/console/devices/{PRODUCT}/{imei(1)}"
 @pytest.fixture
 def staff(database, monkeypatch):
     """Operators of each role."""
-    hash_quickly(monkeypatch)
-    hire(database)
-    return Staff(database)
+    return hire(database, monkeypatch)
 
 
 @pytest.fixture

@@ -5,18 +5,15 @@ import io
 import json
 
 import pytest
-from factory_parts import CountingSource, MemoryBoard, line
-from serving import imei
+from factory_parts import CountingSource, MemoryBoard, add_keyed, line
+from serving import KEYED, imei
 
 from pointctl import workbook
 from pointctl.factory import report
 from pointctl.factory.job import Job
 from pointctl.factory.journal import Journal
-from pointctl.registry import batches, keys, products
+from pointctl.registry import keys
 from pointctl.registry.database import open_database
-from pointctl.registry.models import Policy
-
-KEYED, MAC = "pk-keyed", "02004c4f4f50"
 
 
 @pytest.fixture
@@ -24,14 +21,7 @@ def registry(data):
     """A registry whose product has a batch of five."""
     keys.create_master(data)
     with open_database(data.registry) as database:
-        products.add(
-            database,
-            "Keyed",
-            policy=Policy.DEVICE_KEY,
-            product_key=KEYED,
-            mqtt_host="mqtt.test",
-        )
-        batches.add(database, KEYED, "A7", "test", quota=5)
+        add_keyed(database, 5)
         yield database
 
 

@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from factory_parts import MemoryBoard, line
+from factory_parts import MAC, MemoryBoard, line
 from preauth import Hostile, Sandbox, customer, ok, reply
 from serving import PRODUCT, imei
 
@@ -15,8 +15,6 @@ from pointctl.factory.line import Outcome
 from pointctl.factory.sources import Denied, SourceDown, Unsure
 from pointctl.factory.sourcing import open_source
 from pointctl.factory.units import Reason, Step
-
-MAC = "02004c4f4f50"
 
 
 @pytest.fixture

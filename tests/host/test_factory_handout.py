@@ -1,28 +1,20 @@
 """Claim keys handed out to a factory: once a place, never for a board in the field."""
 
 import pytest
-from serving import KEYS, ON_BOTH, PRODUCT, answer, device_key_board, imei
-from staff import Staff, hash_quickly, hire
+from factory_parts import add_keyed
+from serving import KEYED, KEYS, ON_BOTH, PRODUCT, answer, device_key_board, imei
+from staff import hire
 
 from pointctl.errors import PointctlError, Refused
 from pointctl.factory import handout
-from pointctl.registry import audit, batches, devices, products
-from pointctl.registry.models import Policy, Role
-
-KEYED = "pk-keyed"
+from pointctl.registry import audit, batches, devices
+from pointctl.registry.models import Role
 
 
 @pytest.fixture
 def keyed(database):
     """The registry, with a product whose boards have keys, and a batch of two."""
-    products.add(
-        database,
-        "Keyed",
-        policy=Policy.DEVICE_KEY,
-        product_key=KEYED,
-        mqtt_host="mqtt.test",
-    )
-    batches.add(database, KEYED, "A7", "test", quota=2)
+    add_keyed(database, 2)
     return database
 
 
@@ -90,9 +82,7 @@ def test_what_is_not_there(keyed, product, number, batch, why):
 
 def test_the_endpoint(keyed, monkeypatch):
     """An operator's token is enough, a viewer's is not; the answer is not cached."""
-    hash_quickly(monkeypatch)
-    hire(keyed)
-    staff = Staff(keyed)
+    staff = hire(keyed, monkeypatch)
     url = f"/api/v1/products/{KEYED}/devices/{imei(60)}/claim-key"
     assert staff.program(Role.VIEWER).post(url, json={}).status_code == 403
     station = staff.program(Role.OPERATOR)

@@ -7,7 +7,7 @@ import sys
 
 import pypdfium2
 import pytest
-from factory_parts import PRODUCT
+from factory_parts import MAC, PRODUCT
 from PIL import Image, ImageFilter
 from pyzbar import pyzbar
 from serving import imei
@@ -15,8 +15,6 @@ from serving import imei
 from pointctl.errors import PointctlError
 from pointctl.factory import labels, sheets
 from pointctl.factory.job import LabelPlan
-
-MAC = "02004c4f4f50"
 
 
 def codes(picture):

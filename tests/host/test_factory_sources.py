@@ -4,18 +4,17 @@ import os
 import threading
 
 import pytest
-from serving import imei
+from factory_parts import MAC, add_keyed
+from serving import KEYED, imei
 
 from pointctl import workbook
 from pointctl.errors import PointctlError, Refused
 from pointctl.factory.job import Job, Plan, SourceKind
 from pointctl.factory.sources import Denied, SourceDown
 from pointctl.factory.sourcing import open_source
-from pointctl.registry import batches, keys, operators, products, tokens
+from pointctl.registry import keys, operators, tokens
 from pointctl.registry.database import open_database
-from pointctl.registry.models import Policy, Role
-
-KEYED, MAC = "pk-keyed", "02004c4f4f50"
+from pointctl.registry.models import Role
 
 
 @pytest.fixture
@@ -23,14 +22,7 @@ def registry(data):
     """A registry with a product whose boards have keys, a batch of three, a station."""
     keys.create_master(data)
     with open_database(data.registry) as database:
-        products.add(
-            database,
-            "Keyed",
-            policy=Policy.DEVICE_KEY,
-            product_key=KEYED,
-            mqtt_host="mqtt.test",
-        )
-        batches.add(database, KEYED, "A7", "test", quota=3)
+        add_keyed(database, 3)
         operators.add(database, "line-1", Role.OPERATOR, None, "test")
         yield database
 

@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from preauth import Customer, Sandbox, client_of, customer
-from serving import PRODUCT, product_secret
+from serving import PRODUCT, product_secret, url_of
 
 from point import authkey
 from pointctl.clouds.gizwits_agent import cloud
@@ -104,9 +104,7 @@ def decrypted(secret: str, text: str) -> dict[str, str]:
 def world(request, tmp_path_factory, authority):
     """Devices are told to log in at mqtt.test."""
     folder = DataFolder(tmp_path_factory.mktemp("world") / "data")
-    url = None
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres").new_database()
+    url = url_of(request)
     with open_database(url or folder.registry, folder) as database:
         products.add(
             database, "T", product_key=PRODUCT, mqtt_host="m.test", auth="gizwits"

@@ -2,7 +2,7 @@
 
 import pytest
 from preauth import Sandbox, client_of, customer, settings_of
-from serving import PRODUCT, product_secret
+from serving import PRODUCT, product_secret, url_of
 from sqlalchemy import text
 
 from point import authkey
@@ -62,9 +62,7 @@ class World:
 def world(request, tmp_path_factory, authority):
     """Its devices may make their keys by our algorithm."""
     folder = DataFolder(tmp_path_factory.mktemp("world") / "data")
-    url = None
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres").new_database()
+    url = url_of(request)
     with open_database(url or folder.registry, folder) as database:
         products.add(database, "T", product_key=PRODUCT, mqtt_host="m.test")
         server = Sandbox(folder.path, authority, "--algorithm", authkey.NAME, url=url)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from serving import (
+    KEYED,
     ON_BOTH,
     Board,
     answer,
@@ -23,7 +24,6 @@ from pointctl.registry.products import UnknownBatch
 
 pytestmark = ON_BOTH
 
-KEYED = "pk-keyed"
 PAST = datetime(2026, 1, 1, tzinfo=UTC)
 FUTURE = datetime.now(UTC) + timedelta(days=9)
 

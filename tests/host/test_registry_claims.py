@@ -5,21 +5,26 @@ from datetime import timedelta
 
 import pytest
 from serving import (
+    KEYED,
     KEYS,
     ON_BOTH,
+    SHARED,
     Board,
+    add_signed,
     answer,
+    code_of,
     device_key_board,
     forget_failures,
     imei,
     log_in,
     product_secret,
+    secret_of,
 )
 from sqlalchemy import func, select
 
 from point import protocol
 from pointctl.errors import PartlyFailed, Refused
-from pointctl.registry import devices, lifecycle, products, search
+from pointctl.registry import devices, lifecycle, search
 from pointctl.registry.database import DatabaseError
 from pointctl.registry.models import (
     AuditEntry,
@@ -27,23 +32,16 @@ from pointctl.registry.models import (
     ClaimState,
     Credential,
     Device,
-    Policy,
     State,
 )
 
 pytestmark = ON_BOTH
 
-KEYED = "pk-keyed"
-SHARED = "pk-shared"
-
 
 @pytest.fixture
 def registry(database):
     """Beside the open product one of each signed policy, with imei(0) and imei(1)."""
-    for key, policy in ((KEYED, Policy.DEVICE_KEY), (SHARED, Policy.PRODUCT_SECRET)):
-        products.add(database, key, policy=policy, product_key=key, mqtt_host="h.test")
-        rows = [devices.Row(serial, imei(serial), None) for serial in (0, 1)]
-        devices.register(database, key, rows)
+    add_signed(database, 2)
     return database
 
 
@@ -57,17 +55,6 @@ def keyed(registry):
 def shared(registry):
     """A board that signs with the product's secret."""
     return Board(0, product_secret(registry, SHARED).encode(), SHARED)
-
-
-def code_of(registry, message):
-    return answer(registry, message).code
-
-
-def secret_of(registry, message):
-    """The deviceSecret that a claim gets; it has to get one."""
-    given = answer(registry, message)
-    assert given.code == protocol.SUCCESS
-    return given.config["device"]["deviceSecret"]
 
 
 def device(registry, board):

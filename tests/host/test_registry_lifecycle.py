@@ -2,54 +2,42 @@
 
 import pytest
 from serving import (
+    KEYED,
     ON_BOTH,
     PRODUCT,
+    SHARED,
     Board,
-    answer,
+    add_signed,
+    code_of,
     device_key_board,
     imei,
     issue,
     log_in,
     product_secret,
+    secret_of,
     secrets_of,
 )
 from sqlalchemy import select
 
 from point import protocol
 from pointctl.errors import PartlyFailed, PointctlError, Refused
-from pointctl.registry import audit, devices, lifecycle, products, search
-from pointctl.registry.models import AuditEntry, Credential, Policy, State
+from pointctl.registry import audit, devices, lifecycle, search
+from pointctl.registry.models import AuditEntry, Credential, State
 from pointctl.registry.versions import Changed
 
 pytestmark = ON_BOTH
-
-KEYED = "pk-keyed"
-SHARED = "pk-shared"
 
 
 @pytest.fixture
 def registry(database):
     """Beside the open product one of each signed policy, with imei(0) and imei(1)."""
-    for key, policy in ((KEYED, Policy.DEVICE_KEY), (SHARED, Policy.PRODUCT_SECRET)):
-        products.add(database, key, policy=policy, product_key=key, mqtt_host="h.test")
-        rows = [devices.Row(serial, imei(serial), None) for serial in (0, 1)]
-        devices.register(database, key, rows)
+    add_signed(database, 2)
     return database
 
 
 @pytest.fixture
 def keyed(registry):
     return device_key_board(0, KEYED)
-
-
-def code_of(registry, message, accounts=None):
-    return answer(registry, message, accounts).code
-
-
-def secret_of(registry, message, accounts=None):
-    given = answer(registry, message, accounts)
-    assert given.code == protocol.SUCCESS
-    return given.config["device"]["deviceSecret"]
 
 
 def enters(registry, secret, product=KEYED, serial=0):

@@ -6,9 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from serving import (
+    KEYED,
     KEYS,
     ON_BOTH,
     PRODUCT,
+    add_product,
     answer,
     device_key_board,
     forget_failures,
@@ -17,12 +19,11 @@ from serving import (
 from sqlalchemy import func, select
 
 from point import protocol, protocol_server
-from pointctl.registry import devices, limits, products
+from pointctl.registry import limits, products
 from pointctl.registry.access import Issuer
 from pointctl.registry.limits import Limit
 from pointctl.registry.models import RateLimit
 
-KEYED = "pk-keyed"
 HERE = "192.0.2.7"
 
 
@@ -43,10 +44,8 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def registry(database):
-    """Beside the open product one of device keys, with imei(0) and imei(1)."""
-    products.add(database, "K", product_key=KEYED, mqtt_host="h.test")
-    rows = [devices.Row(serial, imei(serial), None) for serial in range(30)]
-    devices.register(database, KEYED, rows)
+    """Beside the open product one of device keys, with imei(0) … imei(29)."""
+    add_product(database, KEYED, 30)
     return database
 
 

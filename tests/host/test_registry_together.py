@@ -3,29 +3,24 @@
 import json
 
 import pytest
-from serving import KEYS, ON_BOTH, device_key_board, imei
+from serving import KEYED, KEYS, ON_BOTH, add_product, device_key_board, imei
 from sqlalchemy import func, select, text, update
 
 from point import protocol, protocol_server
-from pointctl.registry import devices, products
 from pointctl.registry.access import Answer, Issuer
 from pointctl.registry.database import DatabaseError
-from pointctl.registry.models import Credential, Device, Policy
+from pointctl.registry.models import Credential, Device
 from pointctl.registry.vault import VaultError
 
 pytestmark = ON_BOTH
 
-KEYED = "pk-keyed"
 DEVICES = 20
 
 
 @pytest.fixture
 def issuer(database):
     """Issues for a product whose boards have keys of their own."""
-    settings = {"product_key": KEYED, "mqtt_host": "h.test"}
-    products.add(database, KEYED, policy=Policy.DEVICE_KEY, **settings)
-    rows = [devices.Row(serial, imei(serial), None) for serial in range(DEVICES)]
-    devices.register(database, KEYED, rows)
+    add_product(database, KEYED, DEVICES)
     return Issuer(database, KEYS)
 
 

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from serving import ON_BOTH, PRODUCT, imei, issue
-from staff import Staff, hash_quickly, hire
+from serving import LIFE, ON_BOTH, PRODUCT, imei, issue
+from staff import hire
 
 from pointctl.registry import batches, devices, products, search
 from pointctl.registry.models import Role
@@ -17,9 +17,7 @@ PROBLEM = "application/problem+json"
 @pytest.fixture
 def staff(database, monkeypatch):
     """Operators of each role."""
-    hash_quickly(monkeypatch)
-    hire(database)
-    return Staff(database)
+    return hire(database, monkeypatch)
 
 
 @pytest.fixture
@@ -202,15 +200,7 @@ def test_what_is_added_says_where_it_is(admin):
 def test_the_whole_life(admin, database):
     """Every action, in an order that works."""
     issue(database, 1)
-    for action, state in (
-        ("lock", "locked"),
-        ("unlock", "issued"),
-        ("rotate", "issued"),
-        ("revoke", "revoked"),
-        ("restore", "registered"),
-        ("retire", "retired"),
-        ("unretire", "registered"),
-    ):
+    for action, state in LIFE:
         reply = admin.post(f"{ONE}/{action}")
         assert (reply.status_code, reply.json()["state"]) == (200, state), action
 

@@ -10,8 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx2
 import pytest
 from serving import (
+    KEYED,
+    SHARED,
     Board,
     Server,
+    add_signed,
     device_key_board,
     forget_failures,
     imei,
@@ -21,12 +24,9 @@ from serving import (
 
 from point import protocol
 from pointctl.folder import DataFolder
-from pointctl.registry import devices, keys, lifecycle, products
+from pointctl.registry import keys, lifecycle
 from pointctl.registry.database import open_database
-from pointctl.registry.models import Policy
 
-KEYED = "pk-keyed"
-SHARED = "pk-shared"
 DEVICES = 400
 
 
@@ -34,10 +34,7 @@ def registry_of(data):
     """A registry with one product of each signed policy, and the claim master."""
     keys.create_master(data)
     database = open_database(data.registry)
-    for key, policy in ((KEYED, Policy.DEVICE_KEY), (SHARED, Policy.PRODUCT_SECRET)):
-        products.add(database, key, policy=policy, product_key=key, mqtt_host="h.test")
-        rows = [devices.Row(serial, imei(serial), None) for serial in range(DEVICES)]
-        devices.register(database, key, rows)
+    add_signed(database, DEVICES)
     return database
 
 

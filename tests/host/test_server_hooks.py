@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
-from serving import Server, answer, imei
+from serving import Server, answer, imei, url_of
 from sqlalchemy import text
 
 from point import mqttauth
@@ -31,12 +31,6 @@ def registry_of(data, url=None):
         rows = [devices.Row(n, imei(n), None) for n in range(10)]
         devices.register(database, auth, [*rows, devices.Row(9, imei(99), DOTTED)])
     return database
-
-
-def url_of(request):
-    """Where the registry of a parametrized fixture is; None is the data folder."""
-    on_postgresql = request.param == "postgresql"
-    return request.getfixturevalue("postgres").new_database() if on_postgresql else None
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

@@ -5,7 +5,7 @@ import re
 import pytest
 from fastapi import APIRouter
 from serving import PRODUCT, imei
-from staff import Staff, hash_quickly, hire
+from staff import hire
 
 from pointctl.registry import batches, operators, tokens
 from pointctl.registry.models import Role
@@ -33,12 +33,11 @@ VALUES = {
 @pytest.fixture
 def staff(database, monkeypatch):
     """Operators of each role, and somebody to do things to."""
-    hash_quickly(monkeypatch)
-    hire(database)
+    staff = hire(database, monkeypatch)
     operators.add(database, "victim", Role.VIEWER, None, "test")
     tokens.add(database, "victim", "old", Role.VIEWER, 1, "test")
     batches.add(database, PRODUCT, "victim", "test")
-    return Staff(database)
+    return staff
 
 
 def path_of(route):

@@ -9,16 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
-from serving import Server, device_key_board, imei
+from serving import KEYED, Server, add_product, device_key_board
 from sqlalchemy import func, select
 
 from point import protocol
 from pointctl.folder import DataFolder
-from pointctl.registry import devices, keys, products
+from pointctl.registry import keys
 from pointctl.registry.database import open_database
-from pointctl.registry.models import Credential, Policy
+from pointctl.registry.models import Credential
 
-KEYED = "pk-keyed"
 DEVICES = 60
 
 
@@ -29,10 +28,7 @@ def registry(tmp_path_factory, postgres):
     keys.create_master(data)
     url = postgres.new_database()
     with open_database(url, data) as database:
-        settings = {"product_key": KEYED, "mqtt_host": "h.test"}
-        products.add(database, KEYED, policy=Policy.DEVICE_KEY, **settings)
-        rows = [devices.Row(serial, imei(serial), None) for serial in range(DEVICES)]
-        devices.register(database, KEYED, rows)
+        add_product(database, KEYED, DEVICES)
         yield database, url, data
 
 
