@@ -1,7 +1,6 @@
 """A board on a serial port: found out what it is, reached, restarted, reached again."""
 
 import time
-from types import TracebackType
 from typing import Self
 
 from pointctl.boards import flash
@@ -41,12 +40,7 @@ class Connection:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     @property

@@ -3,7 +3,6 @@
 import socket
 import ssl
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import paho.mqtt.client as mqtt
@@ -38,12 +37,7 @@ class Operator:
         self._client.subscribe("+/+/up", 1)
         return self
 
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._client.disconnect()
         self._client.loop_stop()
 

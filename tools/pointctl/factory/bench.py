@@ -1,7 +1,6 @@
 """What a station needs of a board in its hands; serial_bench.py has it over a cable."""
 
 from collections.abc import Callable
-from types import TracebackType
 from typing import Protocol, Self
 
 from pointctl.errors import PointctlError
@@ -21,12 +20,7 @@ class OnTheBench(Protocol):
     """A board that is reached; Trouble and LinkError are what may be raised."""
 
     def __enter__(self) -> Self: ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *error: object) -> None: ...
 
     def look(self) -> Found:
         """Who it is and what it holds; nothing is changed."""

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
 from typing import Self
 
 from pointctl.clouds.gizwits_preauth import lists
@@ -45,13 +44,8 @@ class GizwitsKeys:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._client.__exit__(kind, error, traceback)
+    def __exit__(self, *error: object) -> None:
+        self._client.close()
 
     def key(self, unit: str) -> Key:
         """The unit's auth_key. Raises SourceDown, Denied, Unsure."""

@@ -6,7 +6,6 @@ the journal says for whom, the file itself is never changed.
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from pointctl.errors import PointctlError, Refused
@@ -36,12 +35,7 @@ class ListedKeys:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Nothing is open."""
 
     def key(self, unit: str) -> Key:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -40,13 +39,8 @@ class ServerKeys:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._connection.__exit__(kind, error, traceback)
+    def __exit__(self, *error: object) -> None:
+        self._connection.close()
 
     def key(self, unit: str) -> Key:
         """The unit's claim key; it is registered into the batch if it was not."""
@@ -92,12 +86,7 @@ class RegistryKeys:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._database.close()
 
     def key(self, unit: str) -> Key:

@@ -2,7 +2,6 @@
 
 import json
 import time
-from types import TracebackType
 from typing import Self
 
 from point.errors import SUCCESS
@@ -37,12 +36,7 @@ class Bench:
         self._connection.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._connection.close()
 
     def look(self) -> Found:

@@ -7,7 +7,6 @@ for again until a person says so.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
 from pointctl.errors import PointctlError, Refused
@@ -56,12 +55,7 @@ class Source(Protocol):
     repeats_are_free: bool
 
     def __enter__(self) -> Self: ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *error: object) -> None: ...
 
     def key(self, unit: str) -> Key:
         """The key of a unit; the first time it takes one of the stock.
