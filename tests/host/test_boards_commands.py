@@ -26,7 +26,7 @@ def test_list(pointctl, monkeypatch):
     monkeypatch.setattr(ports, "listed", list)
     alone = pointctl("boards", "list")
     assert (alone.code, "plug a board in" in alone.err) == (0, True)
-    found = Port("/dev/ttyUSB7", "CP2102", "esp32", "0001")
+    found = Port("/dev/ttyUSB7", "CP2102", "esp32", "0001", 0x10C4)
     monkeypatch.setattr(ports, "listed", lambda: [found])
     assert "/dev/ttyUSB7" in pointctl("boards", "list").out
     assert pointctl("boards", "list", "--json").json == [
