@@ -61,14 +61,13 @@ class NoReply(CloudError):
     """It was sent, and no whole reply came: it may have been done."""
 
     is_transient = True
-    todo = "it may have been done all the same: look at the key stock before it is sent"
-    todo += " again"
+    todo = "it may have been done all the same: look what is left, then send it again"
 
 
 class BadReply(CloudError):
     """The reply is not what it has to be. What it was is not told."""
 
-    todo = "check that the URL is the cloud's"
+    todo = "check that the URL is the right one"
 
     def __init__(self, text: str, status: int | None = None) -> None:
         self.status = status

@@ -156,7 +156,7 @@ def _told(error: Exception, within_s: float) -> CloudError:
         )
     if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
         return Unreachable(
-            "the cloud cannot be reached", "check the URL and the network"
+            "the server cannot be reached", "check the URL and the network"
         )
     if isinstance(error, httpx2.ProxyError):
         return Unreachable("the proxy does not let us through", "check HTTPS_PROXY")
