@@ -1,9 +1,10 @@
-"""Reading and writing .xlsx. What is read may be anything: it is weighed before.
+"""Tables that people keep: .xlsx, CSV, text. What is read may be anything.
 
-A file of a few bytes can claim a million rows of 16,384 columns, or unpack to what no
-memory holds; the library that reads it would try.
+A workbook of a few bytes can claim a million rows of 16,384 columns, or unpack to what
+no memory holds; the library that reads it would try. So it is weighed before.
 """
 
+import csv
 import io
 import re
 import zipfile
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import python_calamine
 
-MAGIC = b"PK\x03\x04"
+_MAGIC = b"PK\x03\x04"
 _MOST_ROWS = 200_000
 _MOST_COLUMNS = 64
 _MOST_UNPACKED = 64 << 20
@@ -24,7 +25,24 @@ Row = list[str]
 
 
 class BadWorkbook(ValueError):
-    """It is no .xlsx that can be read. The text is safe to show."""
+    """It is no table that can be read. The text is safe to show."""
+
+
+def table(content: bytes) -> list[Row]:
+    """The rows of a workbook's first sheet, of a CSV file, or of text, one a line.
+
+    Raises BadWorkbook.
+    """
+    if content.startswith(_MAGIC):
+        return rows(content)
+    try:
+        text = content.decode("utf-8-sig")
+        found = list(csv.reader(io.StringIO(text, newline="")))
+    except UnicodeDecodeError:
+        raise BadWorkbook("the list is neither UTF-8 text nor .xlsx") from None
+    except csv.Error as error:
+        raise BadWorkbook(f"the list is no CSV: {error}") from None
+    return [[cell.strip() for cell in row] for row in found]
 
 
 def rows(content: bytes) -> list[Row]:

@@ -1,7 +1,5 @@
 """Lists of units: text, CSV or .xlsx, the unit in the first cell of each row."""
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,15 +15,12 @@ def rows(path: Path) -> Iterator[tuple[int, Sequence[str]]]:
     if len(content) > lists.MOST_BYTES:
         raise PointctlError(f"{path}: a list has at most {lists.MOST_BYTES >> 20} MiB")
     try:
-        found = _workbook(content) or _text(content)
-    except (workbook.BadWorkbook, csv.Error) as error:
+        found = workbook.table(content)
+    except workbook.BadWorkbook as error:
         raise PointctlError(f"{path}: {error}") from None
-    except UnicodeDecodeError:
-        raise PointctlError(f"{path} is neither UTF-8 text nor .xlsx") from None
     for number, row in enumerate(found, 1):
-        cells = [cell.strip() for cell in row]
-        if any(cells):
-            yield number, cells
+        if any(row):
+            yield number, row
 
 
 def units(path: Path) -> list[str]:
@@ -48,12 +43,3 @@ def units(path: Path) -> list[str]:
     if not found:
         raise PointctlError(f"{path} has no unit in it")
     return list(found)
-
-
-def _workbook(content: bytes) -> list[list[str]] | None:
-    return workbook.rows(content) if content.startswith(workbook.MAGIC) else None
-
-
-def _text(content: bytes) -> list[list[str]]:
-    decoded = content.decode("utf-8-sig")
-    return list(csv.reader(io.StringIO(decoded, newline="")))

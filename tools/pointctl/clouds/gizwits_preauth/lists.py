@@ -1,7 +1,5 @@
 """Lists of MACs and IMEIs, as people keep them: text, CSV or .xlsx, one a row."""
 
-import csv
-import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -81,19 +79,8 @@ def text(devices: list[Listed]) -> bytes:
 
 def _cells(content: bytes) -> Iterator[tuple[int, str]]:
     """The first cell of each row, with the row's number."""
-    if content.startswith(workbook.MAGIC):
-        try:
-            rows = workbook.rows(content)
-        except workbook.BadWorkbook as error:
-            raise BadList(str(error)) from None
-        yield from ((n, row[0] if row else "") for n, row in enumerate(rows, 1))
-        return
     try:
-        decoded = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise BadList("the list is neither UTF-8 text nor .xlsx") from None
-    try:
-        for n, row in enumerate(csv.reader(io.StringIO(decoded, newline="")), 1):
-            yield n, row[0].strip() if row else ""
-    except csv.Error as error:
-        raise BadList(f"the list is no CSV: {error}") from None
+        rows = workbook.table(content)
+    except workbook.BadWorkbook as error:
+        raise BadList(str(error)) from None
+    yield from ((n, row[0] if row else "") for n, row in enumerate(rows, 1))
