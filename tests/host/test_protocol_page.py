@@ -77,7 +77,7 @@ def test_every_code_has_its_row() -> None:
 def test_every_member_of_a_result_has_its_row() -> None:
     """No more, no less."""
     named = {name for cell, *_ in rows("The result") for name in cell.split("`, `")}
-    device = {"productKey", "productSecret", "deviceName", "deviceSecret"}
+    device = {"productKey", "productSecret", "deviceName", "deviceSecret", "authKey"}
     expected = {f"device.{name}" for name in device}
     assert named == expected | {f"connect.{name}" for name in credentials.CONNECT}
 
