@@ -15,6 +15,7 @@ from typing import Any
 VM = Path(__file__).parent / "inside/run.py"
 # MicroPython dies of a second SIGINT before it has raised the first.
 _BETWEEN_INTERRUPTS_S = 0.2
+_SLEEPS_WITHIN_S = 0.3  # unless it only computes
 _ACK, _NO_NUMBER = 128, 127  # as in inside/run.py
 
 
@@ -77,11 +78,23 @@ class Chip:
             pass  # it has ended; its reports end too, and say so
 
     def interrupt(self) -> None:
-        """Ctrl-C."""
+        """Ctrl-C.
+
+        While it sleeps, if it soon does: MicroPython leaves its signal handler by a
+        jump, and if that was within malloc() it would wait for libc's lock for ever.
+        """
         now = time.monotonic()
-        if now - self._interrupted_at > _BETWEEN_INTERRUPTS_S:
-            self._interrupted_at = now
-            self._process.send_signal(signal.SIGINT)
+        if now - self._interrupted_at <= _BETWEEN_INTERRUPTS_S:
+            return
+        until = now + _SLEEPS_WITHIN_S
+        while not self._sleeps() and time.monotonic() < until:
+            time.sleep(0.001)
+        self._interrupted_at = time.monotonic()
+        self._process.send_signal(signal.SIGINT)
+
+    def _sleeps(self) -> bool:
+        stat = Path(f"/proc/{self._process.pid}/stat").read_text()
+        return stat.rpartition(") ")[2].startswith("S")
 
     def type(self, keys: bytes) -> int:
         """Give the running program what the host typed; how much of it found room."""
