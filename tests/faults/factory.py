@@ -6,7 +6,7 @@ usage: python -m tests.faults.factory [--seed N] [--units N] [--source server|gi
 A shift for each source. Eight ports, 400 boards on the real MicroPython, cables that
 are pulled at random, a network that breaks connections at random bytes, and kill -9 of
 the station, three times. At the end journal, source and every board's flash are
-compared. About ten minutes a shift on two cores.
+compared. About five minutes a shift on two cores.
 """
 
 import argparse

@@ -386,13 +386,14 @@ class Shift:
 
     def _at(self, name: str, port: Path) -> None:
         rng = random.Random(f"{self.seed}-{name}")
+        was_cut = False
         try:
             while not self._raised:
                 with self._lock:
                     if not self._left:
                         return
                     unit = self._left.pop()
-                self._turn(unit, port, rng)
+                was_cut = self._turn(unit, port, rng, was_cut)
                 with self._lock:
                     if unit.outcome:
                         self._over += 1
@@ -404,18 +405,22 @@ class Shift:
         except BaseException as error:
             self._raised.append(error)
 
-    def _turn(self, unit: Unit, port: Path, rng: random.Random) -> None:
-        """Plug it in; perhaps pull it out; else wait for what the station says."""
+    def _turn(self, unit: Unit, port: Path, rng: random.Random, was_cut: bool) -> bool:
+        """Plug it in; perhaps pull it out; else wait for what the station says.
+
+        Whether it was pulled out. `was_cut`: so was the one before it.
+        """
         unit.turns += 1
         since = self.station.here()
         with unit.at(port):
             if rng.random() < self.cut_rate and unit.turns < self.most_turns:
                 time.sleep(rng.uniform(0, 3))
                 self.cuts += 1
-                return
-            self._watch(unit, port, since)
+                return True
+            self._watch(unit, port, since, was_cut)
+            return False
 
-    def _watch(self, unit: Unit, port: Path, since: int) -> None:
+    def _watch(self, unit: Unit, port: Path, since: int, was_cut: bool) -> None:
         """Until the station is through with it; what mends itself is waited for."""
         until = time.monotonic() + 90
         while time.monotonic() < until:
@@ -424,7 +429,10 @@ class Shift:
                 return
             since, told = found
             reason = told.get("reason", "")
-            others = told["unit"] not in (unit.imei, None)  # the board before it
+            # The board before it, of which the station may just have had its last word.
+            others = told["unit"] not in (unit.imei, None)
+            if told["unit"] is None and was_cut and not unit.flaw:
+                others, was_cut = True, False  # said again, it is of this one
             if not others and reason not in PASSING:
                 unit.outcome, unit.reason = told["outcome"], reason
                 return
