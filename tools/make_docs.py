@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import typer
 from manifests import manifest_py, package_json
 
 from point import flow
-from pointctl import cli as pointctl
+from pointctl.cli import app
 from pointctl.server import api
 from pointctl.server.roles import needed, routes
 
@@ -73,7 +74,7 @@ def _states() -> list[str]:
 def cli() -> str:
     """Every command's help, as a terminal of 80 columns shows it."""
     lines = ["# pointctl", "", "Made from `--help` by `make docs`.", ""]
-    for path, found in _commands(pointctl.everything(), "pointctl"):
+    for path, found in _commands(typer.main.get_command(app), "pointctl"):
         lines += [f"## {path}", "", (found.help or "").strip(), ""]
         if found.epilog:
             lines += [found.epilog.strip(), ""]

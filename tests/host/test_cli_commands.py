@@ -10,11 +10,13 @@ import sys
 from unittest.mock import Mock
 
 import pytest
+import typer
 from cryptography import x509
 from serving import LIFE, PRODUCT, answer, imei, issue
 
 from point import __version__, seal
-from pointctl import certificates, cli
+from pointctl import certificates
+from pointctl.cli import app
 from pointctl.registry import audit
 
 
@@ -30,7 +32,7 @@ def leaves(command, path=()):
 
 
 @pytest.mark.parametrize(
-    "command", leaves(cli.everything()), ids=lambda words: " ".join(words)
+    "command", leaves(typer.main.get_command(app)), ids=lambda words: " ".join(words)
 )
 def test_every_command_has_help_with_an_example(pointctl, monkeypatch, command):
     """The example calls the command that it explains."""
@@ -43,6 +45,27 @@ def test_every_command_has_help_with_an_example(pointctl, monkeypatch, command):
 def test_version(pointctl):
     """One version for board and host."""
     assert pointctl("--version").out == f"pointctl {__version__}\n"
+
+
+def test_a_command_that_is_misspelt(pointctl):
+    """It says which one may have been meant."""
+    done = pointctl("device", "list")
+    assert (done.code, "'devices'" in done.err) == (2, True)
+
+
+def test_what_is_not_asked_for_is_not_loaded():
+    """A registry would take the longest."""
+    program = (
+        "import sys\n"
+        "from pointctl.__main__ import main\n"
+        "try:\n"
+        "    main(['cipher', '--help'])\n"
+        "finally:\n"
+        "    print([name for name in ('alembic', 'sqlalchemy') if name in sys.modules])"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "[]"), done.stderr
 
 
 @pytest.mark.parametrize(

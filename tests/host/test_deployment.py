@@ -14,11 +14,13 @@ from typing import Any
 
 import httpx2
 import pytest
+import typer
 from serving import PRODUCT, Server, imei
 
-from pointctl import certificates, cli
+from pointctl import certificates
 from pointctl.broker.process import free_port
 from pointctl.certificates import CaFiles
+from pointctl.cli import app
 from pointctl.folder import DataFolder
 from pointctl.registry.database import Database
 from tests.runtimes import ROOT, require
@@ -79,7 +81,7 @@ def test_what_is_told_to_run_is_there() -> None:
     found = [shlex.split(command) for command in commands()]
     assert len(found) >= 12
     for words in found:
-        command: Any = cli.everything()
+        command: Any = typer.main.get_command(app)
         rest = list(words)
         while rest and rest[0] in getattr(command, "commands", {}):
             command = command.commands[rest.pop(0)]

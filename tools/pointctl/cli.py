@@ -1,8 +1,9 @@
 """The command line: one Typer app, whose commands are in the rooms."""
 
 import os
+from collections.abc import Iterator, Mapping, MutableMapping
 from importlib import import_module
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from typer.core import TyperGroup
@@ -33,23 +34,35 @@ _ROOMS = {
 }
 
 
-class _Rooms(TyperGroup):
-    """The commands of all rooms, each loaded when it is asked for."""
+class _Commands(Mapping[str, Any]):
+    """The commands of all rooms by name, each loaded when it is asked for."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        return list(_ROOMS)
+    def __init__(self) -> None:
+        self._loaded: dict[str, Any] = {}
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name in _ROOMS and cmd_name not in self.commands:
-            module, name = _ROOMS[cmd_name].split(":")
-            room: typer.Typer = getattr(import_module(f"pointctl.{module}"), name)
+    def __iter__(self) -> Iterator[str]:
+        return iter(_ROOMS)
+
+    def __len__(self) -> int:
+        return len(_ROOMS)
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._loaded:
+            module, attribute = _ROOMS[name].split(":")
+            room = getattr(import_module(f"pointctl.{module}"), attribute)
             group = typer.main.get_group(room)
-            group.name = cmd_name
+            group.name = name
             # One command of the room's own name is not a group.
-            alone = list(group.commands) == [cmd_name]
-            self.commands[cmd_name] = group.commands[cmd_name] if alone else group
+            alone = list(group.commands) == [name]
+            self._loaded[name] = group.commands[name] if alone else group
             _flow(group)
-        return self.commands.get(cmd_name)
+        return self._loaded[name]
+
+
+class _Pointctl(TyperGroup):
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = cast(MutableMapping[str, Any], _Commands())
 
 
 def _flow(command: Any) -> None:
@@ -61,7 +74,7 @@ def _flow(command: Any) -> None:
 
 
 app = typer.Typer(
-    cls=_Rooms,
+    cls=_Pointctl,
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # their frames show local variables: secrets
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused, 4 partly failed.",
@@ -108,12 +121,3 @@ def pointctl(
     """Credentials for cellular MicroPython boards: registry, server, certificates."""
     if database:
         os.environ[DATABASE] = database  # for the commands, and processes they start
-
-
-def everything() -> TyperGroup:
-    """All commands, loaded: for what is made of them."""
-    found = typer.main.get_command(app)
-    assert isinstance(found, _Rooms)
-    for name in _ROOMS:
-        found.get_command(None, name)
-    return found
