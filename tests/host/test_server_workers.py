@@ -1,6 +1,5 @@
 """Several processes on one port, over PostgreSQL: they agree, and none is missed."""
 
-import gc
 import os
 import signal
 import threading
@@ -109,11 +108,6 @@ def test_no_process_outlives_its_parent(start):
     server.stop()
 
 
-# httpx2 leaves the socket of a handshake that was cut to the garbage collector.
-@pytest.mark.filterwarnings(
-    "ignore:.*ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning"
-)
-@pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
 def test_who_is_being_served_is_served_to_the_end(registry, start):
     """SIGTERM while boards ask: each is answered, or its connection is refused."""
     _, _, data = registry
@@ -138,8 +132,6 @@ def test_who_is_being_served_is_served_to_the_end(registry, start):
     for done in asking:
         assert done.exception() is None
     assert set(codes) == {protocol.SUCCESS}
-    del asking, done
-    gc.collect()  # now, not in another test
 
 
 def test_sqlite_is_for_one_process(pointctl, data):
