@@ -11,7 +11,6 @@ _CREDENTIALS = re.compile(r"\[ *\d+ ms\] credentials (\S+) ?(.*)")
 # What main.py says only once it has credentials. The line before may be lost: a port
 # over USB goes away when its board restarts, and what is said meanwhile is unheard.
 _LATER = re.compile(r"\[ *\d+ ms\] (connected|lost|published|received) ")
-_PUBLISHED = re.compile(r"\[ *\d+ ms\] published ")
 UNHEARD = "unheard"
 # A REPL says hello when no program runs any more.
 _ENDED = ("MicroPython v", 'Type "help()"')
@@ -43,7 +42,8 @@ def outcome_of(line: str) -> Outcome | None:
 
 def has_published(line: str) -> bool:
     """Whether a line says that the broker has taken a message of it."""
-    return _PUBLISHED.search(line) is not None
+    said = _LATER.search(line)
+    return said is not None and said[1] == "published"
 
 
 def ended(line: str) -> bool:

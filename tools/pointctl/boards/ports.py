@@ -26,8 +26,9 @@ class Port:
     @property
     def may_be_board(self) -> bool:
         """At USB, and not what surely is another port of a QuecPython module."""
-        known = self.vendor is not None
-        return known and (self.vendor != _QUECTEL or self.guess == "quecpython")
+        if self.vendor == _QUECTEL:
+            return self.guess == "quecpython"
+        return self.vendor is not None
 
 
 def listed() -> list[Port]:
