@@ -1,5 +1,6 @@
 """Fixtures that the host tests share: a data folder, the command line, real servers."""
 
+import gc
 import io
 import logging
 from collections.abc import Callable, Iterator
@@ -31,6 +32,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("vectors that passed, by kind and runtime")
         for line in table(found):
             terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def collected() -> Iterator[None]:
+    """Afterwards no garbage is left; see serving.cuts_handshakes."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

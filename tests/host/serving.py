@@ -6,6 +6,7 @@ import ssl
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,16 @@ LIFE = (
     ("retire", "retired"),
     ("unretire", "registered"),
 )
+
+
+def cuts_handshakes(test: Callable[..., None]) -> Callable[..., None]:
+    """Marks a test in which TLS handshakes are cut.
+
+    httpx2 and paho leave their sockets to the garbage collector. It comes before the
+    next test then, which would have to answer for them.
+    """
+    left = "ignore:unclosed <ssl.SSLSocket:ResourceWarning"
+    return pytest.mark.usefixtures("collected")(pytest.mark.filterwarnings(left)(test))
 
 
 def imei(serial: int) -> str:
@@ -87,7 +98,7 @@ def code_of(
     database: Database,
     request: dict[str, Any],
     accounts: BrokerAccounts | None = None,
-) -> int:
+) -> str:
     """The code that a board is answered with."""
     return answer(database, request, accounts).code
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from serving import cuts_handshakes
 
 from pointctl.broker import BrokerError, BrokerProcess, find_mosquitto, mosquitto
 from pointctl.broker.mosquitto import MosquittoAccounts
@@ -142,8 +143,7 @@ def test_a_wrong_login_is_told(room: Room, tmp_path: Path) -> None:
         accounts.close()
 
 
-# paho leaves the socket of a failed handshake to the garbage collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@cuts_handshakes
 def test_a_broker_that_cannot_be_verified_is_told_nothing(
     room: Room, tmp_path: Path
 ) -> None:

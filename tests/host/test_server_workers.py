@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
-from serving import KEYED, Server, add_product, device_key_board
+from serving import KEYED, Server, add_product, cuts_handshakes, device_key_board
 from sqlalchemy import func, select
 
 from point import protocol
@@ -108,6 +108,7 @@ def test_no_process_outlives_its_parent(start):
     server.stop()
 
 
+@cuts_handshakes
 def test_who_is_being_served_is_served_to_the_end(registry, start):
     """SIGTERM while boards ask: each is answered, or its connection is refused."""
     _, _, data = registry

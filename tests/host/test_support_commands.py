@@ -1,6 +1,5 @@
 """What support engineers run: which bytes are hashed, and what a broker says."""
 
-import gc
 import hashlib
 import hmac
 import json
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import Finished, answer, imei
+from serving import Finished, answer, cuts_handshakes, imei
 
 from pointctl.broker import embedded
 from pointctl.broker.process import HOST, free_port
@@ -380,8 +379,7 @@ def test_mqtt_connect_to_a_topic_of_another(
     assert "the subscription" in done.err
 
 
-# paho leaves the socket of a failed handshake to the garbage collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@cuts_handshakes
 def test_mqtt_connect_tells_nothing_to_whom_it_cannot_verify(
     pointctl: Run, secret: Any, room: Any, tmp_path: Path
 ) -> None:
@@ -395,7 +393,6 @@ def test_mqtt_connect_tells_nothing_to_whom_it_cannot_verify(
         done = connect(pointctl, running_room.broker.port, ca)
         assert done.code == 1
         assert "certificate is refused" in done.err
-    gc.collect()
     assert not [x for x in running_room.lines[before:] if '"connect"' in x]
 
 
