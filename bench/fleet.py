@@ -18,8 +18,8 @@ from bench.load import Job, Result
 from pointctl import certificates
 from pointctl.folder import DataFolder
 from pointctl.registry import keys, overview, products, search
-from pointctl.registry.database import open_database
-from pointctl.registry.models import Policy
+from pointctl.registry.storage.database import open_database
+from pointctl.registry.storage.models import Policy
 
 PRODUCT = "pk-bench"
 _QUERIES = 200

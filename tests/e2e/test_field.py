@@ -17,7 +17,7 @@ from pointctl.demo import lines
 from pointctl.demo.stage import Board, Stage, stage
 from pointctl.demo.timeline import Timeline
 from pointctl.registry import credentials, devices, lifecycle, search
-from pointctl.registry.database import open_database
+from pointctl.registry.storage.database import open_database
 from tests import runtimes
 
 

@@ -23,8 +23,8 @@ from pointctl.demo.process import Process
 from pointctl.demo.stage import Stage, stage
 from pointctl.demo.timeline import Timeline
 from pointctl.registry import credentials, devices
-from pointctl.registry.database import open_database
 from pointctl.registry.keys import open_keys
+from pointctl.registry.storage.database import open_database
 from tests import runtimes
 from tests.e2e import hostile
 

@@ -30,8 +30,8 @@ from pointctl.registry import (
     search,
     tokens,
 )
-from pointctl.registry.database import open_database
-from pointctl.registry.models import Policy, Role
+from pointctl.registry.storage.database import open_database
+from pointctl.registry.storage.models import Policy, Role
 from tests.fakeboard.board import FakeBoard, fake_board
 from tests.host.serving import Server, imei
 

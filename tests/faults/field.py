@@ -14,9 +14,9 @@ from sqlalchemy import select
 from pointctl import certificates
 from pointctl.folder import DataFolder
 from pointctl.registry import devices, keys, products
-from pointctl.registry.database import open_database
-from pointctl.registry.models import Credential, Device, Policy
-from pointctl.registry.vault import of_device
+from pointctl.registry.storage.database import open_database
+from pointctl.registry.storage.models import Credential, Device, Policy
+from pointctl.registry.storage.vault import of_device
 from tests.faults.bench import environment, program
 from tests.host.serving import PRODUCT, Server, imei
 

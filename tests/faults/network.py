@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from pointctl.registry.models import Policy
+from pointctl.registry.storage.models import Policy
 from tests.faults.bench import Row, timed
 from tests.faults.field import BoardProcess, Field, field
 from tests.faults.proxy import DIRECTIONS, FIN, RESET, STALL, Fault, Proxy

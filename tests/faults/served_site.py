@@ -17,9 +17,15 @@ from sqlalchemy import select
 from pointctl import certificates
 from pointctl.folder import DataFolder
 from pointctl.registry import devices, keys, products
-from pointctl.registry.database import open_database
-from pointctl.registry.models import Claim, ClaimState, Credential, Device, Policy
-from pointctl.registry.vault import of_device
+from pointctl.registry.storage.database import open_database
+from pointctl.registry.storage.models import (
+    Claim,
+    ClaimState,
+    Credential,
+    Device,
+    Policy,
+)
+from pointctl.registry.storage.vault import of_device
 from tests import postgres
 from tests.host.serving import Server, imei
 

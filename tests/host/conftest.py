@@ -13,8 +13,8 @@ from vectors import VECTORS, Counts, table
 from pointctl import __main__, certificates, logs
 from pointctl.folder import DataFolder
 from pointctl.registry import devices, products
-from pointctl.registry.database import Database, open_database
-from pointctl.registry.models import Policy
+from pointctl.registry.storage.database import Database, open_database
+from pointctl.registry.storage.models import Policy
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -11,8 +11,8 @@ from pointctl.factory.line import Line
 from pointctl.factory.sources import Denied, Key, SourceDown, Stock, Unsure
 from pointctl.factory.units import Found, Reason, key_hash
 from pointctl.registry import batches, products
-from pointctl.registry.database import Database
-from pointctl.registry.models import Policy
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import Policy
 
 PRODUCT = "pk-line"
 MAC = "02004c4f4f50"

@@ -17,7 +17,7 @@ from pointctl.certificates import CaFiles
 from pointctl.clouds.gizwits_preauth.client import PreauthClient, Settings
 from pointctl.clouds.gizwits_preauth.sandbox import stock
 from pointctl.clouds.gizwits_preauth.sandbox.models import Kind, Mode, Role
-from pointctl.registry.database import Database
+from pointctl.registry.storage.database import Database
 
 _pins = itertools.count(1)
 

@@ -19,10 +19,10 @@ from point import protocol, protocol_server
 from pointctl.certificates import CaFiles
 from pointctl.registry import credentials, devices, mqtt_login, products
 from pointctl.registry.access import Answer, BrokerAccounts, Issuer
-from pointctl.registry.database import Database
 from pointctl.registry.keys import ClaimKeys
-from pointctl.registry.models import Policy, Product, RateLimit
 from pointctl.registry.products import DeviceConfig
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import Policy, Product, RateLimit
 
 PRODUCT = "pk-test"
 KEYED, SHARED = "pk-keyed", "pk-shared"  # their boards sign; see add_signed()

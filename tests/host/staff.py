@@ -6,8 +6,8 @@ from fastapi.testclient import TestClient
 from serving import KEYS
 
 from pointctl.registry import operators, sessions, tokens
-from pointctl.registry.database import Database
-from pointctl.registry.models import Role
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import Role
 from pointctl.server.app import create_app
 from pointctl.server.console.visitor import COOKIE
 

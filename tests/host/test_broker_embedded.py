@@ -9,7 +9,7 @@ import pytest
 
 from pointctl.broker.login import read_login
 from pointctl.registry import devices
-from pointctl.registry.database import open_database
+from pointctl.registry.storage.database import open_database
 from tests.brokers import PRODUCT, Client, Room, embedded_room, issued_secret
 
 

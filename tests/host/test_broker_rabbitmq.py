@@ -14,8 +14,8 @@ from point import mqttauth
 from pointctl.certificates import CaFiles
 from pointctl.folder import DataFolder
 from pointctl.registry import devices, lifecycle, products
-from pointctl.registry.database import Database, open_database
-from pointctl.registry.models import Policy, State
+from pointctl.registry.storage.database import Database, open_database
+from pointctl.registry.storage.models import Policy, State
 from tests import rabbitmq
 from tests.brokers import Client, Room
 from tests.runtimes import ROOT

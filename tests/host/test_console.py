@@ -10,9 +10,9 @@ from sqlalchemy import select
 from staff import PASSWORD, hire
 
 from pointctl.registry import audit, batches, devices, overview, refusals, tokens
-from pointctl.registry.database import DatabaseError
-from pointctl.registry.models import Refusals, Role, State
 from pointctl.registry.overview import Span, Step
+from pointctl.registry.storage.database import DatabaseError
+from pointctl.registry.storage.models import Refusals, Role, State
 from pointctl.server import api, console
 from pointctl.server.console.chart import HEIGHT, bars
 from pointctl.server.console.visitor import COOKIE

@@ -20,8 +20,8 @@ from pointctl.registry import (
     search,
     tags,
 )
-from pointctl.registry.database import open_database
-from pointctl.registry.models import Role
+from pointctl.registry.storage.database import open_database
+from pointctl.registry.storage.models import Role
 
 PRODUCT = "pk-tracker"
 ENROLLED, STRANGE = range(12), range(4)

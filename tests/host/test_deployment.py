@@ -22,7 +22,7 @@ from pointctl.broker.process import free_port
 from pointctl.certificates import CaFiles
 from pointctl.cli import app
 from pointctl.folder import DataFolder
-from pointctl.registry.database import Database
+from pointctl.registry.storage.database import Database
 from tests.runtimes import ROOT, require
 
 DEPLOY = ROOT / "examples/deploy"

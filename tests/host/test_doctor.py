@@ -15,9 +15,9 @@ from pointctl.doctor import files
 from pointctl.doctor.findings import Level
 from pointctl.folder import DataFolder
 from pointctl.registry import keys, operators, products
-from pointctl.registry.database import open_database
-from pointctl.registry.models import AuditEntry, Policy, Role
-from pointctl.registry.vault import VARIABLE
+from pointctl.registry.storage.database import open_database
+from pointctl.registry.storage.models import AuditEntry, Policy, Role
+from pointctl.registry.storage.vault import VARIABLE
 
 Pointctl = Callable[..., Finished]
 Levels = dict[str, set[str]]

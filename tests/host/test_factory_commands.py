@@ -13,7 +13,7 @@ from pointctl.factory import report
 from pointctl.factory.job import Job
 from pointctl.factory.journal import Journal
 from pointctl.registry import keys
-from pointctl.registry.database import open_database
+from pointctl.registry.storage.database import open_database
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from staff import hire
 from pointctl.errors import PointctlError, Refused
 from pointctl.factory import handout
 from pointctl.registry import audit, batches, devices
-from pointctl.registry.models import Role
+from pointctl.registry.storage.models import Role
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from pointctl.factory.job import Job, Plan, SourceKind
 from pointctl.factory.sources import Denied, SourceDown
 from pointctl.factory.sourcing import open_source
 from pointctl.registry import keys, operators, tokens
-from pointctl.registry.database import open_database
-from pointctl.registry.models import Role
+from pointctl.registry.storage.database import open_database
+from pointctl.registry.storage.models import Role
 
 
 @pytest.fixture

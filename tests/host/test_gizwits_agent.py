@@ -21,7 +21,7 @@ from pointctl.clouds.gizwits_preauth.sandbox import keys
 from pointctl.clouds.gizwits_preauth.sandbox.models import Mode
 from pointctl.folder import DataFolder
 from pointctl.registry import products
-from pointctl.registry.database import Database, open_database
+from pointctl.registry.storage.database import Database, open_database
 
 IMEI = "866123456789018"
 NONCE = "ABCDEFGHIJ"

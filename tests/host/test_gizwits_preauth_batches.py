@@ -17,8 +17,8 @@ from pointctl.clouds.gizwits_preauth.sandbox.models import (
     SandboxBatchRow,
 )
 from pointctl.registry import audit, products
-from pointctl.registry.database import open_database
 from pointctl.registry.operators import digest
+from pointctl.registry.storage.database import open_database
 
 BATCH = "0" * 31 + "1"
 

@@ -16,7 +16,7 @@ from pointctl.clouds.gizwits_preauth.account import AUTH_CODE, AUTHORIZATION
 from pointctl.clouds.gizwits_preauth.sandbox.models import Mode
 from pointctl.folder import DataFolder
 from pointctl.registry import products
-from pointctl.registry.database import open_database
+from pointctl.registry.storage.database import open_database
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from pointctl.clouds.gizwits_preauth.sandbox import keys, stock
 from pointctl.clouds.gizwits_preauth.sandbox.models import Kind, Mode, Role
 from pointctl.folder import DataFolder
 from pointctl.registry import products
-from pointctl.registry.database import open_database
+from pointctl.registry.storage.database import open_database
 
 MAC = "02004c4f4f50"
 

@@ -13,7 +13,7 @@ from pointctl.clouds.gizwits_preauth.sandbox.cloud import Cloud
 from pointctl.clouds.gizwits_preauth.sandbox.keys import KeyMaker
 from pointctl.clouds.gizwits_preauth.sandbox.models import Mode
 from pointctl.errors import PointctlError
-from pointctl.registry.models import Base
+from pointctl.registry.storage.models import Base
 
 
 @ON_BOTH

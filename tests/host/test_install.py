@@ -48,7 +48,7 @@ def test_wheel(tmp_path: Path) -> None:
     assert {f"pointctl/device/{name}" for name in device} <= names
     assert "point/access.py" in names
     assert "pointctl/demo/devices.csv" in names
-    assert "pointctl/registry/migrations/versions/0001_first.py" in names
+    assert "pointctl/registry/storage/migrations/versions/0001_first.py" in names
     assert not [name for name in names if name.startswith(("tests/", "bench/"))]
 
 

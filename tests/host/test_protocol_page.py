@@ -9,9 +9,10 @@ import pytest
 from serving import answer
 
 from point import credentials, protocol, protocol_server
-from pointctl.registry import devices, encryption, products, vault
+from pointctl.registry import devices, products
 from pointctl.registry.keys import ClaimKeys
-from pointctl.registry.models import Policy
+from pointctl.registry.storage import encryption, vault
+from pointctl.registry.storage.models import Policy
 from pointctl.server import wire
 from tests.runtimes import ROOT
 

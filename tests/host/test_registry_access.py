@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from point import protocol, protocol_server
 from pointctl.registry import devices, lifecycle, products, search
 from pointctl.registry.access import Issuer
-from pointctl.registry.models import Credential, Policy, State
+from pointctl.registry.storage.models import Credential, Policy, State
 
 pytestmark = ON_BOTH
 

@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from pointctl.errors import PointctlError
 from pointctl.registry import audit, devices, search
-from pointctl.registry.database import DatabaseError
+from pointctl.registry.storage.database import DatabaseError
 
 pytestmark = ON_BOTH
 

@@ -19,8 +19,8 @@ from sqlalchemy import func, select
 from point import protocol
 from pointctl.errors import PointctlError, Refused
 from pointctl.registry import audit, batches, devices, lifecycle, products, search
-from pointctl.registry.models import Device, Policy
 from pointctl.registry.products import UnknownBatch
+from pointctl.registry.storage.models import Device, Policy
 
 pytestmark = ON_BOTH
 

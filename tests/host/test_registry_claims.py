@@ -25,8 +25,8 @@ from sqlalchemy import func, select
 from point import protocol
 from pointctl.errors import PartlyFailed, Refused
 from pointctl.registry import devices, lifecycle, search
-from pointctl.registry.database import DatabaseError
-from pointctl.registry.models import (
+from pointctl.registry.storage.database import DatabaseError
+from pointctl.registry.storage.models import (
     AuditEntry,
     Claim,
     ClaimState,

@@ -10,8 +10,8 @@ from sqlalchemy.exc import IntegrityError
 
 from pointctl.errors import PointctlError, Refused
 from pointctl.registry import devices, products
-from pointctl.registry.database import DatabaseError, open_database
-from pointctl.registry.models import Credential, Device
+from pointctl.registry.storage.database import DatabaseError, open_database
+from pointctl.registry.storage.models import Credential, Device
 
 
 def test_only_the_owner_can_read_it(database, data):

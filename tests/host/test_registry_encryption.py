@@ -29,16 +29,15 @@ from pointctl.registry import (
     csvfile,
     database_keys,
     devices,
-    encryption,
     lifecycle,
     pool,
     products,
-    vault,
 )
 from pointctl.registry.access import Answer, Issuer
-from pointctl.registry.database import open_database, parsed
-from pointctl.registry.models import Credential, Policy, Source
-from pointctl.registry.vault import Vault, VaultError
+from pointctl.registry.storage import encryption, vault
+from pointctl.registry.storage.database import open_database, parsed
+from pointctl.registry.storage.models import Credential, Policy, Source
+from pointctl.registry.storage.vault import Vault, VaultError
 
 CANARY = "canary-7f3ac1d8e5b24690"
 

@@ -13,8 +13,8 @@ from sqlalchemy import func, select, text
 from pointctl.errors import PointctlError, Refused
 from pointctl.registry import audit, batches, devices, products, search
 from pointctl.registry.devices import BadRow, Row
-from pointctl.registry.models import Device
 from pointctl.registry.products import UnknownBatch
+from pointctl.registry.storage.models import Device
 
 
 def count(database):
@@ -148,7 +148,7 @@ def test_memory_does_not_grow_with_the_file(data):
         from pathlib import Path
         from serving import imei
         from pointctl.registry import devices, products
-        from pointctl.registry.database import open_database
+        from pointctl.registry.storage.database import open_database
         with open_database(Path({str(data.registry)!r})) as database:
             products.add(database, "T", product_key="pk", mqtt_host="h")
             for start, stop in (0, 20_000), (20_000, 100_000):

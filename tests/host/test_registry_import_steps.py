@@ -13,18 +13,17 @@ from sqlalchemy import func, select
 
 from point import protocol
 from pointctl.errors import Refused
-from pointctl.registry import (
-    audit,
-    csvfile,
-    devices,
-    imports,
-    pool,
-    products,
-    search,
-    upkeep,
-)
+from pointctl.registry import audit, csvfile, devices, imports, pool, products, search
 from pointctl.registry.devices import Row
-from pointctl.registry.models import Device, DeviceTag, Import, Policy, Pooled, Source
+from pointctl.registry.storage import maintenance
+from pointctl.registry.storage.models import (
+    Device,
+    DeviceTag,
+    Import,
+    Policy,
+    Pooled,
+    Source,
+)
 
 POOL = "pk-pool"
 ROWS = 1000  # in steps of a hundred
@@ -85,7 +84,7 @@ def test_boards_are_served_between_its_steps(database, monkeypatch):
     assert entry["note"] == str(ROWS)
     again = devices.register(database, PRODUCT, rows())
     assert (again.added, again.unchanged) == (0, ROWS)
-    assert upkeep.check(database) == []
+    assert maintenance.check(database) == []
 
 
 def test_a_step_is_as_much_work_however_many_devices_there_are(database, monkeypatch):
@@ -124,7 +123,7 @@ def test_what_clashes_in_the_middle_undoes_all_of_it(database, monkeypatch):
     assert count(database, Import) == 0
     done = devices.register(database, PRODUCT, rows()[:-1])
     assert done.added == ROWS - 1
-    assert upkeep.check(database) == []
+    assert maintenance.check(database) == []
 
 
 def test_two_at_a_time_with_the_same_rows(database, monkeypatch):
@@ -156,7 +155,7 @@ def test_kill_9_leaves_nothing(database, data, pointctl, monkeypatch):
         from pathlib import Path
         from serving import imei
         from pointctl.registry import devices, imports
-        from pointctl.registry.database import open_database
+        from pointctl.registry.storage.database import open_database
         imports._STEP = 100
         with open_database(Path({str(data.registry)!r})) as database:
             importing, steps = database.importing, []
@@ -185,7 +184,7 @@ def test_kill_9_leaves_nothing(database, data, pointctl, monkeypatch):
     assert pointctl("devices", "list", "--json").code == 0
     assert (count(database, Device), count(database, Import)) == (10, 0)
     assert devices.register(database, PRODUCT, rows()).added == ROWS
-    assert upkeep.check(database) == []
+    assert maintenance.check(database) == []
 
 
 def test_a_pool_is_filled_in_steps_too(database, monkeypatch):
@@ -210,7 +209,7 @@ def test_a_pool_is_filled_in_steps_too(database, monkeypatch):
     with pytest.raises(Refused, match="do it again"):
         pool.fill(database, POOL, more, "ann")
     assert count(database, Pooled) == ROWS + 1
-    assert upkeep.check(database) == []
+    assert maintenance.check(database) == []
 
 
 @ON_BOTH

@@ -22,8 +22,8 @@ from sqlalchemy import select
 from point import protocol
 from pointctl.errors import PartlyFailed, PointctlError, Refused
 from pointctl.registry import audit, devices, lifecycle, search
-from pointctl.registry.models import AuditEntry, Credential, State
-from pointctl.registry.versions import Changed
+from pointctl.registry.storage.etags import Changed
+from pointctl.registry.storage.models import AuditEntry, Credential, State
 
 pytestmark = ON_BOTH
 

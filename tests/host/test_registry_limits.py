@@ -22,7 +22,7 @@ from point import protocol, protocol_server
 from pointctl.registry import limits, products
 from pointctl.registry.access import Issuer
 from pointctl.registry.limits import Limit
-from pointctl.registry.models import RateLimit
+from pointctl.registry.storage.models import RateLimit
 
 HERE = "192.0.2.7"
 

@@ -15,9 +15,10 @@ from serving import ON_BOTH, answer, imei
 from sqlalchemy import URL, create_engine, select, text
 
 import pointctl
-from pointctl.registry import products, schema
-from pointctl.registry.database import open_database, parsed
-from pointctl.registry.models import Base, Device, Policy, State
+from pointctl.registry import products
+from pointctl.registry.storage import schema
+from pointctl.registry.storage.database import open_database, parsed
+from pointctl.registry.storage.models import Base, Device, Policy, State
 
 # Rooms have tables of their own, which the registry's migrations make.
 for _module in pkgutil.walk_packages(pointctl.__path__, "pointctl."):

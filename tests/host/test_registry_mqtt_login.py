@@ -11,8 +11,8 @@ from serving import answer, imei
 
 from point import mqttauth
 from pointctl.registry import devices, lifecycle, mqtt_login, products, search
-from pointctl.registry.database import open_database
-from pointctl.registry.models import Policy, State
+from pointctl.registry.storage.database import open_database
+from pointctl.registry.storage.models import Policy, State
 from tests.runtimes import ROOT
 
 SCHEMES = list(mqttauth.SCHEMES)

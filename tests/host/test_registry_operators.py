@@ -10,14 +10,14 @@ from sqlalchemy import select, update
 
 from pointctl.errors import PointctlError, Refused
 from pointctl.registry import operators, sessions, tokens
-from pointctl.registry.models import (
+from pointctl.registry.operators import Actor
+from pointctl.registry.storage.models import (
     AuditEntry,
     Operator,
     OperatorSession,
     Role,
     Token,
 )
-from pointctl.registry.operators import Actor
 
 PASSWORD = "correct horse battery"
 HERE = "192.0.2.1"

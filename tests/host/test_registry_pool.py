@@ -25,9 +25,9 @@ from pointctl.registry import (
     products,
     search,
 )
-from pointctl.registry.models import Policy, Pooled, Source
 from pointctl.registry.pool import Entry
 from pointctl.registry.staging import BadRow
+from pointctl.registry.storage.models import Policy, Pooled, Source
 
 pytestmark = ON_BOTH
 

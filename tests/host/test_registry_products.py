@@ -7,7 +7,7 @@ import pytest
 from point import mqttauth
 from pointctl.errors import PointctlError, Refused
 from pointctl.registry import products
-from pointctl.registry.models import Policy
+from pointctl.registry.storage.models import Policy
 
 
 def test_every_setting_reaches_the_board(database):

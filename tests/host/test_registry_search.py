@@ -7,8 +7,8 @@ from sqlalchemy import text
 from pointctl.errors import PointctlError
 from pointctl.registry import batches, devices, lifecycle, products, search, tags
 from pointctl.registry.devices import Row
-from pointctl.registry.models import State
 from pointctl.registry.search import Filters
+from pointctl.registry.storage.models import State
 
 OTHER = "pk-other"
 

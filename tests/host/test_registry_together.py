@@ -8,9 +8,9 @@ from sqlalchemy import func, select, text, update
 
 from point import protocol, protocol_server
 from pointctl.registry.access import Answer, Issuer
-from pointctl.registry.database import DatabaseError
-from pointctl.registry.models import Credential, Device
-from pointctl.registry.vault import VaultError
+from pointctl.registry.storage.database import DatabaseError
+from pointctl.registry.storage.models import Credential, Device
+from pointctl.registry.storage.vault import VaultError
 
 pytestmark = ON_BOTH
 

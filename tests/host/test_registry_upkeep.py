@@ -9,13 +9,10 @@ from contextlib import closing
 import pytest
 from serving import ON_BOTH, imei, issue
 
-from pointctl.registry import devices, schema, upkeep
-from pointctl.registry.database import open_database
-from pointctl.registry.models import (
-    Claim,
-    ClaimState,
-    State,
-)
+from pointctl.registry import devices
+from pointctl.registry.storage import maintenance, schema
+from pointctl.registry.storage.database import open_database
+from pointctl.registry.storage.models import Claim, ClaimState, State
 from tests.postgres import programs
 
 
@@ -97,7 +94,7 @@ def test_a_backup_is_a_registry(chosen, data, pointctl, postgres, program, tmp_p
     assert out.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in tmp_path.iterdir() if "copy" in path.name] == ["copy"]
     with open_database(_restored(out, postgres), data) as copy:
-        assert upkeep.check(copy) == []
+        assert maintenance.check(copy) == []
         with copy.reading() as session:
             assert devices.find(session, imei(1)).state is State.REGISTERED
         assert issue(copy, 0)["device"]["deviceSecret"] == secret
@@ -135,7 +132,7 @@ def test_a_backup_is_taken_while_others_write(database, data, tmp_path):
     with database.writing() as session:
         devices.find(session, imei(0)).state = State.ISSUED
         session.flush()
-        upkeep.backup(database, tmp_path / "copy")
+        maintenance.backup(database, tmp_path / "copy")
     with open_database(tmp_path / "copy", data) as copy, copy.reading() as session:
         assert devices.find(session, imei(0)).state is State.REGISTERED
 

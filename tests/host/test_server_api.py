@@ -7,7 +7,7 @@ from serving import LIFE, ON_BOTH, PRODUCT, imei, issue
 from staff import hire
 
 from pointctl.registry import batches, devices, products, search
-from pointctl.registry.models import Role
+from pointctl.registry.storage.models import Role
 from pointctl.server.api import models
 
 ONE = f"/api/v1/products/{PRODUCT}/devices/{imei(1)}"

@@ -8,7 +8,7 @@ from serving import KEYS, PRODUCT, imei
 
 from point import mqttauth, protocol, protocol_server
 from pointctl.registry import devices, products
-from pointctl.registry.models import Policy
+from pointctl.registry.storage.models import Policy
 from pointctl.server import wire
 from pointctl.server.app import create_app
 

@@ -25,7 +25,7 @@ from serving import (
 from point import protocol
 from pointctl.folder import DataFolder
 from pointctl.registry import keys, lifecycle
-from pointctl.registry.database import open_database
+from pointctl.registry.storage.database import open_database
 
 DEVICES = 400
 

@@ -13,8 +13,8 @@ from sqlalchemy import text
 from point import mqttauth
 from pointctl.folder import DataFolder
 from pointctl.registry import devices, keys, lifecycle, products
-from pointctl.registry.database import open_database
-from pointctl.registry.models import Policy, State
+from pointctl.registry.storage.database import open_database
+from pointctl.registry.storage.models import Policy, State
 from pointctl.server import hook_token
 
 SCHEMES = list(mqttauth.SCHEMES)

@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 from pointctl import certificates
 from pointctl.certificates import CaFiles
 from pointctl.folder import DataFolder
-from pointctl.registry.database import Database
+from pointctl.registry.storage.database import Database
 from pointctl.server.app import create_app
 from pointctl.server.tls import Certificate
 from tests import postgres as postgresql

@@ -14,8 +14,8 @@ from serving import PRODUCT, Server, imei, secrets_of
 
 from pointctl.folder import DataFolder
 from pointctl.registry import devices, keys, products
-from pointctl.registry.database import open_database
-from pointctl.registry.models import Policy
+from pointctl.registry.storage.database import open_database
+from pointctl.registry.storage.models import Policy
 
 
 def ask(client, serial):

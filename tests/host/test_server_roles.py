@@ -8,7 +8,7 @@ from serving import PRODUCT, imei
 from staff import hire
 
 from pointctl.registry import batches, operators, tokens
-from pointctl.registry.models import Role
+from pointctl.registry.storage.models import Role
 from pointctl.server import api, console
 from pointctl.server.roles import check_declared, for_anybody, needed, needs, routes
 

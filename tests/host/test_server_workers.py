@@ -14,8 +14,8 @@ from sqlalchemy import func, select
 from point import protocol
 from pointctl.folder import DataFolder
 from pointctl.registry import keys
-from pointctl.registry.database import open_database
-from pointctl.registry.models import Credential
+from pointctl.registry.storage.database import open_database
+from pointctl.registry.storage.models import Credential
 
 DEVICES = 60
 

@@ -90,7 +90,7 @@ def _version(wanted: bool) -> None:
 def _without_password(context: typer.Context, url: str | None) -> str | None:
     source = context.get_parameter_source("database")
     if url and source and source.name == "COMMANDLINE":
-        from pointctl.registry.database import has_password
+        from pointctl.registry.storage.database import has_password
 
         if has_password(url):
             raise typer.BadParameter(

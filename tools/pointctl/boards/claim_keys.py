@@ -10,8 +10,9 @@ from pointctl.boards.onboard import OnBoard
 from pointctl.boards.plan import sha256
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
-from pointctl.registry import devices, keys, keystore, products
+from pointctl.registry import devices, keys, products
 from pointctl.registry.commands import opened
+from pointctl.registry.storage import keystore
 
 
 @dataclass(frozen=True)

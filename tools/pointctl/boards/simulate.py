@@ -13,8 +13,8 @@ from pointctl.boards.bootlog import Outcome, outcome_of
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
 from pointctl.registry import keys, products
-from pointctl.registry.database import Database
-from pointctl.registry.models import Policy, Product
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import Policy, Product
 
 HEAP_BYTES = 128 * 1024  # a small board's; the unix port's own default is 2 MB
 _STOP_S = 5

@@ -34,7 +34,7 @@ from pointctl.broker.process import HOST, BrokerProcess
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder, private_file, private_folder
 from pointctl.registry import mqtt_login
-from pointctl.registry.database import Database, open_database
+from pointctl.registry.storage.database import Database, open_database
 from pointctl.registry.topics import Topics
 
 # Attributes of a session: who it was that we let in, and to what.

@@ -13,7 +13,7 @@ from pointctl.demo.stage import Board, Stage, first_imei
 from pointctl.demo.timeline import Timeline
 from pointctl.folder import DataFolder, private_file
 from pointctl.registry import products
-from pointctl.registry.database import open_database
+from pointctl.registry.storage.database import open_database
 
 _PIN = "d504fbc269cc8d2ccc8822d98310e218"  # the document's own
 _WHO = "demo"

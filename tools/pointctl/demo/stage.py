@@ -18,9 +18,9 @@ from pointctl.demo.timeline import Timeline
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
 from pointctl.registry import csvfile, devices, products
-from pointctl.registry.database import open_database
 from pointctl.registry.keys import create_master, open_keys
-from pointctl.registry.models import Policy
+from pointctl.registry.storage.database import open_database
+from pointctl.registry.storage.models import Policy
 
 HEAP_BYTES = 128 * 1024  # a small board's; the unix port's own default is 2 MB
 DEVICES = Path(__file__).with_name("devices.csv")

@@ -12,7 +12,7 @@ from pointctl.doctor.findings import Finding, Level, ok, wrong
 from pointctl.errors import PartlyFailed, PointctlError
 from pointctl.folder import DataFolder
 from pointctl.options import DATA, Data, Json, chosen_database, print_json
-from pointctl.registry.database import existing_database
+from pointctl.registry.storage.database import existing_database
 from pointctl.server import hook_token
 
 app = typer.Typer()

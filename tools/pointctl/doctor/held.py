@@ -10,19 +10,11 @@ from sqlalchemy import URL, func, select
 from pointctl.doctor.findings import Finding, ok, weak, wrong
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
-from pointctl.registry import (
-    database_keys,
-    keys,
-    keystore,
-    operators,
-    overview,
-    products,
-    schema,
-    upkeep,
-)
-from pointctl.registry.database import Database
-from pointctl.registry.models import AuditEntry, Policy, Role
-from pointctl.registry.vault import VARIABLE
+from pointctl.registry import database_keys, keys, operators, overview, products
+from pointctl.registry.storage import keystore, maintenance, schema
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import AuditEntry, Policy, Role
+from pointctl.registry.storage.vault import VARIABLE
 
 _AHEAD = timedelta(minutes=5)
 _ROTATE = "pointctl keys rotate-database"
@@ -32,7 +24,7 @@ _VERIFIED = ("verify-full", "verify-ca")
 def registry(database: Database, folder: DataFolder) -> Iterator[Finding]:
     """All of it; only that it is unreachable, or of another revision, if it is."""
     try:
-        revision, head = upkeep.revision(database), schema.head()
+        revision, head = maintenance.revision(database), schema.head()
     except PointctlError as error:
         yield wrong("database", str(error), "start it, or name it with --database")
         return

@@ -15,9 +15,9 @@ from point import imei as imeis
 from point.errors import PointError
 from pointctl.errors import PointctlError, Refused
 from pointctl.registry import audit, products
-from pointctl.registry.database import Database
 from pointctl.registry.keys import ClaimKeys
-from pointctl.registry.models import Batch, Device, State
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import Batch, Device, State
 
 KEY_GIVEN = "claim key given"
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pointctl.boards import flash
 from pointctl.errors import PointctlError, Refused
 from pointctl.folder import private_file, private_folder
-from pointctl.registry import keystore
+from pointctl.registry.storage import keystore
 
 VARIABLE = "POINTCTL_FACTORY"  # the environment's name for the credential
 

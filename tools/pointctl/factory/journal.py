@@ -2,7 +2,8 @@
 
 SQLite with synchronous=FULL: what was appended is on the disk when append() returns.
 Triggers refuse every change and removal. A key is in it before it is burned, encrypted
-under a key that the journal does not hold (registry/vault.py), bound to its unit.
+under a key that the journal does not hold (registry/storage/vault.py), bound to its
+unit.
 """
 
 import json
@@ -32,8 +33,8 @@ from pointctl.errors import PointctlError
 from pointctl.factory import units
 from pointctl.factory.units import Standing, Step
 from pointctl.folder import DataFolder, private_folder
-from pointctl.registry import sqlite
-from pointctl.registry.vault import Vault
+from pointctl.registry.storage import sqlite
+from pointctl.registry.storage.vault import Vault
 
 _META = MetaData()
 _EVENTS = Table(

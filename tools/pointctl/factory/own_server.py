@@ -13,7 +13,7 @@ from pointctl.folder import DataFolder
 from pointctl.https import Connection, Reply
 from pointctl.registry import batches, keys
 from pointctl.registry.commands import opened
-from pointctl.registry.database import DatabaseError
+from pointctl.registry.storage.database import DatabaseError
 
 _WITHIN_S = 30.0
 _MOST = 4 << 20

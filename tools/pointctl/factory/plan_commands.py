@@ -15,8 +15,8 @@ from pointctl.factory.job import Job, LabelPlan, Plan, SelfTest, SourceKind
 from pointctl.factory.options import JobFolder
 from pointctl.factory.sourcing import open_source
 from pointctl.options import Json, print_json
-from pointctl.registry import keystore
 from pointctl.registry.commands import PRODUCT
+from pointctl.registry.storage import keystore
 
 app = typer.Typer()
 

@@ -24,11 +24,18 @@ from pointctl.registry import (
     products,
 )
 from pointctl.registry.credentials import Given
-from pointctl.registry.database import Database
 from pointctl.registry.keys import ClaimKeys
-from pointctl.registry.models import Device, Policy, PoolAlarm, Standing, State, table
 from pointctl.registry.sources import NothingLeft
-from pointctl.registry.vault import VaultError
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import (
+    Device,
+    Policy,
+    PoolAlarm,
+    Standing,
+    State,
+    table,
+)
+from pointctl.registry.storage.vault import VaultError
 
 _log = structlog.get_logger()
 

@@ -7,8 +7,8 @@ from sqlalchemy import Connection, insert, literal_column, select
 from sqlalchemy.orm import Session
 
 from pointctl.errors import PointctlError
-from pointctl.registry.database import Database
-from pointctl.registry.models import AuditEntry, Device, moment, table
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import AuditEntry, Device, moment, table
 
 SERVER = "server"
 _LONGEST_NOTE = 200

@@ -18,9 +18,10 @@ from sqlalchemy.orm import Session
 from point import credentials
 from point.errors import PointError
 from pointctl.errors import PointctlError, Refused
-from pointctl.registry import audit, devices, products, versions
-from pointctl.registry.database import Database
-from pointctl.registry.models import Batch, Device, Product, State, moment
+from pointctl.registry import audit, devices, products
+from pointctl.registry.storage import etags
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import Batch, Device, Product, State, moment
 
 _IS_OPEN = (
     or_(Batch.quota.is_(None), Batch.enrolled < Batch.quota),
@@ -109,7 +110,7 @@ def change(
     """
     with database.writing() as session:
         batch = products.find_batch(session, product_key, name)
-        versions.check(etag, summary(batch), "batch")
+        etags.check(etag, summary(batch), "batch")
         limits = _Limits(
             batch.quota if isinstance(quota, _Keep) else quota,
             batch.expires_at if isinstance(expires_at, _Keep) else expires_at,

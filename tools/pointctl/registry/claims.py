@@ -44,7 +44,8 @@ from sqlalchemy import (
 from point import protocol, seal
 from pointctl.registry import audit, batches, credentials, devices, pool
 from pointctl.registry.credentials import Given
-from pointctl.registry.models import (
+from pointctl.registry.sources import NothingLeft
+from pointctl.registry.storage.models import (
     Claim,
     ClaimState,
     Device,
@@ -53,9 +54,8 @@ from pointctl.registry.models import (
     State,
     table,
 )
-from pointctl.registry.sources import NothingLeft
-from pointctl.registry.vault import Vault
-from pointctl.registry.writes import Writes
+from pointctl.registry.storage.vault import Vault
+from pointctl.registry.storage.write_batch import Writes
 
 _log = structlog.get_logger()
 

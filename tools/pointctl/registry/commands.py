@@ -20,9 +20,9 @@ from pointctl.options import (
     print_table,
 )
 from pointctl.registry import batches, imports, keys, products
-from pointctl.registry.database import Database, open_database
-from pointctl.registry.models import Policy, Source
-from pointctl.registry.vault import KEEP_IT
+from pointctl.registry.storage.database import Database, open_database
+from pointctl.registry.storage.models import Policy, Source
+from pointctl.registry.storage.vault import KEEP_IT
 
 PRODUCT = typer.Option("--product", metavar="KEY", help="The product's key.")
 

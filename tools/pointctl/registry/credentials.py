@@ -20,12 +20,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute
 
-from pointctl.registry import audit, encryption, vault
-from pointctl.registry.models import Credential, Device, Source, Standing, table
+from pointctl.registry import audit
 from pointctl.registry.pool import Pool
 from pointctl.registry.sources import CredentialSource, Mint
-from pointctl.registry.vault import PRODUCT, Vault
-from pointctl.registry.writes import Writes
+from pointctl.registry.storage import encryption, vault
+from pointctl.registry.storage.models import Credential, Device, Source, Standing, table
+from pointctl.registry.storage.vault import PRODUCT, Vault
+from pointctl.registry.storage.write_batch import Writes
 
 SOURCES: dict[Source, CredentialSource] = {Source.MINT: Mint(), Source.POOL: Pool()}
 

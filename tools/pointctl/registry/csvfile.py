@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session, joinedload
 
 from pointctl.errors import PointctlError
 from pointctl.registry import audit, pool, search
-from pointctl.registry.database import Database
 from pointctl.registry.devices import BadRow, Row, checked_row
-from pointctl.registry.models import Credential, Device, Standing
-from pointctl.registry.vault import of_device
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import Credential, Device, Standing
+from pointctl.registry.storage.vault import of_device
 
 ENCODING = "utf-8-sig"  # spreadsheets begin a UTF-8 file with a mark; others need none
 _COLUMNS = ("imei", "product_key", "device_name", "state", "batch", "tags", "issued_at")

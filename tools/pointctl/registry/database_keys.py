@@ -7,9 +7,10 @@ one rotation after its last use: so old backups of yesterday still open.
 from typing import Any
 
 from pointctl.errors import Refused
-from pointctl.registry import audit, encryption
-from pointctl.registry.database import Database
-from pointctl.registry.encryption import KINDS, Kind
+from pointctl.registry import audit
+from pointctl.registry.storage import encryption
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.encryption import KINDS, Kind
 
 
 def rotate(database: Database, who: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pointctl.folder import private_file
 from pointctl.options import DATA, Data, Json, print_json, print_table, stderr
 from pointctl.registry import csvfile, devices, lifecycle_commands, search
 from pointctl.registry.commands import PRODUCT, opened
-from pointctl.registry.models import State
+from pointctl.registry.storage.models import State
 
 _File = Annotated[
     Path,

@@ -21,8 +21,8 @@ from sqlalchemy import (
 )
 
 from pointctl.registry import imports
-from pointctl.registry.models import Device, DeviceTag, State, bytewise
 from pointctl.registry.staging import BadRow, Imported, Part, Staged
+from pointctl.registry.storage.models import Device, DeviceTag, State, bytewise
 
 _CHUNK = 5000
 

@@ -13,11 +13,11 @@ from point import imei as imeis
 from point.errors import PointError
 from pointctl.errors import PointctlError
 from pointctl.registry import audit, device_rows, imports, products
-from pointctl.registry.database import Database
 from pointctl.registry.device_rows import Row as Row
-from pointctl.registry.models import Device, Policy, Product, moment
 from pointctl.registry.staging import BadRow as BadRow
 from pointctl.registry.staging import Imported, Part
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import Device, Policy, Product, moment
 
 _LONGEST_TAG = 32
 

@@ -28,9 +28,9 @@ from sqlalchemy import (
 )
 
 from pointctl.errors import Refused
-from pointctl.registry.database import Database
-from pointctl.registry.models import Device, DeviceTag, Import, Pooled, table
 from pointctl.registry.staging import Part, Staged
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import Device, DeviceTag, Import, Pooled, table
 
 _log = structlog.get_logger()
 

@@ -12,9 +12,10 @@ from point.errors import PointError
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder, private_file, private_folder
 from pointctl.options import DATA, Data, Json, print_json
-from pointctl.registry import database_keys, keys, products, vault
+from pointctl.registry import database_keys, keys, products
 from pointctl.registry.commands import PRODUCT, opened
-from pointctl.registry.vault import Vault
+from pointctl.registry.storage import vault
+from pointctl.registry.storage.vault import Vault
 
 app = typer.Typer(no_args_is_help=True, help="What boards prove themselves with.")
 

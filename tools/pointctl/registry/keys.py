@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from point import seal
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
-from pointctl.registry import keystore
+from pointctl.registry.storage import keystore
 
 KEEP_IT = "keep a copy in a safe place, every board's claim key comes from it"
 

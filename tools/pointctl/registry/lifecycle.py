@@ -13,17 +13,11 @@ from typing import TypedDict, Unpack
 from sqlalchemy.orm import Session
 
 from pointctl.errors import PartlyFailed, Refused
-from pointctl.registry import (
-    audit,
-    claims,
-    credentials,
-    devices,
-    search,
-    versions,
-)
+from pointctl.registry import audit, claims, credentials, devices, search
 from pointctl.registry.access import BrokerAccounts
-from pointctl.registry.database import Database
-from pointctl.registry.models import ClaimState, Device, Policy, Source, State
+from pointctl.registry.storage import etags
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import ClaimState, Device, Policy, Source, State
 
 _TELL = "revoke it again with --mosquitto and what goes with it"
 
@@ -259,6 +253,6 @@ def _changing(
         device = devices.find(session, imei, product_key)
         if etag := why.get("etag"):
             (summary,) = search.with_tags(session, [device])
-            versions.check(etag, summary, "device")
+            etags.check(etag, summary, "device")
         yield session, device
         audit.record(session.connection(), device.id, what, who, reason)

@@ -16,7 +16,7 @@ from pointctl.folder import private_file
 from pointctl.options import DATA, Data, Json, print_json, print_table
 from pointctl.registry import batches, lifecycle, search, tags
 from pointctl.registry.commands import PRODUCT, opened
-from pointctl.registry.database import Database
+from pointctl.registry.storage.database import Database
 
 _Imei = Annotated[str, typer.Argument(help="15 digits.")]
 _Product = Annotated[str | None, PRODUCT]

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, case, delete, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from pointctl.registry.database import Database
-from pointctl.registry.models import RateLimit
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import RateLimit
 
 PER_PRODUCT = 200  # failures a second, of products that say nothing else
 _SWEEP_ONE_IN = 64  # charges; rows that say nothing any more go

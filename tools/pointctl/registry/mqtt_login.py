@@ -11,9 +11,10 @@ from typing import Any
 from sqlalchemy import Row, and_, bindparam, exists, select, update
 
 from point import aliyun, gizwits, mqttauth
-from pointctl.registry import audit, claims, credentials, products, vault
-from pointctl.registry.database import Database
-from pointctl.registry.models import (
+from pointctl.registry import audit, claims, credentials, products
+from pointctl.registry.storage import vault
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import (
     Claim,
     ClaimState,
     Credential,
@@ -22,8 +23,8 @@ from pointctl.registry.models import (
     Standing,
     State,
 )
+from pointctl.registry.storage.vault import VaultError
 from pointctl.registry.topics import Topics, made_client_id, own_topics
-from pointctl.registry.vault import VaultError
 
 _TEXT_MAX = 256  # as point.credentials: nothing longer is anybody's
 _DEFAULT_METHOD = "hmacmd5"  # Alibaba's, for a client id that names none

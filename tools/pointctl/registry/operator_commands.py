@@ -12,7 +12,7 @@ from pointctl.folder import private_file
 from pointctl.options import DATA, Data, Json, print_json, print_table
 from pointctl.registry import operators, tokens
 from pointctl.registry.commands import opened
-from pointctl.registry.models import Role
+from pointctl.registry.storage.models import Role
 
 _Name = Annotated[str, typer.Argument(help="Up to 32 of a-z 0-9 . _ -")]
 _Label = Annotated[str, typer.Argument(help="What it is for, in 31 of a-z 0-9 . _ -")]

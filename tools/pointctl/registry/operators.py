@@ -14,9 +14,10 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from pointctl.errors import PointctlError, Refused
-from pointctl.registry import audit, versions
-from pointctl.registry.database import Database
-from pointctl.registry.models import Operator, OperatorSession, Role, moment
+from pointctl.registry import audit
+from pointctl.registry.storage import etags
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import Operator, OperatorSession, Role, moment
 
 MIN_PASSWORD, MAX_PASSWORD = 12, 128
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
@@ -110,7 +111,7 @@ def change(
     hashed = None if password is None else _hashed(name, password)
     with database.writing() as session:
         operator = find(session, name)
-        versions.check(etag, summary(operator), "operator")
+        etags.check(etag, summary(operator), "operator")
         was_admin = operator.role is Role.ADMIN and not operator.disabled_at
         if role is not None:
             operator.role = role

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, ScalarSelect, Select, func, select
 
-from pointctl.registry.database import Database
-from pointctl.registry.models import Device, Pooled, Product, Source, State
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import Device, Pooled, Product, Source, State
 
 _Count = TypeVar("_Count")
 

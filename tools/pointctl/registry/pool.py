@@ -31,9 +31,12 @@ from sqlalchemy import (
 from point import credentials
 from point.errors import PointError
 from pointctl.errors import Refused
-from pointctl.registry import audit, encryption, imports, products, vault
-from pointctl.registry.database import Database
-from pointctl.registry.models import (
+from pointctl.registry import audit, imports, products
+from pointctl.registry.sources import NothingLeft, Taken
+from pointctl.registry.staging import BadRow, Imported, Part, Staged
+from pointctl.registry.storage import encryption, vault
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import (
     Device,
     PoolAlarm,
     Pooled,
@@ -41,9 +44,7 @@ from pointctl.registry.models import (
     Source,
     bytewise,
 )
-from pointctl.registry.sources import NothingLeft, Taken
-from pointctl.registry.staging import BadRow, Imported, Part, Staged
-from pointctl.registry.vault import PRODUCT, Vault
+from pointctl.registry.storage.vault import PRODUCT, Vault
 
 _log = structlog.get_logger()
 

@@ -12,11 +12,12 @@ from sqlalchemy.orm import Session
 from point import aliyun, credentials, mqttauth
 from point.errors import PointError
 from pointctl.errors import PointctlError, Refused
-from pointctl.registry import audit, encryption, vault, versions
-from pointctl.registry.database import Database
-from pointctl.registry.models import Batch, Policy, Product, Source, moment
+from pointctl.registry import audit
+from pointctl.registry.storage import encryption, etags, vault
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import Batch, Policy, Product, Source, moment
+from pointctl.registry.storage.vault import Vault
 from pointctl.registry.topics import made_client_id
-from pointctl.registry.vault import Vault
 
 DeviceConfig = dict[str, dict[str, Any]]  # {"device": {…}, "connect": {…}}
 
@@ -134,7 +135,7 @@ def change(
     """
     with database.writing() as session:
         product = _find(session, product_key)
-        versions.check(etag, summary(product), "product")
+        etags.check(etag, summary(product), "product")
         changed = {n: v for n, v in settings.items() if getattr(product, n) != v}
         for name, value in changed.items():
             setattr(product, name, value)

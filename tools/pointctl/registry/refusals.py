@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from pointctl.registry.database import Database
-from pointctl.registry.models import Product, Refusals
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import Product, Refusals
 
 KEEP = timedelta(days=90)
 _MOST_KINDS = 1000  # in memory: strangers may name any product

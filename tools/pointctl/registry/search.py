@@ -13,9 +13,10 @@ from sqlalchemy import ColumnElement, Select, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from pointctl.errors import PointctlError
-from pointctl.registry import audit, devices, imports, versions
-from pointctl.registry.database import Database
-from pointctl.registry.models import (
+from pointctl.registry import audit, devices, imports
+from pointctl.registry.storage import etags
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import (
     Batch,
     Credential,
     Device,
@@ -134,7 +135,7 @@ def show(
         )
         return {
             **summary,
-            "etag": versions.etag(summary),
+            "etag": etags.etag(summary),
             "policy": device.product.policy.value,
             "source": device.product.source.value,
             "enrolled_at": moment(device.enrolled_at),

@@ -8,9 +8,9 @@ from sqlalchemy import ColumnElement, delete, or_, select, update
 
 from pointctl.errors import PointctlError
 from pointctl.registry import audit, limits, operators
-from pointctl.registry.database import Database
-from pointctl.registry.models import Operator, OperatorSession
 from pointctl.registry.operators import Actor
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import Operator, OperatorSession
 
 IDLE = timedelta(hours=2)
 LONGEST = timedelta(hours=12)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, Row
 
 from pointctl.errors import PointctlError
-from pointctl.registry.vault import Vault
+from pointctl.registry.storage.vault import Vault
 
 
 class NothingLeft(PointctlError):

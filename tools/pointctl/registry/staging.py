@@ -26,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-from pointctl.registry.models import bytewise
+from pointctl.registry.storage.models import bytewise
 
 _CHUNK = 5000
 _BAD_KEPT = 1000

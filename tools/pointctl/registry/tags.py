@@ -7,8 +7,8 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from pointctl.registry import audit, devices
-from pointctl.registry.database import Database
-from pointctl.registry.models import Device, DeviceTag
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import Device, DeviceTag
 
 
 def change(

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from pointctl.errors import PointctlError, Refused
 from pointctl.registry import audit, operators
-from pointctl.registry.database import Database
-from pointctl.registry.models import Operator, Role, Token, moment
 from pointctl.registry.operators import Actor
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import Operator, Role, Token, moment
 
 PREFIX = "pointctl_"  # by which scanners for leaked secrets can know it
 DAYS = 365

@@ -10,8 +10,8 @@ import typer
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
 from pointctl.options import DATA, Data, Json, chosen_database, print_json
-from pointctl.registry import upkeep
-from pointctl.registry.database import existing_database
+from pointctl.registry.storage import maintenance
+from pointctl.registry.storage.database import existing_database
 
 app = typer.Typer(no_args_is_help=True, help="The registry's database.")
 
@@ -20,9 +20,9 @@ app = typer.Typer(no_args_is_help=True, help="The registry's database.")
 def db_upgrade(data: Data = DATA, as_json: Json = False) -> None:
     """Bring the tables up to date, as every other command does when it comes first."""
     with existing_database(chosen_database(data), DataFolder(data)) as database:
-        before = upkeep.revision(database)
+        before = maintenance.revision(database)
         database.migrate()
-        after = upkeep.revision(database)
+        after = maintenance.revision(database)
         where = database.where
     if as_json:
         print_json({"database": where, "before": before, "after": after})
@@ -36,8 +36,8 @@ def db_upgrade(data: Data = DATA, as_json: Json = False) -> None:
 def db_check(data: Data = DATA, as_json: Json = False) -> None:
     """Look for damage: unreadable rows, orphans, contradictions, an old revision."""
     with existing_database(chosen_database(data), DataFolder(data)) as database:
-        faults = upkeep.check(database)
-        found = {"database": database.where, "revision": upkeep.revision(database)}
+        faults = maintenance.check(database)
+        found = {"database": database.where, "revision": maintenance.revision(database)}
     if as_json:
         print_json({**found, "faults": faults})
     else:
@@ -53,5 +53,5 @@ def db_backup(
 ) -> None:
     """Copy the registry while it is in use; the keys of its secrets are not in it."""
     with existing_database(chosen_database(data), DataFolder(data)) as database:
-        upkeep.backup(database, out)
+        maintenance.backup(database, out)
     print(f"wrote {out}, {os.stat(out).st_size:,} bytes", file=sys.stderr)

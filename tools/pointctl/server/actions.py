@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pointctl.registry import lifecycle
-from pointctl.registry.models import Policy, Role, Source, State
+from pointctl.registry.storage.models import Policy, Role, Source, State
 from pointctl.server.roles import Registry
 
 _LIVE = frozenset({State.REGISTERED, State.ISSUED, State.CONFIRMED})

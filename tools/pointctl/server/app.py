@@ -8,10 +8,10 @@ from fastapi.responses import RedirectResponse
 
 from point import __version__
 from pointctl.registry.access import BrokerAccounts, Issuer
-from pointctl.registry.database import Database
 from pointctl.registry.keys import ClaimKeys
 from pointctl.registry.overview import Figures
 from pointctl.registry.refusals import Counted
+from pointctl.registry.storage.database import Database
 from pointctl.server import access, api, docs, health, hooks, problems, refused, tls
 from pointctl.server.console import create_console
 from pointctl.server.headers import SafeHeaders

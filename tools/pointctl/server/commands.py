@@ -19,7 +19,7 @@ from pointctl.folder import DataFolder
 from pointctl.options import DATA, Data, Json, chosen_database, print_json
 from pointctl.registry import keys, products
 from pointctl.registry.commands import opened
-from pointctl.registry.database import parsed
+from pointctl.registry.storage.database import parsed
 from pointctl.server import hook_token
 
 if TYPE_CHECKING:

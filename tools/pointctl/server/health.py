@@ -10,8 +10,8 @@ from sqlalchemy import literal, select
 
 from pointctl import certificates
 from pointctl.errors import PointctlError
-from pointctl.registry import schema
-from pointctl.registry.database import Database
+from pointctl.registry.storage import schema
+from pointctl.registry.storage.database import Database
 
 _log = structlog.get_logger()
 

@@ -8,10 +8,10 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.routing import APIRoute
 
 from pointctl.registry.access import BrokerAccounts
-from pointctl.registry.database import Database
-from pointctl.registry.models import Role
 from pointctl.registry.operators import Actor
 from pointctl.registry.overview import Figures
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import Role
 
 _DECLARED = "x-role"  # in the OpenAPI description, too
 _NOBODYS = "none"

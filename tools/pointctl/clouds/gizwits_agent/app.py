@@ -17,7 +17,7 @@ from point.imei import masked
 from pointctl.clouds.gizwits_agent.cloud import Cloud, Place, Rejected, Signs
 from pointctl.clouds.gizwits_preauth.names import MAC_OR_IMEI
 from pointctl.clouds.gizwits_preauth.sandbox.keys import KeyMaker
-from pointctl.registry.database import Database
+from pointctl.registry.storage.database import Database
 
 _LARGEST_BODY = 4096
 

@@ -23,9 +23,9 @@ from pointctl.clouds.gizwits_preauth.sandbox.keys import KeyMaker, check_of
 from pointctl.clouds.gizwits_preauth.sandbox.models import SandboxDevice, SandboxPackage
 from pointctl.errors import PointctlError
 from pointctl.registry import products
-from pointctl.registry.database import Database
-from pointctl.registry.models import Product
 from pointctl.registry.operators import digest
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import Product
 from pointctl.registry.topics import Topics, own_topics
 
 _USER = re.compile(r"([0-9A-Za-z]{8})\|signmethod=sha256,signnonce=([0-9A-Za-z]{1,64})")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pointctl.errors import PointctlError, Refused
 from pointctl.folder import DataFolder
-from pointctl.registry.keystore import Entry
+from pointctl.registry.storage.keystore import Entry
 from pointctl.support.secret import read_file
 
 

@@ -6,8 +6,8 @@ from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from pointctl.registry import tokens
-from pointctl.registry.database import Database
 from pointctl.registry.operators import Actor
+from pointctl.registry.storage.database import Database
 from pointctl.server.roles import Registry, check_covered
 
 _bearer = HTTPBearer(

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Body, Depends, Query, Request, Response
 
 from pointctl.errors import PointctlError
 from pointctl.registry import devices, lifecycle, search, tags
-from pointctl.registry.database import Database
-from pointctl.registry.models import Role, State
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import Role, State
 from pointctl.server.actions import ACTIONS, Action
 from pointctl.server.api import models
 from pointctl.server.api.caller import Caller, Db, Reg, caller

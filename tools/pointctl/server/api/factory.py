@@ -5,7 +5,7 @@ from pydantic import BaseModel, Field
 
 from pointctl.factory import handout
 from pointctl.registry.keys import ClaimKeys
-from pointctl.registry.models import Role
+from pointctl.registry.storage.models import Role
 from pointctl.server.api import models
 from pointctl.server.api.caller import Caller, Db, caller
 from pointctl.server.problems import responses

@@ -6,8 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from pointctl.registry import audit, overview, refusals
-from pointctl.registry.models import Role
 from pointctl.registry.overview import Span
+from pointctl.registry.storage.models import Role
 from pointctl.server.api import models
 from pointctl.server.api.caller import Db, Reg, caller
 from pointctl.server.api.pages import link_next

@@ -8,8 +8,8 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
 from pointctl.registry import csvfile, devices, pool, search
-from pointctl.registry.models import Role, State
 from pointctl.registry.staging import Imported
+from pointctl.registry.storage.models import Role, State
 from pointctl.server import files
 from pointctl.server.api import models
 from pointctl.server.api.caller import Caller, Db, caller

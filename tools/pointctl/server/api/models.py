@@ -11,8 +11,8 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from pydantic.config import JsonDict
 
 from point.mqttauth import SCHEMES
-from pointctl.registry.models import Policy, Role, Source, State
 from pointctl.registry.operators import MAX_PASSWORD, MIN_PASSWORD
+from pointctl.registry.storage.models import Policy, Role, Source, State
 from pointctl.registry.tokens import DAYS
 from pointctl.server.problems import Mistake
 

@@ -5,8 +5,8 @@ from typing import Any
 from fastapi import APIRouter, Depends, Response
 
 from pointctl.registry import operators, tokens
-from pointctl.registry.database import Database
-from pointctl.registry.models import Role
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import Role
 from pointctl.server.api import models
 from pointctl.server.api.caller import Caller, Db, caller
 from pointctl.server.api.versions import IfMatch, seen, tell

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import Header, Response
 
-from pointctl.registry import versions
+from pointctl.registry.storage import etags
 
 IfMatch = Annotated[
     str | None,
@@ -25,4 +25,4 @@ def seen(if_match: str | None) -> str | None:
 
 def tell(response: Response, summary: Mapping[str, Any]) -> None:
     """Say in a header which version a summary is."""
-    response.headers["ETag"] = f'"{versions.etag(summary)}"'
+    response.headers["ETag"] = f'"{etags.etag(summary)}"'

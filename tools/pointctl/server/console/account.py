@@ -7,7 +7,7 @@ from fastapi.responses import RedirectResponse
 
 from pointctl.errors import PointctlError
 from pointctl.registry import operators
-from pointctl.registry.models import Role
+from pointctl.registry.storage.models import Role
 from pointctl.server.console.pages import page
 from pointctl.server.console.visitor import LOGIN, Db, Visitor
 from pointctl.server.problems import status_of

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from pointctl.registry import audit
-from pointctl.registry.models import Role
+from pointctl.registry.storage.models import Role
 from pointctl.server.console.pages import page
 from pointctl.server.console.visitor import Db, visitor
 from pointctl.server.roles import needs

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 
 from pointctl.errors import PointctlError
 from pointctl.registry import batches, products
-from pointctl.registry.database import Database
-from pointctl.registry.models import Role
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import Role
 from pointctl.server.console.pages import done, page
 from pointctl.server.console.visitor import Db, Visitor, visitor
 from pointctl.server.problems import status_of

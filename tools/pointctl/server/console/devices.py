@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 
 from pointctl.errors import PointctlError
 from pointctl.registry import lifecycle, products, search, tags
-from pointctl.registry.models import Role, State
+from pointctl.registry.storage.models import Role, State
 from pointctl.server.actions import ACTIONS, Action
 from pointctl.server.console.pages import done, page
 from pointctl.server.console.visitor import Db, Reg, Visitor, visitor

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Depends, File, Form, Request, Response, UploadFil
 
 from pointctl.errors import PointctlError
 from pointctl.registry import csvfile, devices, products
-from pointctl.registry.models import Role
 from pointctl.registry.staging import Imported
+from pointctl.registry.storage.models import Role
 from pointctl.server import files
 from pointctl.server.console.devices import Filters
 from pointctl.server.console.pages import page

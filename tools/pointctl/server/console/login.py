@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from pointctl.registry import operators, sessions
-from pointctl.registry.models import Role
+from pointctl.registry.storage.models import Role
 from pointctl.server.console.pages import page
 from pointctl.server.console.visitor import (
     COOKIE,

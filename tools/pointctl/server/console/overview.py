@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, Depends, Request, Response
 
 from pointctl.registry import audit, overview, refusals
-from pointctl.registry.models import Role, State
 from pointctl.registry.overview import Span
+from pointctl.registry.storage.models import Role, State
 from pointctl.server import wire
 from pointctl.server.console.chart import bars
 from pointctl.server.console.pages import page

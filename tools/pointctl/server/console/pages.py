@@ -7,8 +7,8 @@ import jinja2
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from pointctl.registry.models import Role
 from pointctl.registry.sessions import Browser
+from pointctl.registry.storage.models import Role
 
 _templates = jinja2.Environment(
     loader=jinja2.PackageLoader("pointctl.server.console"),

@@ -8,8 +8,8 @@ from fastapi import Depends, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 
 from pointctl.registry import sessions
-from pointctl.registry.database import Database
 from pointctl.registry.sessions import Browser
+from pointctl.registry.storage.database import Database
 from pointctl.server.roles import Registry, check_covered
 
 # A browser takes the prefix only from https, for the whole host, and from this host.

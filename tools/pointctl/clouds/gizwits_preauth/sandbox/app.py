@@ -24,7 +24,7 @@ from pointctl.clouds.gizwits_preauth.sandbox.chaos import Chaos, Chaotic
 from pointctl.clouds.gizwits_preauth.sandbox.cloud import Cloud
 from pointctl.clouds.gizwits_preauth.sandbox.keys import KeyMaker
 from pointctl.errors import PointctlError
-from pointctl.registry.database import Database
+from pointctl.registry.storage.database import Database
 from pointctl.server import docs, tls
 from pointctl.server.headers import SafeHeaders
 

@@ -23,8 +23,8 @@ from pointctl.clouds.gizwits_preauth.sandbox.models import (
     SandboxBatchRow,
     SandboxPackage,
 )
-from pointctl.registry.database import Database
-from pointctl.registry.models import table
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import table
 
 PART = 250  # rows of a transaction
 _GIVEN = 0  # the outcome of a device that has its key

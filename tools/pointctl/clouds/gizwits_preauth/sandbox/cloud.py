@@ -28,10 +28,10 @@ from pointctl.clouds.gizwits_preauth.sandbox.models import (
     SandboxToken,
 )
 from pointctl.registry import products
-from pointctl.registry.database import Database
-from pointctl.registry.models import Product, table
 from pointctl.registry.operators import digest
-from pointctl.registry.vault import Vault, VaultError
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import Product, table
+from pointctl.registry.storage.vault import Vault, VaultError
 
 _log = structlog.get_logger()
 

@@ -16,7 +16,7 @@ from pointctl.clouds.gizwits_preauth.errors import ModeInvalid
 from pointctl.clouds.gizwits_preauth.sandbox.models import Mode
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
-from pointctl.registry.keystore import Entry, hex_keys
+from pointctl.registry.storage.keystore import Entry, hex_keys
 
 KEEP_IT = "keep a copy, the auth_keys of the sandbox come from it"
 

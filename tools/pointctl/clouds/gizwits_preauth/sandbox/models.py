@@ -10,7 +10,7 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from pointctl.registry.models import Base, bytewise
+from pointctl.registry.storage.models import Base, bytewise
 
 
 class Role(StrEnum):

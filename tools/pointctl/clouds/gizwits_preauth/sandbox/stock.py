@@ -19,9 +19,9 @@ from pointctl.clouds.gizwits_preauth.sandbox.models import (
 )
 from pointctl.errors import PointctlError, Refused
 from pointctl.registry import audit, products
-from pointctl.registry.database import Database
-from pointctl.registry.models import Product, moment
 from pointctl.registry.operators import digest
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import Product, moment
 
 _LABEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,30}")
 _MOST = 2**31 - 1

@@ -20,9 +20,9 @@ from sqlalchemy import (
     update,
 )
 
-from pointctl.registry import vault
-from pointctl.registry.models import Credential, DatabaseKey, Pooled, Product
-from pointctl.registry.vault import Vault
+from pointctl.registry.storage import vault
+from pointctl.registry.storage.models import Credential, DatabaseKey, Pooled, Product
+from pointctl.registry.storage.vault import Vault
 
 _CHUNK = 500
 

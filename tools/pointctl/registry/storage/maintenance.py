@@ -6,9 +6,9 @@ from pathlib import Path
 from sqlalchemy import Connection, ForeignKey, Select, Table, and_, func, select
 
 from pointctl.folder import private_path
-from pointctl.registry import schema
-from pointctl.registry.database import Database
-from pointctl.registry.models import (
+from pointctl.registry.storage import schema
+from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.models import (
     Base,
     Claim,
     ClaimState,

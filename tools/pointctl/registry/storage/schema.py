@@ -13,7 +13,7 @@ _VERSION = table("alembic_version", column("version_num"))
 @cache
 def head() -> str:
     """The revision that this pointctl works with: of the last migration's file."""
-    folder = resources.files("pointctl.registry") / "migrations/versions"
+    folder = resources.files("pointctl.registry.storage") / "migrations/versions"
     names = [path.name for path in folder.iterdir() if path.name.endswith(".py")]
     return max(names).split("_")[0]
 
@@ -41,7 +41,7 @@ def migrate(reading: Engine, writing: Engine, where: str) -> None:
     from alembic.script import ScriptDirectory
 
     config = Config()
-    config.set_main_option("script_location", "pointctl.registry:migrations")
+    config.set_main_option("script_location", "pointctl.registry.storage:migrations")
     steps = ScriptDirectory.from_config(config).walk_revisions()
     if current and current not in {step.revision for step in steps}:
         raise Refused(f"{where} was written by a newer pointctl; update this one")

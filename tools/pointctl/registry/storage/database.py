@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from pointctl.errors import PointctlError, Refused
 from pointctl.folder import DataFolder, current_folder
-from pointctl.registry import encryption, postgresql, schema, sqlite
-from pointctl.registry.vault import Vault
+from pointctl.registry.storage import encryption, postgresql, schema, sqlite
+from pointctl.registry.storage.vault import Vault
 
 
 def has_password(where: str) -> bool:

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from pointctl.registry.models import Base
+from pointctl.registry.storage.models import Base
 
 context.configure(
     connection=context.config.attributes["connection"], target_metadata=Base.metadata

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
-from pointctl.registry import keystore
+from pointctl.registry.storage import keystore
 
 VARIABLE = "POINTCTL_DATABASE_KEY"
 KEEP_IT = "keep a copy apart from the backups, without it their secrets are lost"

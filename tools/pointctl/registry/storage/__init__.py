@@ -1,0 +1,1 @@
+"""The registry on disk: tables, databases, encryption of secrets, keys outside it."""
