@@ -21,7 +21,8 @@ from pathlib import Path
 
 from pointctl import certificates
 from pointctl.folder import DataFolder
-from pointctl.registry import batches, devices, keys, operators, products, tokens
+from pointctl.registry import batches, devices, keys, products
+from pointctl.registry.accounts import operators, tokens
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Role
 from pointctl.server.api import models

@@ -5,7 +5,7 @@ import pytest
 from fastapi.testclient import TestClient
 from serving import KEYS
 
-from pointctl.registry import operators, sessions, tokens
+from pointctl.registry.accounts import operators, sessions, tokens
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Role
 from pointctl.server.app import create_app

@@ -9,7 +9,8 @@ from serving import ON_BOTH, PRODUCT, imei, issue, product_secret
 from sqlalchemy import select
 from staff import PASSWORD, hire
 
-from pointctl.registry import audit, batches, devices, overview, refusals, tokens
+from pointctl.registry import audit, batches, devices, overview, refusals
+from pointctl.registry.accounts import tokens
 from pointctl.registry.overview import Span, Step
 from pointctl.registry.storage.database import DatabaseError
 from pointctl.registry.storage.models import Refusals, Role, State

@@ -10,16 +10,8 @@ from serving import Server, device_key_board, imei
 from staff import PASSWORD
 
 from pointctl.folder import DataFolder
-from pointctl.registry import (
-    batches,
-    devices,
-    keys,
-    lifecycle,
-    operators,
-    products,
-    search,
-    tags,
-)
+from pointctl.registry import batches, devices, keys, lifecycle, products, search, tags
+from pointctl.registry.accounts import operators
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Role
 

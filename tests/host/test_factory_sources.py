@@ -12,7 +12,8 @@ from pointctl.errors import PointctlError, Refused
 from pointctl.factory.job import Job, Plan, SourceKind
 from pointctl.factory.sources import Denied, SourceDown
 from pointctl.factory.sourcing import open_source
-from pointctl.registry import keys, operators, tokens
+from pointctl.registry import keys
+from pointctl.registry.accounts import operators, tokens
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Role
 

@@ -17,7 +17,7 @@ from pointctl.clouds.gizwits_preauth.sandbox.models import (
     SandboxBatchRow,
 )
 from pointctl.registry import audit, products
-from pointctl.registry.operators import digest
+from pointctl.registry.accounts.operators import digest
 from pointctl.registry.storage.database import open_database
 
 BATCH = "0" * 31 + "1"

@@ -9,8 +9,8 @@ from serving import ON_BOTH
 from sqlalchemy import select, update
 
 from pointctl.errors import PointctlError, Refused
-from pointctl.registry import operators, sessions, tokens
-from pointctl.registry.operators import Actor
+from pointctl.registry.accounts import operators, sessions, tokens
+from pointctl.registry.accounts.operators import Actor
 from pointctl.registry.storage.models import (
     AuditEntry,
     Operator,

@@ -10,7 +10,8 @@ from sqlalchemy import URL, func, select
 from pointctl.doctor.findings import Finding, ok, weak, wrong
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
-from pointctl.registry import database_keys, keys, operators, overview, products
+from pointctl.registry import database_keys, keys, overview, products
+from pointctl.registry.accounts import operators
 from pointctl.registry.storage import keystore, maintenance, schema
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import AuditEntry, Policy, Role

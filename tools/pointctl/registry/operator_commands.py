@@ -10,7 +10,7 @@ import typer
 from pointctl.errors import PointctlError
 from pointctl.folder import private_file
 from pointctl.options import DATA, Data, Json, print_json, print_table
-from pointctl.registry import operators, tokens
+from pointctl.registry.accounts import operators, tokens
 from pointctl.registry.commands import opened
 from pointctl.registry.storage.models import Role
 

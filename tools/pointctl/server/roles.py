@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.routing import APIRoute
 
 from pointctl.registry.access import BrokerAccounts
-from pointctl.registry.operators import Actor
+from pointctl.registry.accounts.operators import Actor
 from pointctl.registry.overview import Figures
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Role

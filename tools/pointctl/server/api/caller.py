@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from pointctl.registry import tokens
-from pointctl.registry.operators import Actor
+from pointctl.registry.accounts import tokens
+from pointctl.registry.accounts.operators import Actor
 from pointctl.registry.storage.database import Database
 from pointctl.server.roles import Registry, check_covered
 

@@ -11,9 +11,9 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from pydantic.config import JsonDict
 
 from point.mqttauth import SCHEMES
-from pointctl.registry.operators import MAX_PASSWORD, MIN_PASSWORD
+from pointctl.registry.accounts.operators import MAX_PASSWORD, MIN_PASSWORD
+from pointctl.registry.accounts.tokens import DAYS
 from pointctl.registry.storage.models import Policy, Role, Source, State
-from pointctl.registry.tokens import DAYS
 from pointctl.server.problems import Mistake
 
 IMEI, PRODUCT = "866123456789018", "pk3f9a2c71"

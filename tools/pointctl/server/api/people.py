@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Response
 
-from pointctl.registry import operators, tokens
+from pointctl.registry.accounts import operators, tokens
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Role
 from pointctl.server.api import models

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from pointctl.errors import PointctlError
-from pointctl.registry import operators
+from pointctl.registry.accounts import operators
 from pointctl.registry.storage.models import Role
 from pointctl.server.console.pages import page
 from pointctl.server.console.visitor import LOGIN, Db, Visitor

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from pointctl.registry import operators, sessions
+from pointctl.registry.accounts import operators, sessions
 from pointctl.registry.storage.models import Role
 from pointctl.server.console.pages import page
 from pointctl.server.console.visitor import (

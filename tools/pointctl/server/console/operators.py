@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 
-from pointctl.registry import operators, tokens
+from pointctl.registry.accounts import operators, tokens
 from pointctl.registry.storage.models import Role
 from pointctl.server.console.pages import done, page
 from pointctl.server.console.visitor import Db, Visitor, visitor

@@ -7,7 +7,7 @@ import jinja2
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from pointctl.registry.sessions import Browser
+from pointctl.registry.accounts.sessions import Browser
 from pointctl.registry.storage.models import Role
 
 _templates = jinja2.Environment(

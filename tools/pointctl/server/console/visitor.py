@@ -7,8 +7,8 @@ from urllib.parse import quote
 from fastapi import Depends, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 
-from pointctl.registry import sessions
-from pointctl.registry.sessions import Browser
+from pointctl.registry.accounts import sessions
+from pointctl.registry.accounts.sessions import Browser
 from pointctl.registry.storage.database import Database
 from pointctl.server.roles import Registry, check_covered
 

@@ -28,7 +28,7 @@ from pointctl.clouds.gizwits_preauth.sandbox.models import (
     SandboxToken,
 )
 from pointctl.registry import products
-from pointctl.registry.operators import digest
+from pointctl.registry.accounts.operators import digest
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Product, table
 from pointctl.registry.storage.vault import Vault, VaultError

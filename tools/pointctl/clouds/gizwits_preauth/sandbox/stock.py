@@ -19,7 +19,7 @@ from pointctl.clouds.gizwits_preauth.sandbox.models import (
 )
 from pointctl.errors import PointctlError, Refused
 from pointctl.registry import audit, products
-from pointctl.registry.operators import digest
+from pointctl.registry.accounts.operators import digest
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Product, moment
 

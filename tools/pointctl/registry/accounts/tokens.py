@@ -10,8 +10,9 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from pointctl.errors import PointctlError, Refused
-from pointctl.registry import audit, operators
-from pointctl.registry.operators import Actor
+from pointctl.registry import audit
+from pointctl.registry.accounts import operators
+from pointctl.registry.accounts.operators import Actor
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Operator, Role, Token, moment
 

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import ColumnElement, delete, or_, select, update
 
 from pointctl.errors import PointctlError
-from pointctl.registry import audit, limits, operators
-from pointctl.registry.operators import Actor
+from pointctl.registry import audit, limits
+from pointctl.registry.accounts import operators
+from pointctl.registry.accounts.operators import Actor
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Operator, OperatorSession
 
