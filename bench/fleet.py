@@ -17,7 +17,8 @@ from statistics import median
 from bench.load import Job, Result
 from pointctl import certificates
 from pointctl.folder import DataFolder
-from pointctl.registry import keys, overview, products, search
+from pointctl.registry import overview, products, search
+from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Policy
 
@@ -71,8 +72,8 @@ class Fleet:
         self._url = url
         self._data = DataFolder(folder / "data")
         self._files = certificates.init(self._data.ca)
-        keys.create_master(self._data)
-        self._master = keys.open_keys(self._data).master.hex()
+        claim_keys.create_master(self._data)
+        self._master = claim_keys.open_keys(self._data).master.hex()
         chosen = {"POINTCTL_DATABASE": url} if url else {}
         self._environment = os.environ | chosen | {"PYTHONUNBUFFERED": "1"}
         with self._opened() as registry:

@@ -15,7 +15,7 @@ from typing import cast
 import uvloop
 
 from point import protocol
-from pointctl.registry.keys import ClaimKeys
+from pointctl.registry.keys.claim_keys import ClaimKeys
 
 PATH = "/v1/access"
 _SAMPLE = 97  # each so manyth reply is opened, after the clock has stopped

@@ -15,7 +15,8 @@ from pointctl.broker import BrokerProcess, find_mosquitto
 from pointctl.broker.process import HOST, free_port
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
-from pointctl.registry import devices, keys, products
+from pointctl.registry import devices, products
+from pointctl.registry.keys import claim_keys as keys
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Policy
 

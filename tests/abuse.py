@@ -21,8 +21,9 @@ from pathlib import Path
 
 from pointctl import certificates
 from pointctl.folder import DataFolder
-from pointctl.registry import batches, devices, keys, products
+from pointctl.registry import batches, devices, products
 from pointctl.registry.accounts import operators, tokens
+from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Role
 from pointctl.server.api import models
@@ -70,7 +71,7 @@ def attacked(path: Path) -> Iterator[Attacked]:
     """It has a data folder under `path`."""
     folder = DataFolder(path / "data")
     authority = certificates.init(path / "ca")
-    keys.create_master(folder)
+    claim_keys.create_master(folder)
     with open_database(folder.registry) as database:
         operators.add(database, "root", Role.ADMIN, None, "test")
         operators.add(database, "ann", Role.VIEWER, None, "test")
@@ -83,7 +84,7 @@ def attacked(path: Path) -> Iterator[Attacked]:
         batches.add(database, models.PRODUCT, "A7", "test")
     server = Server(folder.path, authority)
     try:
-        board = device_key_board(1, models.PRODUCT, keys.open_keys(folder))
+        board = device_key_board(1, models.PRODUCT, claim_keys.open_keys(folder))
         with server.client() as client:
             board.post(client, board.claim(1))
         yield Attacked(server, token)

@@ -9,7 +9,7 @@ from pointctl.broker.login import read_login
 from pointctl.demo.stage import Stage, stage
 from pointctl.demo.timeline import Timeline
 from pointctl.registry import devices, products
-from pointctl.registry.keys import create_master
+from pointctl.registry.keys.claim_keys import create_master
 from pointctl.registry.storage.database import open_database
 from tests import runtimes
 from tests.brokers import Client, Room

@@ -18,7 +18,7 @@ from pointctl.demo.operator import Operator
 from pointctl.demo.process import Process
 from pointctl.demo.stage import Stage, stage
 from pointctl.demo.timeline import Timeline
-from pointctl.registry.keys import open_keys
+from pointctl.registry.keys.claim_keys import open_keys
 from tests import runtimes
 
 # The sockets are put in by hand: no path leads MicroPython to a file usocket.py.

@@ -23,7 +23,7 @@ from pointctl.demo.process import Process
 from pointctl.demo.stage import Stage, stage
 from pointctl.demo.timeline import Timeline
 from pointctl.registry import credentials, devices
-from pointctl.registry.keys import open_keys
+from pointctl.registry.keys.claim_keys import open_keys
 from pointctl.registry.storage.database import open_database
 from tests import runtimes
 from tests.e2e import hostile

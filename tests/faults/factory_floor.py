@@ -21,8 +21,9 @@ from pointctl.boards import flash
 from pointctl.clouds.gizwits_preauth.sandbox import keys as sandbox_keys
 from pointctl.clouds.gizwits_preauth.sandbox import models, stock
 from pointctl.folder import DataFolder
-from pointctl.registry import batches, devices, keys, products, search
+from pointctl.registry import batches, devices, products, search
 from pointctl.registry.accounts import operators, tokens
+from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Policy, Role
 from tests.fakeboard.board import FakeBoard, fake_board
@@ -49,8 +50,8 @@ class Site:
         self.server = self._start()
 
     def _fill(self, quota: int) -> None:
-        keys.create_master(self.data)
-        self.master = keys.open_keys(self.data)
+        claim_keys.create_master(self.data)
+        self.master = claim_keys.open_keys(self.data)
         with open_database(self.data.registry, self.data) as registry:
             for key in (PRODUCT, OTHER):
                 settings = {"product_key": key, "mqtt_host": "127.0.0.1"}

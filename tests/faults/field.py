@@ -13,7 +13,8 @@ from sqlalchemy import select
 
 from pointctl import certificates
 from pointctl.folder import DataFolder
-from pointctl.registry import devices, keys, products
+from pointctl.registry import devices, products
+from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Credential, Device, Policy
 from pointctl.registry.storage.vault import of_device
@@ -29,8 +30,8 @@ class Field:
 
     def __init__(self, folder: Path, policy: Policy, boards: int) -> None:
         self.folder = DataFolder(folder / "data")
-        keys.create_master(self.folder)
-        self._keys = keys.open_keys(self.folder)
+        claim_keys.create_master(self.folder)
+        self._keys = claim_keys.open_keys(self.folder)
         self._policy = policy
         with _ONE_MIGRATION, open_database(self.folder.registry) as database:
             product = products.add(

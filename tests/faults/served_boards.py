@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from point import protocol
-from pointctl.registry.keys import ClaimKeys
+from pointctl.registry.keys.claim_keys import ClaimKeys
 
 HOST = "127.0.0.1"
 LOST = (OSError, EOFError, asyncio.TimeoutError)  # no whole reply came

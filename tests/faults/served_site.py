@@ -16,7 +16,8 @@ from sqlalchemy import select
 
 from pointctl import certificates
 from pointctl.folder import DataFolder
-from pointctl.registry import devices, keys, products
+from pointctl.registry import devices, products
+from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import (
     Claim,
@@ -51,8 +52,8 @@ class Site:
         self.ca = self._files.ca
         self.imeis = [imei(serial) for serial in range(boards)]
         self.fresh = iter(self.imeis[1:])  # boards that have not enrolled
-        keys.create_master(self._data)
-        self.keys = keys.open_keys(self._data)
+        claim_keys.create_master(self._data)
+        self.keys = claim_keys.open_keys(self._data)
         with self._opened() as registry:
             for key, policy in ((KEYED, Policy.DEVICE_KEY), (OPEN, Policy.OPEN)):
                 settings = {"product_key": key, "mqtt_host": "mqtt.example.com"}

@@ -19,7 +19,7 @@ from point import protocol, protocol_server
 from pointctl.certificates import CaFiles
 from pointctl.registry import credentials, devices, mqtt_login, products
 from pointctl.registry.access import Answer, BrokerAccounts, Issuer
-from pointctl.registry.keys import ClaimKeys
+from pointctl.registry.keys.claim_keys import ClaimKeys
 from pointctl.registry.products import DeviceConfig
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Policy, Product, RateLimit

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pointctl.registry import keys
+from pointctl.registry.keys import claim_keys
 from tests.host.serving import imei
 from tests.runtimes import UMQTT, micropython, require
 
@@ -15,7 +15,7 @@ def simulate(pointctl, data, authority, start_server):
     """Runs the command for a product of each policy, at a server that runs."""
     micropython()
     require("umqtt", UMQTT, "run make test")
-    keys.create_master(data)
+    claim_keys.create_master(data)
     for policy in POLICIES:
         host = ("--mqtt-host", "mqtt.test", "--policy", policy)
         assert pointctl("products", "add", policy, "--key", policy, *host).code == 0

@@ -10,14 +10,15 @@ from serving import Server, device_key_board, imei
 from staff import PASSWORD
 
 from pointctl.folder import DataFolder
-from pointctl.registry import batches, devices, keys, lifecycle, products, search, tags
+from pointctl.registry import batches, devices, lifecycle, products, search, tags
 from pointctl.registry.accounts import operators
+from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Role
 
 PRODUCT = "pk-tracker"
 ENROLLED, STRANGE = range(12), range(4)
-STRANGERS = keys.ClaimKeys(b"a master that the server lacks..")
+STRANGERS = claim_keys.ClaimKeys(b"a master that the server lacks..")
 PAGES = (
     "/",
     "/?span=month",
@@ -55,8 +56,8 @@ def chromium(authority):
 def fleet(tmp_path_factory, authority):
     """A server with people, and boards that have come and gone."""
     folder = DataFolder(tmp_path_factory.mktemp("fleet") / "data")
-    keys.create_master(folder)
-    master = keys.open_keys(folder)
+    claim_keys.create_master(folder)
+    master = claim_keys.open_keys(folder)
     with open_database(folder.registry) as database:
         operators.add(database, "ann", Role.ADMIN, PASSWORD, "test")
         operators.add(database, "bob", Role.VIEWER, PASSWORD, "test")

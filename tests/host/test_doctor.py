@@ -14,8 +14,9 @@ from pointctl import certificates
 from pointctl.doctor import files
 from pointctl.doctor.findings import Level
 from pointctl.folder import DataFolder
-from pointctl.registry import keys, products
+from pointctl.registry import products
 from pointctl.registry.accounts import operators
+from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import AuditEntry, Policy, Role
 from pointctl.registry.storage.vault import VARIABLE
@@ -30,7 +31,7 @@ def well(data: DataFolder, monkeypatch: pytest.MonkeyPatch) -> DataFolder:
     monkeypatch.setenv(VARIABLE, "5a" * 32)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     certificates.init(data.ca, ["provision.example.com"]).ca_key.unlink()
-    keys.create_master(data)
+    claim_keys.create_master(data)
     with open_database(data.registry) as database:
         products.add(
             database,

@@ -12,14 +12,14 @@ from pointctl import workbook
 from pointctl.factory import report
 from pointctl.factory.job import Job
 from pointctl.factory.journal import Journal
-from pointctl.registry import keys
+from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import open_database
 
 
 @pytest.fixture
 def registry(data):
     """A registry whose product has a batch of five."""
-    keys.create_master(data)
+    claim_keys.create_master(data)
     with open_database(data.registry) as database:
         add_keyed(database, 5)
         yield database
@@ -97,7 +97,7 @@ def test_a_batch(planned, pointctl, registry, data, tmp_path):
     assert (again.json["fetched"], again.json["had"]) == (0, 3)
     assert out.stat().st_mode & 0o077 == 0
     rows = list(csv.DictReader(out.read_text().splitlines()))
-    master = keys.open_keys(data)
+    master = claim_keys.open_keys(data)
     assert rows == [
         {"unit": imei(n), "key": master.derive(KEYED, imei(n)).hex()} for n in range(3)
     ]

@@ -12,8 +12,8 @@ from pointctl.errors import PointctlError, Refused
 from pointctl.factory.job import Job, Plan, SourceKind
 from pointctl.factory.sources import Denied, SourceDown
 from pointctl.factory.sourcing import open_source
-from pointctl.registry import keys
 from pointctl.registry.accounts import operators, tokens
+from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Role
 
@@ -21,7 +21,7 @@ from pointctl.registry.storage.models import Role
 @pytest.fixture
 def registry(data):
     """A registry with a product whose boards have keys, a batch of three, a station."""
-    keys.create_master(data)
+    claim_keys.create_master(data)
     with open_database(data.registry) as database:
         add_keyed(database, 3)
         operators.add(database, "line-1", Role.OPERATOR, None, "test")
@@ -71,7 +71,7 @@ def test_the_server(served, registry, data, job):
         assert (stock.left, stock.used) == (0, 3)
         again = next(iter(given))
         assert source.key(imei(again)).text == given[again]
-    master = keys.open_keys(data)
+    master = claim_keys.open_keys(data)
     for serial, key in given.items():
         assert key == master.derive(KEYED, imei(serial)).hex()
     assert (len(given), set(refused)) == (3, {"the batch A7 is full: 3 devices"})
@@ -115,7 +115,7 @@ def test_the_registry(registry, data, job):
     """The same from the database, where it is at hand."""
     with open_source(job, plan(SourceKind.REGISTRY, data=str(data.path))) as source:
         key = source.key(imei(1)).text
-        assert key == keys.open_keys(data).derive(KEYED, imei(1)).hex()
+        assert key == claim_keys.open_keys(data).derive(KEYED, imei(1)).hex()
         assert [stock.left for stock in source.stocks()] == [2]
         with pytest.raises(Denied, match="IMEI"):
             source.key(MAC)

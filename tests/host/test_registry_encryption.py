@@ -24,16 +24,9 @@ from sqlalchemy import create_engine, select, text, update
 
 from point import protocol, protocol_server
 from pointctl.errors import PointctlError, Refused
-from pointctl.registry import (
-    audit,
-    csvfile,
-    database_keys,
-    devices,
-    lifecycle,
-    pool,
-    products,
-)
+from pointctl.registry import audit, csvfile, devices, lifecycle, pool, products
 from pointctl.registry.access import Answer, Issuer
+from pointctl.registry.keys import rotation
 from pointctl.registry.storage import encryption, vault
 from pointctl.registry.storage.database import open_database, parsed
 from pointctl.registry.storage.models import Credential, Policy, Source
@@ -83,7 +76,7 @@ def test_nothing_is_stored_in_clear(filled):
     assert boards[1]["device"]["productSecret"] == of_product
     texts = stored(filled)
     assert len(texts) == len(set(texts)) == 1 + 3 + 1 + 2 + 2
-    key_id = database_keys.status(filled)["key"]
+    key_id = rotation.status(filled)["key"]
     assert {each.split(".")[0] for each in texts} == {key_id}
     clears = [CANARY, of_product, *both]
     assert not [each for each in clears if each in " ".join(texts)]
@@ -125,16 +118,16 @@ def test_one_that_was_changed_does_not_open(filled, change):
 
 def test_without_the_key_nothing_is_read_and_none_is_made(filled, data):
     """The message names the key by its id, and where it was looked for."""
-    key_id = database_keys.status(filled)["key"]
+    key_id = rotation.status(filled)["key"]
     data.database_key.rename(data.path / "elsewhere")
     with open_database(data.registry) as again:
-        assert not database_keys.status(again)["present"]
+        assert not rotation.status(again)["present"]
         with pytest.raises(VaultError, match=f"{key_id}.*database-key.*keyring"):
             issue(again, 1)
         with pytest.raises(VaultError):
             products.add(again, "T", mqtt_host="h")
         with pytest.raises(VaultError):
-            database_keys.rotate(again, "op")
+            rotation.rotate(again, "op")
         assert not data.database_key.exists()
         (data.path / "elsewhere").rename(data.database_key)
         assert issue(again, 1)  # found again without a restart
@@ -149,9 +142,9 @@ def test_the_key_may_be_in_the_environment(filled, data, monkeypatch):
     with open_database(data.registry) as again:
         assert clear(again) == before
         with pytest.raises(VaultError, match="openssl rand -hex 32"):
-            database_keys.rotate(again, "op")
+            rotation.rotate(again, "op")
         monkeypatch.setenv(vault.VARIABLE, f"{'ab' * 32} {key}")
-        assert database_keys.rotate(again, "op")["changed"] == 9
+        assert rotation.rotate(again, "op")["changed"] == 9
         assert clear(again) == before
         assert not data.database_key.exists()
 
@@ -184,7 +177,7 @@ def test_it_is_made_once(data):
     def open_and_issue(number):
         with open_database(data.registry) as opened:
             products.add(opened, "T", product_key=f"pk{number}", mqtt_host="h")
-            return database_keys.status(opened)["key"]
+            return rotation.status(opened)["key"]
 
     with ThreadPoolExecutor(8) as several:
         ids = set(several.map(open_and_issue, range(8)))
@@ -196,14 +189,14 @@ def test_it_is_made_once(data):
 @ON_BOTH
 def test_rotation(filled, data):
     """All under a new key; boards notice nothing, and the old key is dropped late."""
-    before, first = clear(filled), database_keys.status(filled)["key"]
-    done = database_keys.rotate(filled, "ann")
+    before, first = clear(filled), rotation.status(filled)["key"]
+    done = rotation.rotate(filled, "ann")
     assert (done["changed"], done["dropped"]) == (9, [])
     assert done["key"] != first
     assert {each.split(".")[0] for each in stored(filled)} == {done["key"]}
     assert clear(filled) == before
     assert len(data.database_key.read_text().split()) == 2
-    again = database_keys.rotate(filled, "ann")
+    again = rotation.rotate(filled, "ann")
     assert again["dropped"] == [first]
     assert clear(filled) == before
     (entry, _) = audit.listed(filled, what="key in use", limit=9)
@@ -226,11 +219,11 @@ def test_a_rotation_that_was_broken_off_goes_on(filled, monkeypatch):
 
         monkeypatch.setattr(encryption.Kind, "replace", fail_later)
         with pytest.raises(OSError, match="power cut"):
-            database_keys.rotate(filled, "op")
+            rotation.rotate(filled, "op")
         assert clear(filled) == before
         monkeypatch.setattr(encryption.Kind, "replace", replace)
-        database_keys.rotate(filled, "op")
-        assert database_keys.status(filled)["under_others"] == 0
+        rotation.rotate(filled, "op")
+        assert rotation.status(filled)["under_others"] == 0
         assert clear(filled) == before
 
 
@@ -251,7 +244,7 @@ def test_boards_enrol_during_a_rotation(filled):
         with ThreadPoolExecutor(4) as several:
             for start in (0, 20, 40):
                 given = several.map(enrol, range(start, start + 20))
-                database_keys.rotate(filled, "op")
+                rotation.rotate(filled, "op")
                 secrets += [config["device"]["deviceSecret"] for config in given]
         for registry in (filled, other):
             assert [secrets_of(registry, imei(n), "pk-k")[0] for n in range(60)] == (
@@ -272,13 +265,13 @@ def rotated_meanwhile(database, data, monkeypatch):
         if not rotations:
             rotations.append(None)
             for _ in range(2):
-                database_keys.rotate(other, "op")
+                rotation.rotate(other, "op")
         return decrypt(stored, to)
 
     with open_database(url, data) as other:
 
         def begin():
-            database_keys.rotate(other, "op")
+            rotation.rotate(other, "op")
             monkeypatch.setattr(database.vault, "decrypt", late)
 
         yield begin
@@ -350,10 +343,10 @@ def test_a_key_that_is_lost_is_told_at_once(database, data):
 def test_a_key_is_not_used_twice(filled, data):
     """Whoever knew it then would know what is under it now."""
     first = data.database_key.read_text()
-    database_keys.rotate(filled, "op")
+    rotation.rotate(filled, "op")
     data.database_key.write_text(first + data.database_key.read_text())
     with pytest.raises(Refused, match="in use before"):
-        database_keys.rotate(filled, "op")
+        rotation.rotate(filled, "op")
 
 
 def first_release(url):
@@ -396,7 +389,7 @@ def check_upgraded(database):
     for number in (0, 499, 500, 1499):
         assert secrets_of(database, imei(number)) == [f"{CANARY}-{number}"]
     assert product_secret(database, "pk1") == f"{CANARY}-p"
-    assert database_keys.status(database)["under_others"] == 0
+    assert rotation.status(database)["under_others"] == 0
 
 
 def test_an_old_registry_is_encrypted_when_it_is_upgraded(data):

@@ -9,7 +9,7 @@ import pytest
 from serving import imei
 
 from pointctl.errors import PointctlError
-from pointctl.registry import keys
+from pointctl.registry.keys import claim_keys as keys
 
 
 class KeyringError(Exception):

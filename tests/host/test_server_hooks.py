@@ -12,7 +12,8 @@ from sqlalchemy import text
 
 from point import mqttauth
 from pointctl.folder import DataFolder
-from pointctl.registry import devices, keys, lifecycle, products
+from pointctl.registry import devices, lifecycle, products
+from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Policy, State
 from pointctl.server import hook_token
@@ -293,7 +294,7 @@ def test_without_the_token_nobody_is_answered(hooks, given):
 def test_without_the_option_there_are_no_hooks(tmp_path, authority):
     """Off is the default."""
     data = DataFolder(tmp_path / "data")
-    keys.create_master(data)
+    claim_keys.create_master(data)
     server = Server(data.path, authority)
     with server.client() as client:
         for path in ("/mqtt/auth", "/mqtt/acl", "/mqtt/rabbitmq/x/user"):

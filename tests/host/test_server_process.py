@@ -13,7 +13,8 @@ import pytest
 from serving import PRODUCT, Server, imei, secrets_of
 
 from pointctl.folder import DataFolder
-from pointctl.registry import devices, keys, products
+from pointctl.registry import devices, products
+from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Policy
 
@@ -48,7 +49,7 @@ def stopped(tmp_path_factory, authority):
     Its exit code and what it replied to imei(0) are kept beside it.
     """
     data = DataFolder(tmp_path_factory.mktemp("stopped") / "data")
-    keys.create_master(data)
+    claim_keys.create_master(data)
     with registry_of(data.registry):
         server = Server(data.path, authority)
         with server.client() as client:

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from point import protocol
 from pointctl.folder import DataFolder
-from pointctl.registry import keys
+from pointctl.registry.keys import claim_keys as keys
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Credential
 

@@ -10,8 +10,9 @@ from pointctl.boards.onboard import OnBoard
 from pointctl.boards.plan import sha256
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
-from pointctl.registry import devices, keys, products
+from pointctl.registry import devices, products
 from pointctl.registry.commands import opened
+from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage import keystore
 
 
@@ -39,7 +40,9 @@ class RegistryKey:
         imei = self.imei or _told(board)
         with opened(self.data) as database, database.reading() as session:
             devices.find(session, imei, self.product_key)
-        return keys.open_keys(DataFolder(self.data)).derive(self.product_key, imei)
+        return claim_keys.open_keys(DataFolder(self.data)).derive(
+            self.product_key, imei
+        )
 
 
 ClaimKey = FileKey | RegistryKey

@@ -12,7 +12,8 @@ from pointctl.boards import flash, micropython
 from pointctl.boards.bootlog import Outcome, outcome_of
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
-from pointctl.registry import keys, products
+from pointctl.registry import products
+from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Policy, Product
 
@@ -46,7 +47,7 @@ def assemble(
         settings["productSecret"] = secret
     claim_key = None
     if policy is Policy.DEVICE_KEY:
-        claim_key = keys.open_keys(data).derive(product_key, imei)
+        claim_key = claim_keys.open_keys(data).derive(product_key, imei)
     flash.assemble(
         folder,
         "unix",

@@ -18,7 +18,7 @@ from pointctl.demo.timeline import Timeline
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
 from pointctl.registry import csvfile, devices, products
-from pointctl.registry.keys import create_master, open_keys
+from pointctl.registry.keys.claim_keys import create_master, open_keys
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Policy
 

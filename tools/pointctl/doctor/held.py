@@ -10,8 +10,9 @@ from sqlalchemy import URL, func, select
 from pointctl.doctor.findings import Finding, ok, weak, wrong
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
-from pointctl.registry import database_keys, keys, overview, products
+from pointctl.registry import overview, products
 from pointctl.registry.accounts import operators
+from pointctl.registry.keys import claim_keys, rotation
 from pointctl.registry.storage import keystore, maintenance, schema
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import AuditEntry, Policy, Role
@@ -57,7 +58,7 @@ def _connection(url: URL) -> Iterator[Finding]:
 
 def _claim_master(database: Database, folder: DataFolder) -> Iterator[Finding]:
     try:
-        keys.open_keys(folder)
+        claim_keys.open_keys(folder)
     except PointctlError as error:
         if products.any_needs_master(database):
             remedy = "bring it back from its safe place"
@@ -70,7 +71,7 @@ def _claim_master(database: Database, folder: DataFolder) -> Iterator[Finding]:
 
 def _database_key(database: Database, folder: DataFolder) -> Iterator[Finding]:
     try:
-        found = database_keys.status(database)
+        found = rotation.status(database)
         entry = keystore.Entry(folder.database_key).read()
     except PointctlError as error:
         yield wrong("database key", str(error), "bring it back from its safe place")

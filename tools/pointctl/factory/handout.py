@@ -15,7 +15,7 @@ from point import imei as imeis
 from point.errors import PointError
 from pointctl.errors import PointctlError, Refused
 from pointctl.registry import audit, products
-from pointctl.registry.keys import ClaimKeys
+from pointctl.registry.keys.claim_keys import ClaimKeys
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Batch, Device, State
 

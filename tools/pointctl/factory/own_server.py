@@ -11,8 +11,9 @@ from pointctl.factory import handout
 from pointctl.factory.sources import Denied, Key, SourceDown, Stock
 from pointctl.folder import DataFolder
 from pointctl.https import Connection, Reply
-from pointctl.registry import batches, keys
+from pointctl.registry import batches
 from pointctl.registry.commands import opened
+from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import DatabaseError
 
 _WITHIN_S = 30.0
@@ -79,7 +80,7 @@ class RegistryKeys:
     repeats_are_free = True
 
     def __init__(self, data: Path, product: str, batch: str | None, who: str) -> None:
-        self._keys = keys.open_keys(DataFolder(data))
+        self._keys = claim_keys.open_keys(DataFolder(data))
         self._database = opened(data)
         self._product, self._batch, self._who = product, batch, who
 

@@ -24,7 +24,7 @@ from pointctl.registry import (
     products,
 )
 from pointctl.registry.credentials import Given
-from pointctl.registry.keys import ClaimKeys
+from pointctl.registry.keys.claim_keys import ClaimKeys
 from pointctl.registry.sources import NothingLeft
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import (

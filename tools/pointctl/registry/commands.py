@@ -19,7 +19,8 @@ from pointctl.options import (
     print_json,
     print_table,
 )
-from pointctl.registry import batches, imports, keys, products
+from pointctl.registry import batches, imports, products
+from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import Database, open_database
 from pointctl.registry.storage.models import Policy, Source
 from pointctl.registry.storage.vault import KEEP_IT
@@ -233,5 +234,5 @@ def products_enrolment(
 
 def _make_master(data: Path, policy: Policy) -> None:
     folder = DataFolder(data)
-    if policy is Policy.DEVICE_KEY and keys.create_master(folder):
-        print(f"made {folder.claim_master}: {keys.KEEP_IT}", file=sys.stderr)
+    if policy is Policy.DEVICE_KEY and claim_keys.create_master(folder):
+        print(f"made {folder.claim_master}: {claim_keys.KEEP_IT}", file=sys.stderr)

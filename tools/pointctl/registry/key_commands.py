@@ -12,8 +12,10 @@ from point.errors import PointError
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder, private_file, private_folder
 from pointctl.options import DATA, Data, Json, print_json
-from pointctl.registry import database_keys, keys, products
+from pointctl.registry import products
 from pointctl.registry.commands import PRODUCT, opened
+from pointctl.registry.keys import claim_keys as keys
+from pointctl.registry.keys import rotation
 from pointctl.registry.storage import vault
 from pointctl.registry.storage.vault import Vault
 
@@ -89,7 +91,7 @@ def keys_derive(
 def keys_database(data: Data = DATA, as_json: Json = False) -> None:
     """Say which key the registry's secrets are encrypted under, by its id."""
     with opened(data) as database:
-        found = database_keys.status(database)
+        found = rotation.status(database)
     if as_json:
         print_json(found)
         return
@@ -107,7 +109,7 @@ def keys_rotate_database(data: Data = DATA, as_json: Json = False) -> None:
     beside it until the next rotation.
     """
     with opened(data) as database:
-        done = database_keys.rotate(database, getpass.getuser())
+        done = rotation.rotate(database, getpass.getuser())
     if as_json:
         print_json(done)
         return

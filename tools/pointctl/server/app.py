@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 
 from point import __version__
 from pointctl.registry.access import BrokerAccounts, Issuer
-from pointctl.registry.keys import ClaimKeys
+from pointctl.registry.keys.claim_keys import ClaimKeys
 from pointctl.registry.overview import Figures
 from pointctl.registry.refusals import Counted
 from pointctl.registry.storage.database import Database

@@ -17,8 +17,9 @@ from pointctl.broker.options import (
 from pointctl.certificates import CaFiles
 from pointctl.folder import DataFolder
 from pointctl.options import DATA, Data, Json, chosen_database, print_json
-from pointctl.registry import keys, products
+from pointctl.registry import products
 from pointctl.registry.commands import opened
+from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import parsed
 from pointctl.server import hook_token
 
@@ -186,7 +187,7 @@ def _prepare(settings: "Settings") -> None:
         opened(settings.data) as database,
     ):
         # With another master than the boards' keys come from, every one is a stranger.
-        if not products.any_needs_master(database) and keys.create_master(folder):
-            print(f"made {folder.claim_master}: {keys.KEEP_IT}", file=sys.stderr)
+        if not products.any_needs_master(database) and claim_keys.create_master(folder):
+            print(f"made {folder.claim_master}: {claim_keys.KEEP_IT}", file=sys.stderr)
         if accounts is not None:
             products.check_fixed_passwords(database)

@@ -15,8 +15,8 @@ import uvicorn
 from pointctl import logs
 from pointctl.broker.options import mosquitto_accounts
 from pointctl.folder import DataFolder
-from pointctl.registry import keys
 from pointctl.registry.commands import opened
+from pointctl.registry.keys import claim_keys as keys
 from pointctl.server import metrics
 from pointctl.server.app import create_app
 from pointctl.server.tls import Certificate

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
 from pointctl.factory import handout
-from pointctl.registry.keys import ClaimKeys
+from pointctl.registry.keys.claim_keys import ClaimKeys
 from pointctl.registry.storage.models import Role
 from pointctl.server.api import models
 from pointctl.server.api.caller import Caller, Db, caller
