@@ -17,7 +17,7 @@ from statistics import median
 from bench.load import Job, Result
 from pointctl import certificates
 from pointctl.folder import DataFolder
-from pointctl.registry import overview, products, search
+from pointctl.registry.devices import overview, products, search
 from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Policy

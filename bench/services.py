@@ -15,7 +15,7 @@ from pointctl.broker import BrokerProcess, find_mosquitto
 from pointctl.broker.process import HOST, free_port
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
-from pointctl.registry import devices, products
+from pointctl.registry.devices import devices, products
 from pointctl.registry.keys import claim_keys as keys
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Policy

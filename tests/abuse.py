@@ -21,8 +21,8 @@ from pathlib import Path
 
 from pointctl import certificates
 from pointctl.folder import DataFolder
-from pointctl.registry import batches, devices, products
 from pointctl.registry.accounts import operators, tokens
+from pointctl.registry.devices import batches, devices, products
 from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Role

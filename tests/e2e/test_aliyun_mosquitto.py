@@ -8,7 +8,7 @@ from pointctl.broker import find_mosquitto
 from pointctl.broker.login import read_login
 from pointctl.demo.stage import Stage, stage
 from pointctl.demo.timeline import Timeline
-from pointctl.registry import devices, products
+from pointctl.registry.devices import devices, products
 from pointctl.registry.keys.claim_keys import create_master
 from pointctl.registry.storage.database import open_database
 from tests import runtimes

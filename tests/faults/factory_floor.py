@@ -21,8 +21,8 @@ from pointctl.boards import flash
 from pointctl.clouds.gizwits_preauth.sandbox import keys as sandbox_keys
 from pointctl.clouds.gizwits_preauth.sandbox import models, stock
 from pointctl.folder import DataFolder
-from pointctl.registry import batches, devices, products, search
 from pointctl.registry.accounts import operators, tokens
+from pointctl.registry.devices import batches, devices, products, search
 from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Policy, Role

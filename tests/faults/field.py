@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from pointctl import certificates
 from pointctl.folder import DataFolder
-from pointctl.registry import devices, products
+from pointctl.registry.devices import devices, products
 from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Credential, Device, Policy

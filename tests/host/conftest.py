@@ -12,7 +12,7 @@ from vectors import VECTORS, Counts, table
 
 from pointctl import __main__, certificates, logs
 from pointctl.folder import DataFolder
-from pointctl.registry import devices, products
+from pointctl.registry.devices import devices, products
 from pointctl.registry.storage.database import Database, open_database
 from pointctl.registry.storage.models import Policy
 

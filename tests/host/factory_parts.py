@@ -10,7 +10,7 @@ from pointctl.factory.job import Plan, SelfTest, SourceKind
 from pointctl.factory.line import Line
 from pointctl.factory.sources import Denied, Key, SourceDown, Stock, Unsure
 from pointctl.factory.units import Found, Reason, key_hash
-from pointctl.registry import batches, products
+from pointctl.registry.devices import batches, products
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Policy
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pointctl.broker.login import read_login
-from pointctl.registry import devices
+from pointctl.registry.devices import devices
 from pointctl.registry.storage.database import open_database
 from tests.brokers import PRODUCT, Client, Room, embedded_room, issued_secret
 

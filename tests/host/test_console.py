@@ -9,9 +9,10 @@ from serving import ON_BOTH, PRODUCT, imei, issue, product_secret
 from sqlalchemy import select
 from staff import PASSWORD, hire
 
-from pointctl.registry import audit, batches, devices, overview, refusals
+from pointctl.registry import audit
 from pointctl.registry.accounts import tokens
-from pointctl.registry.overview import Span, Step
+from pointctl.registry.devices import batches, devices, overview, refusal_counts
+from pointctl.registry.devices.overview import Span, Step
 from pointctl.registry.storage.database import DatabaseError
 from pointctl.registry.storage.models import Refusals, Role, State
 from pointctl.server import api, console
@@ -259,7 +260,7 @@ def test_a_large_registry_is_counted_every_ten_seconds_only(database, monkeypatc
 @ON_BOTH
 def test_refusals_are_counted(database):
     """By hour, known product and code; several processes add to the same rows."""
-    one, other = refusals.Counted(database), refusals.Counted(database)
+    one, other = refusal_counts.Counted(database), refusal_counts.Counted(database)
     for counted in (one, other):
         counted.add(PRODUCT, "40101")
         counted.add("pk-unknown", "40101")
@@ -270,18 +271,18 @@ def test_refusals_are_counted(database):
         rows = session.scalars(select(Refusals)).all()
         found = {(row.product_key, row.code): row.count for row in rows}
     assert found == {(PRODUCT, "40101"): 2, ("", "40101"): 2, ("", "40001"): 2}
-    since = refusals.since(database, overview.beginning(Span.DAY))
+    since = refusal_counts.since(database, overview.beginning(Span.DAY))
     assert since == [{"code": "40101", "count": 4}, {"code": "40001", "count": 2}]
 
 
 def test_refusals_take_no_more_memory_than_this(database):
     """Strangers may name a million products."""
-    counted = refusals.Counted(database)
+    counted = refusal_counts.Counted(database)
     for number in range(5000):
         counted.add(f"pk{number}", "40101")
     assert len(counted._counts) <= 1001
     counted.write()
-    assert refusals.since(database, overview.beginning(Span.DAY)) == [
+    assert refusal_counts.since(database, overview.beginning(Span.DAY)) == [
         {"code": "40101", "count": 5000}
     ]
 
@@ -290,12 +291,12 @@ def test_refusals_take_no_more_memory_than_this(database):
 def test_old_refusals_go(database):
     """After ninety days."""
     with database.writing() as session:
-        hour = datetime.now(UTC) - refusals.KEEP - timedelta(hours=2)
+        hour = datetime.now(UTC) - refusal_counts.KEEP - timedelta(hours=2)
         session.add(Refusals(hour=hour, product_key="", code="40101", count=1))
-    counted = refusals.Counted(database)
+    counted = refusal_counts.Counted(database)
     counted.add(None, "40001")
     counted.write()
-    assert len(refusals.since(database, hour)) == 1
+    assert len(refusal_counts.since(database, hour)) == 1
 
 
 def test_boards_are_served_when_refusals_cannot_be_counted(staff, monkeypatch, log):
@@ -304,7 +305,7 @@ def test_boards_are_served_when_refusals_cannot_be_counted(staff, monkeypatch, l
     def fail(_counted):
         raise DatabaseError("the disk is full")
 
-    monkeypatch.setattr(refusals.Counted, "write", fail)
+    monkeypatch.setattr(refusal_counts.Counted, "write", fail)
     with staff.stranger() as client:
         body = json.dumps({"imei": imei(99)})
         assert client.post("/v1/access", content=body).status_code == 401

@@ -14,8 +14,8 @@ from pointctl import certificates
 from pointctl.doctor import files
 from pointctl.doctor.findings import Level
 from pointctl.folder import DataFolder
-from pointctl.registry import products
 from pointctl.registry.accounts import operators
+from pointctl.registry.devices import products
 from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import AuditEntry, Policy, Role

@@ -7,7 +7,8 @@ from staff import hire
 
 from pointctl.errors import PointctlError, Refused
 from pointctl.factory import handout
-from pointctl.registry import audit, batches, devices
+from pointctl.registry import audit
+from pointctl.registry.devices import batches, devices
 from pointctl.registry.storage.models import Role
 
 

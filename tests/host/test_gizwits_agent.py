@@ -20,7 +20,7 @@ from pointctl.clouds.gizwits_agent import cloud
 from pointctl.clouds.gizwits_preauth.sandbox import keys
 from pointctl.clouds.gizwits_preauth.sandbox.models import Mode
 from pointctl.folder import DataFolder
-from pointctl.registry import products
+from pointctl.registry.devices import products
 from pointctl.registry.storage.database import Database, open_database
 
 IMEI = "866123456789018"

@@ -13,7 +13,7 @@ from pointctl.clouds.gizwits_preauth import wire
 from pointctl.clouds.gizwits_preauth.sandbox import stock
 from pointctl.clouds.gizwits_preauth.sandbox.models import Role
 from pointctl.folder import DataFolder
-from pointctl.registry import products
+from pointctl.registry.devices import products
 from pointctl.registry.storage.database import open_database
 
 # Which pins, codes and batches there are cannot be said in a schema.

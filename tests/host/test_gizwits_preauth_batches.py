@@ -16,8 +16,9 @@ from pointctl.clouds.gizwits_preauth.sandbox.models import (
     SandboxBatch,
     SandboxBatchRow,
 )
-from pointctl.registry import audit, products
+from pointctl.registry import audit
 from pointctl.registry.accounts.operators import digest
+from pointctl.registry.devices import products
 from pointctl.registry.storage.database import open_database
 
 BATCH = "0" * 31 + "1"

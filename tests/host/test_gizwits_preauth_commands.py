@@ -15,7 +15,7 @@ from point import authkey
 from pointctl.clouds.gizwits_preauth.account import AUTH_CODE, AUTHORIZATION
 from pointctl.clouds.gizwits_preauth.sandbox.models import Mode
 from pointctl.folder import DataFolder
-from pointctl.registry import products
+from pointctl.registry.devices import products
 from pointctl.registry.storage.database import open_database
 
 

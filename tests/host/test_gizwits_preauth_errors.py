@@ -11,7 +11,7 @@ from pointctl.clouds.gizwits_preauth.client import PreauthClient
 from pointctl.clouds.gizwits_preauth.sandbox import keys, stock
 from pointctl.clouds.gizwits_preauth.sandbox.models import Kind, Mode, Role
 from pointctl.folder import DataFolder
-from pointctl.registry import products
+from pointctl.registry.devices import products
 from pointctl.registry.storage.database import open_database
 
 MAC = "02004c4f4f50"

@@ -9,7 +9,7 @@ import pytest
 from serving import answer
 
 from point import credentials, protocol, protocol_server
-from pointctl.registry import devices, products
+from pointctl.registry.devices import devices, products
 from pointctl.registry.keys.claim_keys import ClaimKeys
 from pointctl.registry.storage import encryption, vault
 from pointctl.registry.storage.models import Policy

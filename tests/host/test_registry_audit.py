@@ -5,7 +5,8 @@ from serving import ON_BOTH, PRODUCT, imei, issue
 from sqlalchemy import text
 
 from pointctl.errors import PointctlError
-from pointctl.registry import audit, devices, search
+from pointctl.registry import audit
+from pointctl.registry.devices import devices, search
 from pointctl.registry.storage.database import DatabaseError
 
 pytestmark = ON_BOTH

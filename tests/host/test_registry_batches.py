@@ -18,8 +18,9 @@ from sqlalchemy import func, select
 
 from point import protocol
 from pointctl.errors import PointctlError, Refused
-from pointctl.registry import audit, batches, devices, lifecycle, products, search
-from pointctl.registry.products import UnknownBatch
+from pointctl.registry import audit, lifecycle
+from pointctl.registry.devices import batches, devices, products, search
+from pointctl.registry.devices.products import UnknownBatch
 from pointctl.registry.storage.models import Device, Policy
 
 pytestmark = ON_BOTH

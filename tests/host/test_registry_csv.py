@@ -6,8 +6,8 @@ import pytest
 from serving import PRODUCT, imei, issue
 
 from pointctl.errors import PointctlError
-from pointctl.registry import csvfile, devices, search
-from pointctl.registry.devices import BadRow, Row
+from pointctl.registry.devices import device_csv, devices, search
+from pointctl.registry.devices.devices import BadRow, Row
 from pointctl.registry.pool import Entry
 
 POOLED = "a1B2c3D4e5F"
@@ -15,7 +15,7 @@ FULL_WIDTH = {ord("0") + digit: chr(0xFF10 + digit) for digit in range(10)}
 
 
 def read(text):
-    return list(csvfile.read(io.StringIO(text)))
+    return list(device_csv.read(io.StringIO(text)))
 
 
 def rows(database):
@@ -37,8 +37,8 @@ def test_what_spreadsheets_write(tmp_path):
     path = tmp_path / "boards.csv"
     text = f'IMEI, Device_Name\r\n"{imei(1)}", car-1\r\n\r\n,\r\n{imei(2)},"car-2"\r\n'
     path.write_bytes(b"\xef\xbb\xbf" + text.encode())
-    with path.open(encoding=csvfile.ENCODING) as file:
-        got = list(csvfile.read(file))
+    with path.open(encoding=device_csv.ENCODING) as file:
+        got = list(device_csv.read(file))
     assert got == [Row(2, imei(1), "car-1"), Row(5, imei(2), "car-2")]
 
 
@@ -82,10 +82,10 @@ def test_what_is_no_such_file(tmp_path, content, reason):
     path = tmp_path / "boards.csv"
     path.write_bytes(content)
     with (
-        path.open(encoding=csvfile.ENCODING) as file,
+        path.open(encoding=device_csv.ENCODING) as file,
         pytest.raises(PointctlError, match=reason),
     ):
-        list(csvfile.read(file))
+        list(device_csv.read(file))
 
 
 def test_nothing_is_registered_if_a_row_is_bad(database):
@@ -149,8 +149,8 @@ def test_export_holds_no_secret_unless_told(database):
     """One row a device; the extra column is empty before the first access."""
     secret = issue(database, 0)["device"]["deviceSecret"]
     plain, full = io.StringIO(), io.StringIO()
-    assert csvfile.write(database, plain) == 10
-    assert csvfile.write_secrets(database, full, "ann", "moving") == 10
+    assert device_csv.write(database, plain) == 10
+    assert device_csv.write_secrets(database, full, "ann", "moving") == 10
     assert secret not in plain.getvalue()
     header, first, second, *_ = full.getvalue().splitlines()
     columns = "imei,product_key,device_name,state,batch,tags,issued_at"
@@ -163,13 +163,13 @@ def test_export_holds_no_secret_unless_told(database):
 def test_an_export_can_be_imported_again(database, tmp_path):
     """As it is, and it changes nothing."""
     out = io.StringIO()
-    csvfile.write(database, out)
+    device_csv.write(database, out)
     result = devices.register(database, PRODUCT, read(out.getvalue()))
     assert (result.added, result.unchanged, result.bad) == (0, 10, [])
 
 
 def read_pool(text):
-    return list(csvfile.read_pool(io.StringIO(text), POOLED))
+    return list(device_csv.read_pool(io.StringIO(text), POOLED))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from pointctl.errors import PointctlError, Refused
-from pointctl.registry import devices, products
+from pointctl.registry.devices import devices, products
 from pointctl.registry.storage.database import DatabaseError, open_database
 from pointctl.registry.storage.models import Credential, Device
 

@@ -24,8 +24,9 @@ from sqlalchemy import create_engine, select, text, update
 
 from point import protocol, protocol_server
 from pointctl.errors import PointctlError, Refused
-from pointctl.registry import audit, csvfile, devices, lifecycle, pool, products
+from pointctl.registry import audit, lifecycle, pool
 from pointctl.registry.access import Answer, Issuer
+from pointctl.registry.devices import device_csv, devices, products
 from pointctl.registry.keys import rotation
 from pointctl.registry.storage import encryption, vault
 from pointctl.registry.storage.database import open_database, parsed
@@ -425,7 +426,7 @@ def test_no_key_is_asked_for_what_is_no_secret(filled, data):
     data.database_key.unlink()
     with open_database(data.registry) as again:
         with open("/dev/null", "w") as nowhere:
-            assert csvfile.write(again, nowhere) == 10
+            assert device_csv.write(again, nowhere) == 10
         assert [each.product_key for each in products.listed(again)] == [PRODUCT]
 
 

@@ -11,9 +11,10 @@ from serving import ON_BOTH, PRODUCT, answer, imei
 from sqlalchemy import func, select, text
 
 from pointctl.errors import PointctlError, Refused
-from pointctl.registry import audit, batches, devices, products, search
-from pointctl.registry.devices import BadRow, Row
-from pointctl.registry.products import UnknownBatch
+from pointctl.registry import audit
+from pointctl.registry.devices import batches, devices, products, search
+from pointctl.registry.devices.devices import BadRow, Row
+from pointctl.registry.devices.products import UnknownBatch
 from pointctl.registry.storage.models import Device
 
 

@@ -13,8 +13,15 @@ from sqlalchemy import func, select
 
 from point import protocol
 from pointctl.errors import Refused
-from pointctl.registry import audit, csvfile, devices, imports, pool, products, search
-from pointctl.registry.devices import Row
+from pointctl.registry import audit, pool
+from pointctl.registry.devices import (
+    device_csv,
+    devices,
+    import_steps,
+    products,
+    search,
+)
+from pointctl.registry.devices.devices import Row
 from pointctl.registry.storage import maintenance
 from pointctl.registry.storage.models import (
     Device,
@@ -32,7 +39,7 @@ ROWS = 1000  # in steps of a hundred
 @pytest.fixture(autouse=True)
 def small_steps(monkeypatch):
     """As large imports do it, with few rows."""
-    monkeypatch.setattr(imports, "_STEP", 100)
+    monkeypatch.setattr(import_steps, "_STEP", 100)
 
 
 def rows(first=100, count=ROWS):
@@ -140,8 +147,8 @@ def test_two_at_a_time_with_the_same_rows(database, monkeypatch):
 
 def test_who_was_taken_for_dead_gives_up(database, monkeypatch):
     """As a process that was stopped for long: another has removed its rows."""
-    monkeypatch.setattr(imports, "_BROKEN_OFF", timedelta())
-    between_steps(monkeypatch, database, lambda: imports.undo_broken_off(database))
+    monkeypatch.setattr(import_steps, "_BROKEN_OFF", timedelta())
+    between_steps(monkeypatch, database, lambda: import_steps.undo_broken_off(database))
     with pytest.raises(Refused, match="interrupted"):
         devices.register(database, PRODUCT, rows())
     assert (count(database, Device), count(database, Import)) == (10, 0)
@@ -179,7 +186,7 @@ def test_kill_9_leaves_nothing(database, data, pointctl, monkeypatch):
     assert count(database, Device) == 10 + 400
     with pytest.raises(Refused, match="in a minute"):
         devices.register(database, PRODUCT, rows())
-    monkeypatch.setattr(imports, "_BROKEN_OFF", timedelta())
+    monkeypatch.setattr(import_steps, "_BROKEN_OFF", timedelta())
     time.sleep(0.01)
     assert pointctl("devices", "list", "--json").code == 0
     assert (count(database, Device), count(database, Import)) == (10, 0)
@@ -199,7 +206,7 @@ def test_a_pool_is_filled_in_steps_too(database, monkeypatch):
     assert seen == [protocol.POOL_EMPTY]
     assert ask(database, 0, POOL) == protocol.SUCCESS
     monkeypatch.undo()
-    monkeypatch.setattr(imports, "_STEP", 100)
+    monkeypatch.setattr(import_steps, "_STEP", 100)
     more = [pool.checked_entry(n, f"q{n}", f"secret-{n}", None) for n in range(ROWS)]
 
     def clash():
@@ -218,5 +225,5 @@ def test_the_same_on_both(database, tmp_path):
     assert devices.register(database, PRODUCT, rows()).added == ROWS
     assert ask(database, 100) == protocol.SUCCESS
     with (tmp_path / "out.csv").open("w", newline="") as file:
-        assert csvfile.write(database, file, search.Filters()) == ROWS + 10
+        assert device_csv.write(database, file, search.Filters()) == ROWS + 10
     assert count(database, Import) == database.imports_in_steps

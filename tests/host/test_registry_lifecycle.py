@@ -21,7 +21,8 @@ from sqlalchemy import select
 
 from point import protocol
 from pointctl.errors import PartlyFailed, PointctlError, Refused
-from pointctl.registry import audit, devices, lifecycle, search
+from pointctl.registry import audit, lifecycle
+from pointctl.registry.devices import devices, search
 from pointctl.registry.storage.etags import Changed
 from pointctl.registry.storage.models import AuditEntry, Credential, State
 

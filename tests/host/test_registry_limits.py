@@ -19,8 +19,9 @@ from serving import (
 from sqlalchemy import func, select
 
 from point import protocol, protocol_server
-from pointctl.registry import limits, products
+from pointctl.registry import limits
 from pointctl.registry.access import Issuer
+from pointctl.registry.devices import products
 from pointctl.registry.limits import Limit
 from pointctl.registry.storage.models import RateLimit
 

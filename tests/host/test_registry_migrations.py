@@ -15,7 +15,7 @@ from serving import ON_BOTH, answer, imei
 from sqlalchemy import URL, create_engine, select, text
 
 import pointctl
-from pointctl.registry import products
+from pointctl.registry.devices import products
 from pointctl.registry.storage import schema
 from pointctl.registry.storage.database import open_database, parsed
 from pointctl.registry.storage.models import Base, Device, Policy, State

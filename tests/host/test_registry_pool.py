@@ -15,18 +15,10 @@ from sqlalchemy import func, select
 
 from point import protocol
 from pointctl.errors import PointctlError, Refused
-from pointctl.registry import (
-    audit,
-    batches,
-    devices,
-    lifecycle,
-    overview,
-    pool,
-    products,
-    search,
-)
+from pointctl.registry import audit, lifecycle, pool
+from pointctl.registry.devices import batches, devices, overview, products, search
+from pointctl.registry.devices.staging import BadRow
 from pointctl.registry.pool import Entry
-from pointctl.registry.staging import BadRow
 from pointctl.registry.storage.models import Policy, Pooled, Source
 
 pytestmark = ON_BOTH

@@ -6,7 +6,7 @@ import pytest
 
 from point import mqttauth
 from pointctl.errors import PointctlError, Refused
-from pointctl.registry import products
+from pointctl.registry.devices import products
 from pointctl.registry.storage.models import Policy
 
 

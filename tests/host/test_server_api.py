@@ -6,7 +6,7 @@ import pytest
 from serving import LIFE, ON_BOTH, PRODUCT, imei, issue
 from staff import hire
 
-from pointctl.registry import batches, devices, products, search
+from pointctl.registry.devices import batches, devices, products, search
 from pointctl.registry.storage.models import Role
 from pointctl.server.api import models
 

@@ -7,7 +7,7 @@ from fastapi.testclient import TestClient
 from serving import KEYS, PRODUCT, imei
 
 from point import mqttauth, protocol, protocol_server
-from pointctl.registry import devices, products
+from pointctl.registry.devices import devices, products
 from pointctl.registry.storage.models import Policy
 from pointctl.server import wire
 from pointctl.server.app import create_app

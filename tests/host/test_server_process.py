@@ -13,7 +13,7 @@ import pytest
 from serving import PRODUCT, Server, imei, secrets_of
 
 from pointctl.folder import DataFolder
-from pointctl.registry import devices, products
+from pointctl.registry.devices import devices, products
 from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Policy

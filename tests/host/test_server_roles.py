@@ -7,8 +7,8 @@ from fastapi import APIRouter
 from serving import PRODUCT, imei
 from staff import hire
 
-from pointctl.registry import batches
 from pointctl.registry.accounts import operators, tokens
+from pointctl.registry.devices import batches
 from pointctl.registry.storage.models import Role
 from pointctl.server import api, console
 from pointctl.server.roles import check_declared, for_anybody, needed, needs, routes

@@ -19,7 +19,7 @@ from serving import Finished, answer, cuts_handshakes, imei
 
 from pointctl.broker import embedded
 from pointctl.broker.process import HOST, free_port
-from pointctl.registry import devices, products
+from pointctl.registry.devices import devices, products
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Policy
 from tests.brokers import Certificates, Room, make_certificates, running

@@ -10,8 +10,8 @@ from pointctl.boards.onboard import OnBoard
 from pointctl.boards.plan import sha256
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
-from pointctl.registry import devices, products
 from pointctl.registry.commands import opened
+from pointctl.registry.devices import devices, products
 from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage import keystore
 

@@ -12,7 +12,7 @@ from pointctl.boards import flash, micropython
 from pointctl.boards.bootlog import Outcome, outcome_of
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
-from pointctl.registry import products
+from pointctl.registry.devices import products
 from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Policy, Product

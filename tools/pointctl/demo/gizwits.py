@@ -12,7 +12,7 @@ from pointctl.demo.process import Process
 from pointctl.demo.stage import Board, Stage, first_imei
 from pointctl.demo.timeline import Timeline
 from pointctl.folder import DataFolder, private_file
-from pointctl.registry import products
+from pointctl.registry.devices import products
 from pointctl.registry.storage.database import open_database
 
 _PIN = "d504fbc269cc8d2ccc8822d98310e218"  # the document's own

@@ -17,7 +17,7 @@ from pointctl.demo.process import Process
 from pointctl.demo.timeline import Timeline
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
-from pointctl.registry import csvfile, devices, products
+from pointctl.registry.devices import device_csv, devices, products
 from pointctl.registry.keys.claim_keys import create_master, open_keys
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Policy
@@ -54,8 +54,8 @@ class Stage:
                 keep_alive=keep_alive,
             )
             key = product.product_key
-            with DEVICES.open(encoding=csvfile.ENCODING, newline="") as file:
-                done = devices.register(database, key, csvfile.read(file))
+            with DEVICES.open(encoding=device_csv.ENCODING, newline="") as file:
+                done = devices.register(database, key, device_csv.read(file))
         imei = first_imei()
         self.timeline.add("host", "registers", f"product {key} and {done.added} IMEIs")
         return key, imei
@@ -157,7 +157,7 @@ class Board:
 
 def first_imei() -> str:
     """The IMEI of the demo's first board."""
-    with DEVICES.open(encoding=csvfile.ENCODING, newline="") as file:
+    with DEVICES.open(encoding=device_csv.ENCODING, newline="") as file:
         return next(csv.DictReader(file))["imei"]
 
 

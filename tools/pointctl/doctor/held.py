@@ -10,8 +10,8 @@ from sqlalchemy import URL, func, select
 from pointctl.doctor.findings import Finding, ok, weak, wrong
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
-from pointctl.registry import overview, products
 from pointctl.registry.accounts import operators
+from pointctl.registry.devices import overview, products
 from pointctl.registry.keys import claim_keys, rotation
 from pointctl.registry.storage import keystore, maintenance, schema
 from pointctl.registry.storage.database import Database

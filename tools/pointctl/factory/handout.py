@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 from point import imei as imeis
 from point.errors import PointError
 from pointctl.errors import PointctlError, Refused
-from pointctl.registry import audit, products
+from pointctl.registry import audit
+from pointctl.registry.devices import products
 from pointctl.registry.keys.claim_keys import ClaimKeys
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Batch, Device, State

@@ -11,8 +11,8 @@ from pointctl.factory import handout
 from pointctl.factory.sources import Denied, Key, SourceDown, Stock
 from pointctl.folder import DataFolder
 from pointctl.https import Connection, Reply
-from pointctl.registry import batches
 from pointctl.registry.commands import opened
+from pointctl.registry.devices import batches
 from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import DatabaseError
 

@@ -13,17 +13,9 @@ import structlog
 from sqlalchemy import bindparam, update
 
 from point import protocol, seal
-from pointctl.registry import (
-    batches,
-    claims,
-    credentials,
-    devices,
-    limits,
-    mqtt_login,
-    pool,
-    products,
-)
+from pointctl.registry import claims, credentials, limits, mqtt_login, pool
 from pointctl.registry.credentials import Given
+from pointctl.registry.devices import batches, devices, products
 from pointctl.registry.keys.claim_keys import ClaimKeys
 from pointctl.registry.sources import NothingLeft
 from pointctl.registry.storage.database import Database

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from pointctl.options import DATA, Data, Json, print_json, print_table
-from pointctl.registry import batches
 from pointctl.registry.commands import PRODUCT, opened
+from pointctl.registry.devices import batches
 
 _Name = Annotated[str, typer.Argument(help="Its name.")]
 _Product = Annotated[str, PRODUCT]

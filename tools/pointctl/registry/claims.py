@@ -42,8 +42,9 @@ from sqlalchemy import (
 )
 
 from point import protocol, seal
-from pointctl.registry import audit, batches, credentials, devices, pool
+from pointctl.registry import audit, credentials, pool
 from pointctl.registry.credentials import Given
+from pointctl.registry.devices import batches, devices
 from pointctl.registry.sources import NothingLeft
 from pointctl.registry.storage.models import (
     Claim,

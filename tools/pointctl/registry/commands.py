@@ -19,7 +19,7 @@ from pointctl.options import (
     print_json,
     print_table,
 )
-from pointctl.registry import batches, imports, products
+from pointctl.registry.devices import batches, import_steps, products
 from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import Database, open_database
 from pointctl.registry.storage.models import Policy, Source
@@ -57,7 +57,7 @@ def opened(data: Path) -> Database:
     """The registry of a data folder, or the one that --database names."""
     database = open_database(chosen_database(data), DataFolder(data))
     try:
-        imports.undo_broken_off(database)
+        import_steps.undo_broken_off(database)
     except BaseException:
         database.close()
         raise

@@ -13,8 +13,9 @@ from rich.progress import Progress
 from pointctl.errors import PartlyFailed, PointctlError
 from pointctl.folder import private_file
 from pointctl.options import DATA, Data, Json, print_json, print_table, stderr
-from pointctl.registry import csvfile, devices, lifecycle_commands, search
+from pointctl.registry import lifecycle_commands
 from pointctl.registry.commands import PRODUCT, opened
+from pointctl.registry.devices import device_csv, devices, search
 from pointctl.registry.storage.models import State
 
 _File = Annotated[
@@ -95,7 +96,7 @@ def devices_import(
         result = devices.register(
             database,
             product,
-            csvfile.read(rows),
+            device_csv.read(rows),
             batch=batch,
             tags=tag or (),
             skip_bad=skip_bad,
@@ -188,14 +189,14 @@ def devices_export(
     filters = search.Filters(text, product, state, batch, tag)
     with opened(data) as database:
         if out is None:
-            csvfile.write(database, sys.stdout, filters)
+            device_csv.write(database, sys.stdout, filters)
             return
         with private_file(out) as file:
             if secrets:
                 why = getpass.getuser(), reason or ""
-                count = csvfile.write_secrets(database, file, *why, filters)
+                count = device_csv.write_secrets(database, file, *why, filters)
             else:
-                count = csvfile.write(database, file, filters)
+                count = device_csv.write(database, file, filters)
     print(f"wrote {count} devices to {out}", file=sys.stderr)
 
 
@@ -206,7 +207,7 @@ def progress_of(file: Path) -> Iterator[TextIO]:
     with (
         bar as progress,
         progress.open(
-            file, "r", encoding=csvfile.ENCODING, description="reading"
+            file, "r", encoding=device_csv.ENCODING, description="reading"
         ) as rows,
     ):
         yield rows

@@ -12,8 +12,8 @@ from point.errors import PointError
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder, private_file, private_folder
 from pointctl.options import DATA, Data, Json, print_json
-from pointctl.registry import products
 from pointctl.registry.commands import PRODUCT, opened
+from pointctl.registry.devices import products
 from pointctl.registry.keys import claim_keys as keys
 from pointctl.registry.keys import rotation
 from pointctl.registry.storage import vault

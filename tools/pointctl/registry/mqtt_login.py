@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import Row, and_, bindparam, exists, select, update
 
 from point import aliyun, gizwits, mqttauth
-from pointctl.registry import audit, claims, credentials, products
+from pointctl.registry import audit, claims, credentials
+from pointctl.registry.devices import products
 from pointctl.registry.storage import vault
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import (

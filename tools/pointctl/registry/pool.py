@@ -31,9 +31,10 @@ from sqlalchemy import (
 from point import credentials
 from point.errors import PointError
 from pointctl.errors import Refused
-from pointctl.registry import audit, imports, products
+from pointctl.registry import audit
+from pointctl.registry.devices import import_steps, products
+from pointctl.registry.devices.staging import BadRow, Imported, Part, Staged
 from pointctl.registry.sources import NothingLeft, Taken
-from pointctl.registry.staging import BadRow, Imported, Part, Staged
 from pointctl.registry.storage import encryption, vault
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import (
@@ -53,7 +54,7 @@ _SECRETS = ("encrypted_secret", "encrypted_product_secret")
 _IS_LEFT = and_(
     Pooled.product_key == bindparam("product_key"),
     Pooled.device_id.is_(None),
-    imports.is_there(Pooled),
+    import_steps.is_there(Pooled),
 )
 _ENTRY = select(
     Pooled.id,
@@ -176,7 +177,7 @@ def fill(
                 subject, count = f"product {product_key}", str(result.added)
                 audit.record_other(connection, subject, "pool filled", who, count)
 
-            imports.add_all(database, connection, staged, Pooled, add, end)
+            import_steps.add_all(database, connection, staged, Pooled, add, end)
     return result
 
 
@@ -208,7 +209,7 @@ def _checked(connection: Connection, staged: Staged, product_key: str) -> Import
         there = select(Pooled.device_name).where(
             Pooled.product_key == product_key,
             Pooled.device_name == staged.of.device_name,
-            imports.is_there(Pooled),
+            import_steps.is_there(Pooled),
         )
         known = update(staged.table).where(staged.is_good)
         connection.execute(known.values(known=there.scalar_subquery()))

@@ -8,9 +8,10 @@ import typer
 
 from pointctl.errors import PointctlError
 from pointctl.options import DATA, Data, Json, print_json, print_table
-from pointctl.registry import csvfile, overview, pool
+from pointctl.registry import pool
 from pointctl.registry.commands import PRODUCT, opened
 from pointctl.registry.device_commands import progress_of, report
+from pointctl.registry.devices import device_csv, overview
 
 app = typer.Typer(no_args_is_help=True, help="Imported credentials, one a device.")
 
@@ -40,7 +41,7 @@ def pool_import(
         result = pool.fill(
             database,
             product,
-            csvfile.read_pool(rows, product),
+            device_csv.read_pool(rows, product),
             getpass.getuser(),
             dry_run=dry_run,
         )

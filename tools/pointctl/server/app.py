@@ -8,9 +8,9 @@ from fastapi.responses import RedirectResponse
 
 from point import __version__
 from pointctl.registry.access import BrokerAccounts, Issuer
+from pointctl.registry.devices.overview import Figures
+from pointctl.registry.devices.refusal_counts import Counted
 from pointctl.registry.keys.claim_keys import ClaimKeys
-from pointctl.registry.overview import Figures
-from pointctl.registry.refusals import Counted
 from pointctl.registry.storage.database import Database
 from pointctl.server import access, api, docs, health, hooks, problems, refused, tls
 from pointctl.server.console import create_console

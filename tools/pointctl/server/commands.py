@@ -17,8 +17,8 @@ from pointctl.broker.options import (
 from pointctl.certificates import CaFiles
 from pointctl.folder import DataFolder
 from pointctl.options import DATA, Data, Json, chosen_database, print_json
-from pointctl.registry import products
 from pointctl.registry.commands import opened
+from pointctl.registry.devices import products
 from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import parsed
 from pointctl.server import hook_token

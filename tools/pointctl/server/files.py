@@ -9,7 +9,7 @@ from typing import IO, TextIO
 from fastapi import Request
 from fastapi.responses import StreamingResponse
 
-from pointctl.registry import csvfile
+from pointctl.registry.devices import device_csv
 
 MOST = 64 << 20  # bytes: a million devices take half of it
 _IN_MEMORY = 1 << 20
@@ -28,8 +28,8 @@ async def received(request: Request) -> AsyncIterator[IO[bytes]]:
 
 @contextmanager
 def as_text(file: IO[bytes]) -> Iterator[TextIO]:
-    """Its text, as registry/csvfile.py reads it."""
-    text = io.TextIOWrapper(file, encoding=csvfile.ENCODING, newline="")
+    """Its text, as registry/devices/device_csv.py reads it."""
+    text = io.TextIOWrapper(file, encoding=device_csv.ENCODING, newline="")
     try:
         yield text
     finally:

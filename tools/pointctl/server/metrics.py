@@ -23,7 +23,7 @@ from prometheus_client.registry import Collector
 from point import __version__
 from pointctl import certificates
 from pointctl.errors import PointctlError
-from pointctl.registry import overview
+from pointctl.registry.devices import overview
 from pointctl.registry.storage.database import Database
 
 HOST = "127.0.0.1"  # figures are for this machine; who is allowed more, forwards them

@@ -14,8 +14,8 @@ from starlette.exceptions import HTTPException
 from pointctl.errors import PartlyFailed, PointctlError, Refused
 from pointctl.registry.accounts.operators import UnknownOperator
 from pointctl.registry.accounts.tokens import UnknownToken
-from pointctl.registry.devices import UnknownDevice
-from pointctl.registry.products import UnknownBatch, UnknownProduct
+from pointctl.registry.devices.devices import UnknownDevice
+from pointctl.registry.devices.products import UnknownBatch, UnknownProduct
 from pointctl.registry.storage.database import DatabaseError
 from pointctl.registry.storage.etags import Changed
 from pointctl.server.roles import routes

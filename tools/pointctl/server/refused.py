@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 import structlog
 from fastapi.concurrency import run_in_threadpool
 
-from pointctl.registry.refusals import Counted
+from pointctl.registry.devices.refusal_counts import Counted
 from pointctl.registry.storage.database import DatabaseError
 
 _EVERY_S = 2

@@ -22,8 +22,8 @@ from pointctl.clouds.gizwits_preauth.errors import ModeInvalid
 from pointctl.clouds.gizwits_preauth.sandbox.keys import KeyMaker, check_of
 from pointctl.clouds.gizwits_preauth.sandbox.models import SandboxDevice, SandboxPackage
 from pointctl.errors import PointctlError
-from pointctl.registry import products
 from pointctl.registry.accounts.operators import digest
+from pointctl.registry.devices import products
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Product
 from pointctl.registry.topics import Topics, own_topics

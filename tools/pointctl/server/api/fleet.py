@@ -5,8 +5,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from pointctl.registry import audit, overview, refusals
-from pointctl.registry.overview import Span
+from pointctl.registry import audit
+from pointctl.registry.devices import overview, refusal_counts
+from pointctl.registry.devices.overview import Span
 from pointctl.registry.storage.models import Role
 from pointctl.server.api import models
 from pointctl.server.api.caller import Db, Reg, caller
@@ -33,7 +34,9 @@ def figures(registry: Reg, span: Span = Span.DAY) -> models.Figures:
         {
             "states": counts.states(),
             "enrolments": map(asdict, counts.enrolments(span)),
-            "refusals": refusals.since(registry.database, overview.beginning(span)),
+            "refusals": refusal_counts.since(
+                registry.database, overview.beginning(span)
+            ),
             "pools": counts.pools(),
         }
     )

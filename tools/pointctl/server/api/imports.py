@@ -7,8 +7,9 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
-from pointctl.registry import csvfile, devices, pool, search
-from pointctl.registry.staging import Imported
+from pointctl.registry import pool
+from pointctl.registry.devices import device_csv, devices, search
+from pointctl.registry.devices.staging import Imported
 from pointctl.registry.storage.models import Role, State
 from pointctl.server import files
 from pointctl.server.api import models
@@ -49,7 +50,7 @@ def export(
 ) -> Response:
     filters = search.Filters(q, product, state, batch, tag)
     return files.sent(
-        "devices.csv", lambda text: csvfile.write(database, text, filters)
+        "devices.csv", lambda text: device_csv.write(database, text, filters)
     )
 
 
@@ -81,7 +82,7 @@ async def import_devices(
         return devices.register(
             database,
             product_key,
-            csvfile.read(text),
+            device_csv.read(text),
             batch=batch,
             tags=tag or (),
             skip_bad=skip_bad,
@@ -113,7 +114,7 @@ async def fill_pool(
     dry_run: _DryRun = False,
 ) -> Any:
     def fill(text: TextIO) -> Imported:
-        entries = csvfile.read_pool(text, product_key)
+        entries = device_csv.read_pool(text, product_key)
         return pool.fill(database, product_key, entries, actor.name, dry_run=dry_run)
 
     return await _imported(request, fill, dry_run)

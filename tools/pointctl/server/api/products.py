@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Response
 
-from pointctl.registry import batches, products
+from pointctl.registry.devices import batches, products
 from pointctl.registry.storage.models import Product, Role
 from pointctl.server.api import models
 from pointctl.server.api.caller import Caller, Db, caller

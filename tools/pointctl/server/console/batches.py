@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request, Response
 
 from pointctl.errors import PointctlError
-from pointctl.registry import batches, products
+from pointctl.registry.devices import batches, products
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Role
 from pointctl.server.console.pages import done, page

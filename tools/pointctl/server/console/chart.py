@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pointctl.registry.overview import Span, Step
+from pointctl.registry.devices.overview import Span, Step
 
 WIDTH, HEIGHT = 720, 180  # the page stretches it; words are set beside it
 _LABELS = {Span.DAY: (4, "%H:%M"), Span.WEEK: (4, "%d %b"), Span.MONTH: (5, "%d %b")}

@@ -5,8 +5,8 @@ from typing import IO, Annotated
 from fastapi import APIRouter, Depends, File, Form, Request, Response, UploadFile
 
 from pointctl.errors import PointctlError
-from pointctl.registry import csvfile, devices, products
-from pointctl.registry.staging import Imported
+from pointctl.registry.devices import device_csv, devices, products
+from pointctl.registry.devices.staging import Imported
 from pointctl.registry.storage.models import Role
 from pointctl.server import files
 from pointctl.server.console.devices import Filters
@@ -23,7 +23,7 @@ _Word = Annotated[str, Form(max_length=64)]
 @router.get("/devices.csv", openapi_extra=needs(Role.VIEWER))
 def export(database: Db, filters: Filters) -> Response:
     return files.sent(
-        "devices.csv", lambda text: csvfile.write(database, text, filters.found())
+        "devices.csv", lambda text: device_csv.write(database, text, filters.found())
     )
 
 
@@ -49,7 +49,7 @@ def import_devices(
             return devices.register(
                 database,
                 product,
-                csvfile.read(text),
+                device_csv.read(text),
                 batch=batch.strip() or None,
                 tags=tags.split(),
                 skip_bad=skip_bad,

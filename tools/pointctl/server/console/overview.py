@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from pointctl.registry import audit, overview, refusals
-from pointctl.registry.overview import Span
+from pointctl.registry import audit
+from pointctl.registry.devices import overview, refusal_counts
+from pointctl.registry.devices.overview import Span
 from pointctl.registry.storage.models import Role, State
 from pointctl.server import wire
 from pointctl.server.console.chart import bars
@@ -32,7 +33,7 @@ def show(request: Request, registry: Reg, span: Span = Span.DAY) -> Response:
         pools=counts.pools(),
         quarantined=states[State.QUARANTINED],
         chart=bars(counts.enrolments(span), span),
-        refusals=refusals.since(database, overview.beginning(span)),
+        refusals=refusal_counts.since(database, overview.beginning(span)),
         meanings=wire.REFUSALS,
         recent=audit.listed(database, limit=_RECENT),
     )

@@ -27,8 +27,8 @@ from pointctl.clouds.gizwits_preauth.sandbox.models import (
     SandboxPackage,
     SandboxToken,
 )
-from pointctl.registry import products
 from pointctl.registry.accounts.operators import digest
+from pointctl.registry.devices import products
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Product, table
 from pointctl.registry.storage.vault import Vault, VaultError

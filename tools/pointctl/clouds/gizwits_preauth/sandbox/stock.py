@@ -18,8 +18,9 @@ from pointctl.clouds.gizwits_preauth.sandbox.models import (
     SandboxToken,
 )
 from pointctl.errors import PointctlError, Refused
-from pointctl.registry import audit, products
+from pointctl.registry import audit
 from pointctl.registry.accounts.operators import digest
+from pointctl.registry.devices import products
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Product, moment
 

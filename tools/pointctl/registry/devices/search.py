@@ -13,7 +13,8 @@ from sqlalchemy import ColumnElement, Select, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from pointctl.errors import PointctlError
-from pointctl.registry import audit, devices, imports
+from pointctl.registry import audit
+from pointctl.registry.devices import devices, import_steps
 from pointctl.registry.storage import etags
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import (
@@ -82,7 +83,7 @@ def search(
 
 def filtered(session: Session, filters: Filters) -> Select[Device]:
     """A query for the devices that are so, in no order."""
-    query = select(Device).where(imports.is_there(Device))
+    query = select(Device).where(import_steps.is_there(Device))
     if filters.text:
         begins = _text_column(filters.text)
         query = query.where(begins >= filters.text, begins < _past(filters.text))

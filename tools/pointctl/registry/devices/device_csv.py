@@ -8,8 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from pointctl.errors import PointctlError
-from pointctl.registry import audit, pool, search
-from pointctl.registry.devices import BadRow, Row, checked_row
+from pointctl.registry import audit, pool
+from pointctl.registry.devices import search
+from pointctl.registry.devices.devices import BadRow, Row, checked_row
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Credential, Device, Standing
 from pointctl.registry.storage.vault import of_device

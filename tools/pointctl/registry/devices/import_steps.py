@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 from pointctl.errors import Refused
-from pointctl.registry.staging import Part, Staged
+from pointctl.registry.devices.staging import Part, Staged
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Device, DeviceTag, Import, Pooled, table
 

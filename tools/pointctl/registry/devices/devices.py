@@ -12,10 +12,11 @@ from point import credentials
 from point import imei as imeis
 from point.errors import PointError
 from pointctl.errors import PointctlError
-from pointctl.registry import audit, device_rows, imports, products
-from pointctl.registry.device_rows import Row as Row
-from pointctl.registry.staging import BadRow as BadRow
-from pointctl.registry.staging import Imported, Part
+from pointctl.registry import audit
+from pointctl.registry.devices import import_rows, import_steps, products
+from pointctl.registry.devices.import_rows import Row as Row
+from pointctl.registry.devices.staging import BadRow as BadRow
+from pointctl.registry.devices.staging import Imported, Part
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Device, Policy, Product, moment
 
@@ -24,7 +25,7 @@ _LONGEST_TAG = 32
 # What boards' requests need of the registry, in two reads. Built once, and columns
 # rather than objects: every request of every board runs them.
 _DEVICES = select(Device.id, Device.imei, Device.product_key).where(
-    Device.imei.in_(bindparam("imeis", expanding=True)), imports.is_there(Device)
+    Device.imei.in_(bindparam("imeis", expanding=True)), import_steps.is_there(Device)
 )
 _PRODUCTS = select(
     *(column for column in Product.__table__.c if column.name != "created_at")
@@ -91,7 +92,7 @@ def register(
         if batch is not None:
             batch_id = products.find_batch(session, product_key, batch).id
     with database.staging() as connection:
-        staged, result = device_rows.stage(connection, product_key, rows)
+        staged, result = import_rows.stage(connection, product_key, rows)
         if result.bad_count and not skip_bad:
             result.added = 0
         elif result.added and not dry_run:
@@ -99,13 +100,13 @@ def register(
 
             def add(part: Part) -> None:
                 names = product_key, who, batch_id, tagged
-                device_rows.add(connection, staged, part, *names)
+                import_rows.add(connection, staged, part, *names)
 
             def end() -> None:
                 subject = f"product {product_key}"
                 audit.record_other(connection, subject, "devices registered", who, note)
 
-            imports.add_all(database, connection, staged, Device, add, end)
+            import_steps.add_all(database, connection, staged, Device, add, end)
     return result
 
 
@@ -156,7 +157,7 @@ def find(session: Session, imei: str, product_key: str | None = None) -> Device:
     Without a product key the IMEI must be registered under one product only. Raises
     UnknownDevice, whose text says which of the reasons it was.
     """
-    query = select(Device).where(Device.imei == imei, imports.is_there(Device))
+    query = select(Device).where(Device.imei == imei, import_steps.is_there(Device))
     if product_key is not None:
         query = query.where(Device.product_key == product_key)
     found = session.scalars(

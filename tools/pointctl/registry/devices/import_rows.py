@@ -20,8 +20,8 @@ from sqlalchemy import (
     update,
 )
 
-from pointctl.registry import imports
-from pointctl.registry.staging import BadRow, Imported, Part, Staged
+from pointctl.registry.devices import import_steps
+from pointctl.registry.devices.staging import BadRow, Imported, Part, Staged
 from pointctl.registry.storage.models import Device, DeviceTag, State, bytewise
 
 _CHUNK = 5000
@@ -133,7 +133,7 @@ def _find_known(connection: Connection, staged: Staged, product_key: str) -> Non
     registered = select(Device.device_name).where(
         Device.product_key == product_key,
         Device.imei == of.imei,
-        imports.is_there(Device),
+        import_steps.is_there(Device),
     )
     known = update(staged.table).where(staged.is_good)
     connection.execute(known.values(known=registered.scalar_subquery()))
@@ -152,7 +152,7 @@ def _reject_taken_names(
     registered = select(Device.imei).where(
         Device.product_key == product_key,
         Device.device_name == staged.of.device_name,
-        imports.is_there(Device),
+        import_steps.is_there(Device),
     )
     earlier = staged.earlier.c
     in_file = (

@@ -18,7 +18,8 @@ from sqlalchemy.orm import Session
 from point import credentials
 from point.errors import PointError
 from pointctl.errors import PointctlError, Refused
-from pointctl.registry import audit, devices, products
+from pointctl.registry import audit
+from pointctl.registry.devices import devices, products
 from pointctl.registry.storage import etags
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Batch, Device, Product, State, moment

@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from pointctl.registry import audit, devices
+from pointctl.registry import audit
+from pointctl.registry.devices import devices
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Device, DeviceTag
 

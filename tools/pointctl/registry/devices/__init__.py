@@ -1,0 +1,1 @@
+"""Products, batches and devices: adding, importing, finding and counting them."""
