@@ -16,8 +16,8 @@ from pointctl.broker.mosquitto import MosquittoAccounts
 from pointctl.demo import lines
 from pointctl.demo.stage import Board, Stage, stage
 from pointctl.demo.timeline import Timeline
-from pointctl.registry import credentials, lifecycle
 from pointctl.registry.devices import devices, search
+from pointctl.registry.issuing import credentials, lifecycle
 from pointctl.registry.storage.database import open_database
 from tests import runtimes
 

@@ -22,8 +22,8 @@ from pointctl.demo.operator import Operator
 from pointctl.demo.process import Process
 from pointctl.demo.stage import Stage, stage
 from pointctl.demo.timeline import Timeline
-from pointctl.registry import credentials
 from pointctl.registry.devices import devices
+from pointctl.registry.issuing import credentials
 from pointctl.registry.keys.claim_keys import open_keys
 from pointctl.registry.storage.database import open_database
 from tests import runtimes

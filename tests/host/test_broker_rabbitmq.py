@@ -13,8 +13,8 @@ from serving import Server, answer, imei
 from point import mqttauth
 from pointctl.certificates import CaFiles
 from pointctl.folder import DataFolder
-from pointctl.registry import lifecycle
 from pointctl.registry.devices import devices, products
+from pointctl.registry.issuing import lifecycle
 from pointctl.registry.storage.database import Database, open_database
 from pointctl.registry.storage.models import Policy, State
 from tests import rabbitmq

@@ -10,9 +10,9 @@ from serving import Server, device_key_board, imei
 from staff import PASSWORD
 
 from pointctl.folder import DataFolder
-from pointctl.registry import lifecycle
 from pointctl.registry.accounts import operators
 from pointctl.registry.devices import batches, devices, products, search, tags
+from pointctl.registry.issuing import lifecycle
 from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Role

@@ -6,9 +6,9 @@ from serving import KEYED, KEYS, ON_BOTH, PRODUCT, answer, device_key_board, ime
 from staff import hire
 
 from pointctl.errors import PointctlError, Refused
-from pointctl.factory import handout
 from pointctl.registry import audit
 from pointctl.registry.devices import batches, devices
+from pointctl.registry.issuing import claim_key_handout
 from pointctl.registry.storage.models import Role
 
 
@@ -21,7 +21,9 @@ def keyed(database):
 
 def give(database, serial, batch="A7"):
     """A key, as a station is given it."""
-    return handout.hand_out(database, KEYS, KEYED, imei(serial), batch, "station")
+    return claim_key_handout.hand_out(
+        database, KEYS, KEYED, imei(serial), batch, "station"
+    )
 
 
 def places(database):
@@ -77,7 +79,7 @@ def test_a_board_in_the_field_gets_no_key(keyed):
 def test_what_is_not_there(keyed, product, number, batch, why):
     """Each is told apart, and nothing is registered."""
     with pytest.raises(PointctlError, match=why):
-        handout.hand_out(keyed, KEYS, product, number, batch, "station")
+        claim_key_handout.hand_out(keyed, KEYS, product, number, batch, "station")
     assert places(keyed) == {"A7": 0}
 
 

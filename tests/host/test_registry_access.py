@@ -7,9 +7,9 @@ from serving import KEYS, ON_BOTH, PRODUCT, answer, imei, issue, log_in, secrets
 from sqlalchemy import func, select
 
 from point import protocol, protocol_server
-from pointctl.registry import lifecycle
-from pointctl.registry.access import Issuer
 from pointctl.registry.devices import devices, products, search
+from pointctl.registry.issuing import lifecycle
+from pointctl.registry.issuing.issuer import Issuer
 from pointctl.registry.storage.models import Credential, Policy, State
 
 pytestmark = ON_BOTH

@@ -18,9 +18,10 @@ from sqlalchemy import func, select
 
 from point import protocol
 from pointctl.errors import PointctlError, Refused
-from pointctl.registry import audit, lifecycle
+from pointctl.registry import audit
 from pointctl.registry.devices import batches, devices, products, search
 from pointctl.registry.devices.products import UnknownBatch
+from pointctl.registry.issuing import lifecycle
 from pointctl.registry.storage.models import Device, Policy
 
 pytestmark = ON_BOTH

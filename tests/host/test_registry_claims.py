@@ -24,8 +24,8 @@ from sqlalchemy import func, select
 
 from point import protocol
 from pointctl.errors import PartlyFailed, Refused
-from pointctl.registry import lifecycle
 from pointctl.registry.devices import devices, search
+from pointctl.registry.issuing import lifecycle
 from pointctl.registry.storage.database import DatabaseError
 from pointctl.registry.storage.models import (
     AuditEntry,

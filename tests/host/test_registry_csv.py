@@ -8,7 +8,7 @@ from serving import PRODUCT, imei, issue
 from pointctl.errors import PointctlError
 from pointctl.registry.devices import device_csv, devices, search
 from pointctl.registry.devices.devices import BadRow, Row
-from pointctl.registry.pool import Entry
+from pointctl.registry.issuing.pool import Entry
 
 POOLED = "a1B2c3D4e5F"
 FULL_WIDTH = {ord("0") + digit: chr(0xFF10 + digit) for digit in range(10)}

@@ -24,9 +24,10 @@ from sqlalchemy import create_engine, select, text, update
 
 from point import protocol, protocol_server
 from pointctl.errors import PointctlError, Refused
-from pointctl.registry import audit, lifecycle, pool
-from pointctl.registry.access import Answer, Issuer
+from pointctl.registry import audit
 from pointctl.registry.devices import device_csv, devices, products
+from pointctl.registry.issuing import lifecycle, pool
+from pointctl.registry.issuing.issuer import Answer, Issuer
 from pointctl.registry.keys import rotation
 from pointctl.registry.storage import encryption, vault
 from pointctl.registry.storage.database import open_database, parsed

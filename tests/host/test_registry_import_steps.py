@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from point import protocol
 from pointctl.errors import Refused
-from pointctl.registry import audit, pool
+from pointctl.registry import audit
 from pointctl.registry.devices import (
     device_csv,
     devices,
@@ -22,6 +22,7 @@ from pointctl.registry.devices import (
     search,
 )
 from pointctl.registry.devices.devices import Row
+from pointctl.registry.issuing import pool
 from pointctl.registry.storage import maintenance
 from pointctl.registry.storage.models import (
     Device,

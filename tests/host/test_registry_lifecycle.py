@@ -21,8 +21,9 @@ from sqlalchemy import select
 
 from point import protocol
 from pointctl.errors import PartlyFailed, PointctlError, Refused
-from pointctl.registry import audit, lifecycle
+from pointctl.registry import audit
 from pointctl.registry.devices import devices, search
+from pointctl.registry.issuing import lifecycle
 from pointctl.registry.storage.etags import Changed
 from pointctl.registry.storage.models import AuditEntry, Credential, State
 

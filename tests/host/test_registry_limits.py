@@ -20,8 +20,8 @@ from sqlalchemy import func, select
 
 from point import protocol, protocol_server
 from pointctl.registry import limits
-from pointctl.registry.access import Issuer
 from pointctl.registry.devices import products
+from pointctl.registry.issuing.issuer import Issuer
 from pointctl.registry.limits import Limit
 from pointctl.registry.storage.models import RateLimit
 

@@ -10,8 +10,8 @@ import pytest
 from serving import answer, imei
 
 from point import mqttauth
-from pointctl.registry import lifecycle, mqtt_login
 from pointctl.registry.devices import devices, products, search
+from pointctl.registry.issuing import lifecycle, mqtt_login
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Policy, State
 from tests.runtimes import ROOT

@@ -15,10 +15,11 @@ from sqlalchemy import func, select
 
 from point import protocol
 from pointctl.errors import PointctlError, Refused
-from pointctl.registry import audit, lifecycle, pool
+from pointctl.registry import audit
 from pointctl.registry.devices import batches, devices, overview, products, search
 from pointctl.registry.devices.staging import BadRow
-from pointctl.registry.pool import Entry
+from pointctl.registry.issuing import lifecycle, pool
+from pointctl.registry.issuing.pool import Entry
 from pointctl.registry.storage.models import Policy, Pooled, Source
 
 pytestmark = ON_BOTH

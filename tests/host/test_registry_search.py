@@ -5,10 +5,10 @@ from serving import ON_BOTH, PRODUCT, imei, issue
 from sqlalchemy import text
 
 from pointctl.errors import PointctlError
-from pointctl.registry import lifecycle
 from pointctl.registry.devices import batches, devices, products, search, tags
 from pointctl.registry.devices.devices import Row
 from pointctl.registry.devices.search import Filters
+from pointctl.registry.issuing import lifecycle
 from pointctl.registry.storage.models import State
 
 OTHER = "pk-other"

@@ -7,7 +7,7 @@ from serving import KEYED, KEYS, ON_BOTH, add_product, device_key_board, imei
 from sqlalchemy import func, select, text, update
 
 from point import protocol, protocol_server
-from pointctl.registry.access import Answer, Issuer
+from pointctl.registry.issuing.issuer import Answer, Issuer
 from pointctl.registry.storage.database import DatabaseError
 from pointctl.registry.storage.models import Credential, Device
 from pointctl.registry.storage.vault import VaultError

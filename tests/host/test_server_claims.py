@@ -24,7 +24,7 @@ from serving import (
 
 from point import protocol
 from pointctl.folder import DataFolder
-from pointctl.registry import lifecycle
+from pointctl.registry.issuing import lifecycle
 from pointctl.registry.keys import claim_keys as keys
 from pointctl.registry.storage.database import open_database
 

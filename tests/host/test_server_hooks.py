@@ -12,8 +12,8 @@ from sqlalchemy import text
 
 from point import mqttauth
 from pointctl.folder import DataFolder
-from pointctl.registry import lifecycle
 from pointctl.registry.devices import devices, products
+from pointctl.registry.issuing import lifecycle
 from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Policy, State

@@ -33,7 +33,7 @@ from pointctl.broker.login import make_login, read_login
 from pointctl.broker.process import HOST, BrokerProcess
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder, private_file, private_folder
-from pointctl.registry import mqtt_login
+from pointctl.registry.issuing import mqtt_login
 from pointctl.registry.storage.database import Database, open_database
 from pointctl.registry.topics import Topics
 

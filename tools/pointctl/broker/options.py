@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pointctl.options import host_and_port
-from pointctl.registry.access import BrokerAccounts
+from pointctl.registry.issuing.issuer import BrokerAccounts
 
 Mosquitto = Annotated[
     str | None,

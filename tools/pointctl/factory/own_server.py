@@ -7,12 +7,12 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from pointctl.errors import CloudError, PointctlError, Refused, Untrusted
-from pointctl.factory import handout
 from pointctl.factory.sources import Denied, Key, SourceDown, Stock
 from pointctl.folder import DataFolder
 from pointctl.https import Connection, Reply
 from pointctl.registry.commands import opened
 from pointctl.registry.devices import batches
+from pointctl.registry.issuing import claim_key_handout
 from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import DatabaseError
 
@@ -93,7 +93,7 @@ class RegistryKeys:
     def key(self, unit: str) -> Key:
         """The unit's claim key; it is registered into the batch if it was not."""
         try:
-            given = handout.hand_out(
+            given = claim_key_handout.hand_out(
                 self._database, self._keys, self._product, unit, self._batch, self._who
             )
         except DatabaseError as error:

@@ -14,9 +14,9 @@ from pointctl.broker.options import (
 )
 from pointctl.folder import private_file
 from pointctl.options import DATA, Data, Json, print_json, print_table
-from pointctl.registry import lifecycle
 from pointctl.registry.commands import PRODUCT, opened
 from pointctl.registry.devices import batches, search, tags
+from pointctl.registry.issuing import lifecycle
 from pointctl.registry.storage.database import Database
 
 _Imei = Annotated[str, typer.Argument(help="15 digits.")]

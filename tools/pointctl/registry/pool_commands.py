@@ -8,10 +8,10 @@ import typer
 
 from pointctl.errors import PointctlError
 from pointctl.options import DATA, Data, Json, print_json, print_table
-from pointctl.registry import pool
 from pointctl.registry.commands import PRODUCT, opened
 from pointctl.registry.device_commands import progress_of, report
 from pointctl.registry.devices import device_csv, overview
+from pointctl.registry.issuing import pool
 
 app = typer.Typer(no_args_is_help=True, help="Imported credentials, one a device.")
 

@@ -15,8 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from point import protocol, protocol_server
 from point.errors import PointError
 from point.imei import masked
-from pointctl.registry.access import Alone, Answer, Issuer
 from pointctl.registry.devices.refusal_counts import Counted
+from pointctl.registry.issuing.issuer import Alone, Answer, Issuer
 from pointctl.server import metrics, wire
 from pointctl.server.body import whole_body
 from pointctl.server.gathered import Gathered

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from pointctl.registry import lifecycle
+from pointctl.registry.issuing import lifecycle
 from pointctl.registry.storage.models import Policy, Role, Source, State
 from pointctl.server.roles import Registry
 
@@ -17,7 +17,7 @@ class Action:
     """One of them: to devices in which states, what it means, and who may do it."""
 
     name: str
-    do: Callable[..., None] = field(repr=False)  # of registry/lifecycle.py
+    do: Callable[..., None] = field(repr=False)  # of registry/issuing/lifecycle.py
     states: frozenset[State]  # in which it is offered; the registry decides
     meaning: str
     role: Role = Role.OPERATOR

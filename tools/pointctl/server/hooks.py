@@ -24,8 +24,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from point import protocol
 from point.imei import masked
-from pointctl.registry import mqtt_login
-from pointctl.registry.mqtt_login import Known
+from pointctl.registry.issuing import mqtt_login
+from pointctl.registry.issuing.mqtt_login import Known
 from pointctl.registry.storage.database import Database
 from pointctl.server import metrics
 from pointctl.server.body import whole_body

@@ -7,9 +7,9 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.routing import APIRoute
 
-from pointctl.registry.access import BrokerAccounts
 from pointctl.registry.accounts.operators import Actor
 from pointctl.registry.devices.overview import Figures
+from pointctl.registry.issuing.issuer import BrokerAccounts
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Role
 

@@ -8,9 +8,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from pointctl.errors import PointctlError
-from pointctl.registry import audit, pool
+from pointctl.registry import audit
 from pointctl.registry.devices import search
 from pointctl.registry.devices.devices import BadRow, Row, checked_row
+from pointctl.registry.issuing import pool
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Credential, Device, Standing
 from pointctl.registry.storage.vault import of_device

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, Query, Request, Response
 
 from pointctl.errors import PointctlError
-from pointctl.registry import lifecycle
 from pointctl.registry.devices import devices, search, tags
+from pointctl.registry.issuing import lifecycle
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Role, State
 from pointctl.server.actions import ACTIONS, Action

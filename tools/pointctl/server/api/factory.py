@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
-from pointctl.factory import handout
+from pointctl.registry.issuing import claim_key_handout
 from pointctl.registry.keys.claim_keys import ClaimKeys
 from pointctl.registry.storage.models import Role
 from pointctl.server.api import models
@@ -58,5 +58,7 @@ def hand_out(
 ) -> GivenKey:
     keys: ClaimKeys = request.app.state.claim_keys
     response.headers["Cache-Control"] = "no-store"
-    given = handout.hand_out(database, keys, product_key, imei, place.batch, actor.name)
+    given = claim_key_handout.hand_out(
+        database, keys, product_key, imei, place.batch, actor.name
+    )
     return GivenKey(imei=imei, claim_key=given.claim_key, registered=given.registered)

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
-from pointctl.registry import pool
 from pointctl.registry.devices import device_csv, devices, search
 from pointctl.registry.devices.staging import Imported
+from pointctl.registry.issuing import pool
 from pointctl.registry.storage.models import Role, State
 from pointctl.server import files
 from pointctl.server.api import models

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
 
 from pointctl.errors import PointctlError
-from pointctl.registry import lifecycle
 from pointctl.registry.devices import products, search, tags
+from pointctl.registry.issuing import lifecycle
 from pointctl.registry.storage.models import Role, State
 from pointctl.server.actions import ACTIONS, Action
 from pointctl.server.console.pages import done, page

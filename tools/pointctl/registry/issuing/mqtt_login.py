@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import Row, and_, bindparam, exists, select, update
 
 from point import aliyun, gizwits, mqttauth
-from pointctl.registry import audit, claims, credentials
+from pointctl.registry import audit
 from pointctl.registry.devices import products
+from pointctl.registry.issuing import claims, credentials
 from pointctl.registry.storage import vault
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import (

@@ -34,7 +34,7 @@ from pointctl.errors import Refused
 from pointctl.registry import audit
 from pointctl.registry.devices import import_steps, products
 from pointctl.registry.devices.staging import BadRow, Imported, Part, Staged
-from pointctl.registry.sources import NothingLeft, Taken
+from pointctl.registry.issuing.sources import NothingLeft, Taken
 from pointctl.registry.storage import encryption, vault
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import (

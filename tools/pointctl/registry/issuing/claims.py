@@ -42,10 +42,11 @@ from sqlalchemy import (
 )
 
 from point import protocol, seal
-from pointctl.registry import audit, credentials, pool
-from pointctl.registry.credentials import Given
+from pointctl.registry import audit
 from pointctl.registry.devices import batches, devices
-from pointctl.registry.sources import NothingLeft
+from pointctl.registry.issuing import credentials, pool
+from pointctl.registry.issuing.credentials import Given
+from pointctl.registry.issuing.sources import NothingLeft
 from pointctl.registry.storage.models import (
     Claim,
     ClaimState,

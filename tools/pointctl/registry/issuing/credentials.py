@@ -21,8 +21,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute
 
 from pointctl.registry import audit
-from pointctl.registry.pool import Pool
-from pointctl.registry.sources import CredentialSource, Mint
+from pointctl.registry.issuing.pool import Pool
+from pointctl.registry.issuing.sources import CredentialSource, Mint
 from pointctl.registry.storage import encryption, vault
 from pointctl.registry.storage.models import Credential, Device, Source, Standing, table
 from pointctl.registry.storage.vault import PRODUCT, Vault

@@ -13,11 +13,12 @@ import structlog
 from sqlalchemy import bindparam, update
 
 from point import protocol, seal
-from pointctl.registry import claims, credentials, limits, mqtt_login, pool
-from pointctl.registry.credentials import Given
+from pointctl.registry import limits
 from pointctl.registry.devices import batches, devices, products
+from pointctl.registry.issuing import claims, credentials, mqtt_login, pool
+from pointctl.registry.issuing.credentials import Given
+from pointctl.registry.issuing.sources import NothingLeft
 from pointctl.registry.keys.claim_keys import ClaimKeys
-from pointctl.registry.sources import NothingLeft
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import (
     Device,

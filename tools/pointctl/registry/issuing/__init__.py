@@ -1,0 +1,1 @@
+"""Issuing credentials: claims, the credentials' life, and where credentials come from."""
