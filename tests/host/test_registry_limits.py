@@ -19,10 +19,10 @@ from serving import (
 from sqlalchemy import func, select
 
 from point import protocol, protocol_server
-from pointctl.registry import limits
+from pointctl.registry import rate_limits
 from pointctl.registry.devices import products
 from pointctl.registry.issuing.issuer import Issuer
-from pointctl.registry.limits import Limit
+from pointctl.registry.rate_limits import Limit
 from pointctl.registry.storage.models import RateLimit
 
 HERE = "192.0.2.7"
@@ -39,7 +39,7 @@ def clock(monkeypatch):
             return self.now
 
     made = Clock()
-    monkeypatch.setattr(limits, "time", made)
+    monkeypatch.setattr(rate_limits, "time", made)
     return made
 
 
@@ -86,7 +86,7 @@ def test_it_decides_as_a_token_bucket(database, clock):
         agreed = set()
         for _ in range(150):
             clock.now += dice.expovariate(1 / each_s) * dice.choice((0.1, 0.5, 2))
-            wait = limits.charge(database, [limit])
+            wait = rate_limits.charge(database, [limit])
             assert (wait is None) == bucket.take(clock.now)
             agreed.add(wait is None)
         assert agreed == {True, False} or at_once == 200
@@ -96,21 +96,23 @@ def test_it_decides_as_a_token_bucket(database, clock):
 def test_it_says_how_long_to_wait(database, clock):
     """Whoever waits so long is let through, and not before."""
     limit = Limit("x", 10.0, 3)
-    assert [limits.charge(database, [limit]) for _ in range(3)] == [None] * 3
-    wait = limits.charge(database, [limit])
+    assert [rate_limits.charge(database, [limit]) for _ in range(3)] == [None] * 3
+    wait = rate_limits.charge(database, [limit])
     assert wait == 10
     clock.now += wait - 1
-    assert limits.charge(database, [limit]) == 1
+    assert rate_limits.charge(database, [limit]) == 1
     clock.now += 1
-    assert limits.charge(database, [limit]) is None
+    assert rate_limits.charge(database, [limit]) is None
 
 
 @ON_BOTH
 def test_many_at_once_get_no_more(database, clock):
     """Of fifty that come together, ten are counted."""
     with ThreadPoolExecutor(25) as pool:
-        limit = limits.of_address(HERE)
-        given = list(pool.map(lambda _: limits.charge(database, [limit]), range(50)))
+        limit = rate_limits.of_address(HERE)
+        given = list(
+            pool.map(lambda _: rate_limits.charge(database, [limit]), range(50))
+        )
     assert given.count(None) == 10
     assert set(given) == {None, 3}
 
@@ -123,7 +125,7 @@ def test_crosswise_limits_never_wait_for_each_other(database):
 
     def charge(number):
         dice = random.Random(number)
-        return limits.charge(database, dice.sample(names, 3))
+        return rate_limits.charge(database, dice.sample(names, 3))
 
     with ThreadPoolExecutor(12) as pool:
         assert set(pool.map(charge, range(400))) == {None}
@@ -131,9 +133,9 @@ def test_crosswise_limits_never_wait_for_each_other(database):
 
 def test_what_is_over_is_swept_away(database, clock, monkeypatch):
     """Strangers cannot fill the table."""
-    monkeypatch.setattr(limits, "_SWEEP_ONE_IN", 1)
+    monkeypatch.setattr(rate_limits, "_SWEEP_ONE_IN", 1)
     for number in range(50):
-        limits.charge(database, [limits.of_imei(imei(number))])
+        rate_limits.charge(database, [rate_limits.of_imei(imei(number))])
         clock.now += 1
     with database.reading() as session:
         assert session.scalar(select(func.count(RateLimit.key))) <= 11
@@ -151,7 +153,7 @@ def test_what_is_over_is_swept_away(database, clock, monkeypatch):
 )
 def test_what_is_one_address(one, other, same):
     """Whoever has an IPv6 network has 64 bits of addresses."""
-    assert (limits.of_address(one) == limits.of_address(other)) is same
+    assert (rate_limits.of_address(one) == rate_limits.of_address(other)) is same
 
 
 @ON_BOTH

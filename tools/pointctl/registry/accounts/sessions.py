@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import ColumnElement, delete, or_, select, update
 
 from pointctl.errors import PointctlError
-from pointctl.registry import audit, limits
+from pointctl.registry import audit, rate_limits
 from pointctl.registry.accounts import operators
 from pointctl.registry.accounts.operators import Actor
 from pointctl.registry.storage.database import Database
@@ -41,14 +41,14 @@ class Browser:
 def log_in(database: Database, name: str, password: str, address: str) -> str:
     """The cookie of a new session. Raises WrongPassword, TooManyTries."""
     name = name if operators.may_be_called(name) else ""
-    tries = limits.of_login(address, name)
+    tries = rate_limits.of_login(address, name)
     with database.reading() as session:
-        wait_s = limits.wait_s(session.connection(), tries)
+        wait_s = rate_limits.wait_s(session.connection(), tries)
         operator = session.scalar(select(Operator).where(Operator.name == name))
     if wait_s is not None:
         raise TooManyTries(wait_s)
     if not operators.password_holds(operator, password) or operator is None:
-        limits.charge(database, tries)
+        rate_limits.charge(database, tries)
         raise WrongPassword("the name or the password is wrong")
     cookie, now = secrets.token_urlsafe(32), datetime.now(UTC)
     with database.writing() as session:

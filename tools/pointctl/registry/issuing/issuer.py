@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import bindparam, update
 
 from point import protocol, seal
-from pointctl.registry import limits
+from pointctl.registry import rate_limits
 from pointctl.registry.devices import batches, devices, products
 from pointctl.registry.issuing import claims, credentials, mqtt_login, pool
 from pointctl.registry.issuing.credentials import Given
@@ -255,14 +255,16 @@ class Issuer:
         refused: Answer,
     ) -> Answer:
         """A refusal to whoever proved nothing, or the word to slow down."""
-        per_second = board.product.max_failures_per_s if board else limits.PER_PRODUCT
+        per_second = (
+            board.product.max_failures_per_s if board else rate_limits.PER_PRODUCT
+        )
         charged = [
-            limits.of_imei(request["imei"]),
-            limits.of_product(request["productKey"] or "", per_second),
+            rate_limits.of_imei(request["imei"]),
+            rate_limits.of_product(request["productKey"] or "", per_second),
         ]
         if address is not None:
-            charged.append(limits.of_address(address))
-        wait_s = limits.charge(self._database, charged)
+            charged.append(rate_limits.of_address(address))
+        wait_s = rate_limits.charge(self._database, charged)
         if wait_s is None:
             return refused
         return Answer(protocol.SLOW_DOWN, retry_after_s=wait_s, reason=refused.reason)
@@ -275,7 +277,7 @@ class Issuer:
             refused = Answer(protocol.UNKNOWN_IMEI)
             return self._limited(board, request, address, refused)
         with self._database.looking() as connection:
-            if address and (wait_s := limits.used_up(connection, address)):
+            if address and (wait_s := rate_limits.used_up(connection, address)):
                 return Answer(protocol.SLOW_DOWN, retry_after_s=wait_s)
             verdict = claims.again(connection, self._vault, board)
         if verdict is None:
