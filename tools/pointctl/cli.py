@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from point import __version__
-from pointctl.options import DATABASE
+from pointctl.folder import DATABASE
 
 # Where each command is. Its room is loaded when it is asked for: all of them together
 # take as long as many a command does.

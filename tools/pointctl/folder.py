@@ -12,6 +12,9 @@ import platformdirs
 
 from pointctl.errors import PointctlError
 
+# `pointctl --database URL` sets it for the command, and for processes that it starts.
+DATABASE = "POINTCTL_DATABASE"
+
 
 def default_folder() -> Path:
     """The folder that is used where neither --data nor POINTCTL_DATA names one."""

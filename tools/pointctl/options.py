@@ -1,7 +1,6 @@
 """What several commands share: their common options, and how they print."""
 
 import json
-import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pointctl.folder import DataFolder, default_folder
+from pointctl.folder import default_folder
 
 stderr = Console(stderr=True)  # everything said about what was asked for
 
@@ -28,14 +27,8 @@ Data = Annotated[
     ),
 ]
 DATA = default_folder()
-# Of the whole command line: pointctl --database URL COMMAND.
-DATABASE = "POINTCTL_DATABASE"
+PRODUCT = typer.Option("--product", metavar="KEY", help="The product's key.")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-
-
-def chosen_database(data: Path) -> Path | str:
-    """Where the registry is: as --database says, else a file in the data folder."""
-    return os.environ.get(DATABASE) or DataFolder(data).registry
 
 
 def host_and_port(text: str) -> tuple[str, int] | None:

@@ -10,9 +10,9 @@ from pointctl.boards.onboard import OnBoard
 from pointctl.boards.plan import sha256
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
-from pointctl.registry.commands import opened
 from pointctl.registry.devices import devices, products
 from pointctl.registry.keys import claim_keys
+from pointctl.registry.opening import open_registry
 from pointctl.registry.storage import keystore
 
 
@@ -38,7 +38,7 @@ class RegistryKey:
     def of(self, board: OnBoard) -> bytes:
         """The 32 bytes. Raises PointctlError for an IMEI that is not registered."""
         imei = self.imei or _told(board)
-        with opened(self.data) as database, database.reading() as session:
+        with open_registry(self.data) as database, database.reading() as session:
             devices.find(session, imei, self.product_key)
         return claim_keys.open_keys(DataFolder(self.data)).derive(
             self.product_key, imei
@@ -70,7 +70,7 @@ def of_registry(data: Path, product_key: str, imei: str | None) -> RegistryKey |
     """
     if keystore.Entry(DataFolder(data).claim_master).read() is None:
         return None
-    with opened(data) as database:
+    with open_registry(data) as database:
         products.check_has_device_keys(database, product_key)
     return RegistryKey(data, product_key, imei)
 

@@ -13,8 +13,8 @@ from pointctl.boards.options import Answer, Board, Port, check_imei
 from pointctl.certificates import CaFiles
 from pointctl.errors import PointctlError, Refused
 from pointctl.folder import DataFolder
-from pointctl.options import DATA, Data, Json, print_json, print_table
-from pointctl.registry.commands import PRODUCT, opened
+from pointctl.options import DATA, PRODUCT, Data, Json, print_json, print_table
+from pointctl.registry.opening import open_registry
 
 app = typer.Typer(no_args_is_help=True, help="Boards, and what stands in for them.")
 app.add_typer(deploy_commands.app)
@@ -180,7 +180,7 @@ def boards_simulate(
     with tempfile.TemporaryDirectory(prefix="pointaccess-board-") as forgotten:
         board = flash or Path(forgotten) / "flash"
         if not board.exists():
-            with opened(data) as database:
+            with open_registry(data) as database:
                 simulate.assemble(
                     board,
                     database,

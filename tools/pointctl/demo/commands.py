@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from pointctl.errors import PointctlError
-from pointctl.options import DATABASE, Json, print_json
+from pointctl.folder import DATABASE
+from pointctl.options import Json, print_json
 
 if TYPE_CHECKING:
     from pointctl.demo.scenario import Outcome

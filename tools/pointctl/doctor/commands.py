@@ -11,7 +11,8 @@ from pointctl.doctor import files, held
 from pointctl.doctor.findings import Finding, Level, ok, wrong
 from pointctl.errors import PartlyFailed, PointctlError
 from pointctl.folder import DataFolder
-from pointctl.options import DATA, Data, Json, chosen_database, print_json
+from pointctl.options import DATA, Data, Json, print_json
+from pointctl.registry.opening import registry_location
 from pointctl.registry.storage.database import existing_database
 from pointctl.server import hook_token
 
@@ -80,7 +81,7 @@ def _hook(file: Path | None) -> Iterator[Finding]:
 def _registry(data: Path) -> Iterator[Finding]:
     folder = DataFolder(data)
     try:
-        database = existing_database(chosen_database(data), folder)
+        database = existing_database(registry_location(data), folder)
     except PointctlError as error:
         yield wrong("database", str(error), "name it with --data or --database")
         return

@@ -10,10 +10,10 @@ from pointctl.errors import CloudError, PointctlError, Refused, Untrusted
 from pointctl.factory.sources import Denied, Key, SourceDown, Stock
 from pointctl.folder import DataFolder
 from pointctl.https import Connection, Reply
-from pointctl.registry.commands import opened
 from pointctl.registry.devices import batches
 from pointctl.registry.issuing import claim_key_handout
 from pointctl.registry.keys import claim_keys
+from pointctl.registry.opening import open_registry
 from pointctl.registry.storage.database import DatabaseError
 
 _WITHIN_S = 30.0
@@ -81,7 +81,7 @@ class RegistryKeys:
 
     def __init__(self, data: Path, product: str, batch: str | None, who: str) -> None:
         self._keys = claim_keys.open_keys(DataFolder(data))
-        self._database = opened(data)
+        self._database = open_registry(data)
         self._product, self._batch, self._who = product, batch, who
 
     def __enter__(self) -> Self:

@@ -14,8 +14,7 @@ from pointctl.errors import PointctlError, Refused
 from pointctl.factory.job import Job, LabelPlan, Plan, SelfTest, SourceKind
 from pointctl.factory.options import JobFolder
 from pointctl.factory.sourcing import open_source
-from pointctl.options import Json, print_json
-from pointctl.registry.commands import PRODUCT
+from pointctl.options import PRODUCT, Json, print_json
 from pointctl.registry.storage import keystore
 
 app = typer.Typer()

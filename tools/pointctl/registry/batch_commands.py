@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from pointctl.options import DATA, Data, Json, print_json, print_table
-from pointctl.registry.commands import PRODUCT, opened
+from pointctl.options import DATA, PRODUCT, Data, Json, print_json, print_table
 from pointctl.registry.devices import batches
+from pointctl.registry.opening import open_registry
 
 _Name = Annotated[str, typer.Argument(help="Its name.")]
 _Product = Annotated[str, PRODUCT]
@@ -40,7 +40,7 @@ def batches_add(
     as_json: Json = False,
 ) -> None:
     """Add a batch to a product, for devices import --batch."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         made = batches.add(
             database,
             product,
@@ -59,7 +59,7 @@ def batches_list(
     as_json: Json = False,
 ) -> None:
     """List batches, newest first, and how far they are."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         rows = batches.listed(database, product)
     if as_json:
         print_json(rows)
@@ -93,7 +93,7 @@ def batches_set(
         changes["quota"] = quota
     if expires is not None or never_expires:
         changes["expires_at"] = expires and expires.replace(tzinfo=UTC)
-    with opened(data) as database:
+    with open_registry(data) as database:
         who = getpass.getuser()
         changed = batches.change(database, product, name, who, **changes)
     _print(changed, f"changed batch {name}", as_json)

@@ -15,17 +15,13 @@ from pointctl.options import (
     DATA,
     Data,
     Json,
-    chosen_database,
     print_json,
     print_table,
 )
-from pointctl.registry.devices import batches, import_steps, products
+from pointctl.registry.devices import batches, products
 from pointctl.registry.keys import claim_keys
-from pointctl.registry.storage.database import Database, open_database
+from pointctl.registry.opening import open_registry
 from pointctl.registry.storage.models import Policy, Source
-from pointctl.registry.storage.vault import KEEP_IT
-
-PRODUCT = typer.Option("--product", metavar="KEY", help="The product's key.")
 
 products_app = typer.Typer(no_args_is_help=True, help="The kinds of device.")
 
@@ -51,19 +47,6 @@ _Instance = Annotated[
     str | None,
     typer.Option("--instance-id", help="Alibaba's, of an instance of your own."),
 ]
-
-
-def opened(data: Path) -> Database:
-    """The registry of a data folder, or the one that --database names."""
-    database = open_database(chosen_database(data), DataFolder(data))
-    try:
-        import_steps.undo_broken_off(database)
-    except BaseException:
-        database.close()
-        raise
-    if database.vault.made:
-        print(f"made {database.vault.made}: {KEEP_IT}", file=sys.stderr)
-    return database
 
 
 @products_app.command(
@@ -103,7 +86,7 @@ def products_add(
     """Add a product with the MQTT settings that its boards are given."""
     if mqtt_host is None and auth not in products.ALIYUN:
         raise typer.BadParameter("name the broker with --mqtt-host")
-    with opened(data) as database:
+    with open_registry(data) as database:
         product = products.add(
             database,
             name,
@@ -137,7 +120,7 @@ def products_add(
 @products_app.command("list", epilog="Example: pointctl products list --json")
 def products_list(data: Data = DATA, as_json: Json = False) -> None:
     """List the products."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         rows = [products.summary(product) for product in products.listed(database)]
     if as_json:
         print_json(rows)
@@ -196,7 +179,7 @@ def products_set(
     }
     settings = {name: value for name, value in given.items() if value is not None}
     settings |= {name: text or None for name, text in texts.items() if text is not None}
-    with opened(data) as database:
+    with open_registry(data) as database:
         product = products.change(database, key, getpass.getuser(), **settings)
     _make_master(data, product.policy)
     if as_json:
@@ -222,7 +205,7 @@ def products_enrolment(
     """Open a product to boards that nobody has registered, if they can sign."""
     if (into is None) != closed:
         raise typer.BadParameter("either --into BATCH or --closed")
-    with opened(data) as database:
+    with open_registry(data) as database:
         batches.open_to_unknown(database, key, into, getpass.getuser())
     if as_json:
         print_json({"product_key": key, "open_batch": into})

@@ -12,10 +12,10 @@ from rich.progress import Progress
 
 from pointctl.errors import PartlyFailed, PointctlError
 from pointctl.folder import private_file
-from pointctl.options import DATA, Data, Json, print_json, print_table, stderr
+from pointctl.options import DATA, PRODUCT, Data, Json, print_json, print_table, stderr
 from pointctl.registry import lifecycle_commands
-from pointctl.registry.commands import PRODUCT, opened
 from pointctl.registry.devices import device_csv, devices, search
+from pointctl.registry.opening import open_registry
 from pointctl.registry.storage.models import State
 
 _File = Annotated[
@@ -58,7 +58,7 @@ def devices_add(
     as_json: Json = False,
 ) -> None:
     """Register one device. One that is registered already stays as it is."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         row = devices.checked_row(1, imei, name, tag or ())
         who = getpass.getuser()
         result = devices.register(database, product, [row], batch=batch, who=who)
@@ -92,7 +92,7 @@ def devices_import(
     as_json: Json = False,
 ) -> None:
     """Register the devices of a CSV file: all of them, or none if a row is bad."""
-    with opened(data) as database, progress_of(file) as rows:
+    with open_registry(data) as database, progress_of(file) as rows:
         result = devices.register(
             database,
             product,
@@ -130,7 +130,7 @@ def devices_list(
 ) -> None:
     """Find devices, in the order of registration or, with --text, of the text."""
     filters = search.Filters(text, product, state, batch, tag)
-    with opened(data) as database:
+    with open_registry(data) as database:
         page = search.search(database, filters, limit=limit, after=after)
     if as_json:
         print_json(page.rows)
@@ -149,7 +149,7 @@ def devices_show(
     imei: _Imei, product: _Product = None, data: Data = DATA, as_json: Json = False
 ) -> None:
     """Show one device with its history, without its secret."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         device = search.show(database, imei, product)
     if as_json:
         print_json(device)
@@ -187,7 +187,7 @@ def devices_export(
     if secrets and (out is None or reason is None):
         raise typer.BadParameter("secrets need a file, --out, and a --reason")
     filters = search.Filters(text, product, state, batch, tag)
-    with opened(data) as database:
+    with open_registry(data) as database:
         if out is None:
             device_csv.write(database, sys.stdout, filters)
             return

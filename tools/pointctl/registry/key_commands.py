@@ -11,11 +11,11 @@ from point import imei as imeis
 from point.errors import PointError
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder, private_file, private_folder
-from pointctl.options import DATA, Data, Json, print_json
-from pointctl.registry.commands import PRODUCT, opened
+from pointctl.options import DATA, PRODUCT, Data, Json, print_json
 from pointctl.registry.devices import products
 from pointctl.registry.keys import claim_keys as keys
 from pointctl.registry.keys import rotation
+from pointctl.registry.opening import open_registry
 from pointctl.registry.storage import vault
 from pointctl.registry.storage.vault import Vault
 
@@ -66,7 +66,7 @@ def keys_derive(
             imeis.check(each)
     except PointError as error:
         raise PointctlError(f"{each}: {error.detail}") from error
-    with opened(data) as database:
+    with open_registry(data) as database:
         products.check_has_device_keys(database, product)
     claim_keys = keys.open_keys(DataFolder(data))
     derived = {each: claim_keys.derive(product, each).hex() for each in imei}
@@ -90,7 +90,7 @@ def keys_derive(
 @app.command("database", epilog="Example: pointctl keys database --json")
 def keys_database(data: Data = DATA, as_json: Json = False) -> None:
     """Say which key the registry's secrets are encrypted under, by its id."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         found = rotation.status(database)
     if as_json:
         print_json(found)
@@ -108,7 +108,7 @@ def keys_rotate_database(data: Data = DATA, as_json: Json = False) -> None:
     A key that was put first by hand is used, else one is made. The key before stays
     beside it until the next rotation.
     """
-    with opened(data) as database:
+    with open_registry(data) as database:
         done = rotation.rotate(database, getpass.getuser())
     if as_json:
         print_json(done)

@@ -13,10 +13,10 @@ from pointctl.broker.options import (
     mosquitto_accounts,
 )
 from pointctl.folder import private_file
-from pointctl.options import DATA, Data, Json, print_json, print_table
-from pointctl.registry.commands import PRODUCT, opened
+from pointctl.options import DATA, PRODUCT, Data, Json, print_json, print_table
 from pointctl.registry.devices import batches, search, tags
 from pointctl.registry.issuing import lifecycle
+from pointctl.registry.opening import open_registry
 from pointctl.registry.storage.database import Database
 
 _Imei = Annotated[str, typer.Argument(help="15 digits.")]
@@ -42,7 +42,7 @@ def devices_revoke(
     """Give a device nothing more, and let it in at the broker no more."""
     with (
         mosquitto_accounts(mosquitto, mosquitto_login, mosquitto_ca) as accounts,
-        opened(data) as database,
+        open_registry(data) as database,
     ):
         who = getpass.getuser()
         lifecycle.revoke(database, imei, product, who, accounts, reason=reason)
@@ -58,7 +58,7 @@ def devices_restore(
     as_json: Json = False,
 ) -> None:
     """After a revocation: let a device claim again, and give it a new secret."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         lifecycle.restore(database, imei, product, getpass.getuser(), reason=reason)
         text = f"restored {imei}: its next claim gets a new secret"
         _print(database, imei, product, text, as_json)
@@ -78,7 +78,7 @@ def devices_retire(
     """End a device's life: nobody is given its identity again."""
     with (
         mosquitto_accounts(mosquitto, mosquitto_login, mosquitto_ca) as accounts,
-        opened(data) as database,
+        open_registry(data) as database,
     ):
         who = getpass.getuser()
         lifecycle.retire(database, imei, product, who, accounts, reason=reason)
@@ -94,7 +94,7 @@ def devices_unretire(
     as_json: Json = False,
 ) -> None:
     """It was retired by mistake: let it claim again, and give it a new secret."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         lifecycle.unretire(database, imei, product, getpass.getuser(), reason=reason)
         text = f"unretired {imei}: its next claim gets a new secret"
         _print(database, imei, product, text, as_json)
@@ -109,7 +109,7 @@ def devices_lock(
     as_json: Json = False,
 ) -> None:
     """Stop a device's claims; if it is connected, it stays so."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         lifecycle.lock(database, imei, product, getpass.getuser(), reason=reason)
         _print(database, imei, product, f"locked {imei}", as_json)
 
@@ -123,7 +123,7 @@ def devices_unlock(
     as_json: Json = False,
 ) -> None:
     """Answer a device's claims again."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         lifecycle.unlock(database, imei, product, getpass.getuser(), reason=reason)
         _print(database, imei, product, f"unlocked {imei}", as_json)
 
@@ -140,7 +140,7 @@ def devices_reopen(
     as_json: Json = False,
 ) -> None:
     """Under product-secret: allow one claim without proof, as after a repair."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         lifecycle.reopen(database, imei, product, getpass.getuser(), reason=reason)
         text = f"reopened {imei} for one claim within seven days"
         _print(database, imei, product, text, as_json)
@@ -155,7 +155,7 @@ def devices_release(
     as_json: Json = False,
 ) -> None:
     """End the quarantine of a device that two boards seemed to use."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         lifecycle.release(database, imei, product, getpass.getuser(), reason=reason)
         _print(database, imei, product, f"released {imei}", as_json)
 
@@ -169,7 +169,7 @@ def devices_rotate(
     as_json: Json = False,
 ) -> None:
     """Give its next claim a new secret; the old one is good until that is in use."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         lifecycle.rotate(database, imei, product, getpass.getuser(), reason=reason)
         text = f"{imei} gets a new secret at its next claim"
         _print(database, imei, product, text, as_json)
@@ -188,7 +188,7 @@ def devices_reveal(
     data: Data = DATA,
 ) -> None:
     """Write the secrets that a device may use, the current one first."""
-    with opened(data) as database, private_file(out) as file:
+    with open_registry(data) as database, private_file(out) as file:
         who = getpass.getuser()
         secrets = lifecycle.reveal(database, imei, product, who, reason=reason)
         file.writelines(secret + "\n" for secret in secrets)
@@ -211,7 +211,7 @@ def devices_tag(
     as_json: Json = False,
 ) -> None:
     """Put tags on a device, and take tags off."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         who = getpass.getuser()
         changes = {"add": add or (), "remove": remove or ()}
         found = tags.change(database, imei, product, who, **changes)
@@ -224,7 +224,7 @@ def devices_tag(
 @app.command("tags", epilog="Example: pointctl devices tags --json")
 def devices_tags(data: Data = DATA, as_json: Json = False) -> None:
     """List the tags there are, and how many devices have each."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         rows = tags.listed(database)
     if as_json:
         print_json(rows)
@@ -243,7 +243,7 @@ def devices_move(
     as_json: Json = False,
 ) -> None:
     """Put a device that has not enrolled yet into another batch."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         batches.move(database, imei, product, to, getpass.getuser())
         _print(database, imei, product, f"{imei} is in {to or 'no batch'}", as_json)
 
@@ -253,7 +253,7 @@ def devices_history(
     imei: _Imei, product: _Product = None, data: Data = DATA, as_json: Json = False
 ) -> None:
     """Show what was done to a device, when, by whom and why."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         entries = search.history(database, imei, product)
     if as_json:
         print_json(entries)

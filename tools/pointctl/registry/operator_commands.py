@@ -11,7 +11,7 @@ from pointctl.errors import PointctlError
 from pointctl.folder import private_file
 from pointctl.options import DATA, Data, Json, print_json, print_table
 from pointctl.registry.accounts import operators, tokens
-from pointctl.registry.commands import opened
+from pointctl.registry.opening import open_registry
 from pointctl.registry.storage.models import Role
 
 _Name = Annotated[str, typer.Argument(help="Up to 32 of a-z 0-9 . _ -")]
@@ -43,7 +43,7 @@ def operators_add(
 ) -> None:
     """Add an operator, who logs in to the console with a password."""
     password = None if no_password else _password(password_file)
-    with opened(data) as database:
+    with open_registry(data) as database:
         operators.add(database, name, role, password, getpass.getuser())
     print(f"added operator {name}, {role.value}")
 
@@ -51,7 +51,7 @@ def operators_add(
 @app.command("list", epilog="Example: pointctl operators list --json")
 def operators_list(data: Data = DATA, as_json: Json = False) -> None:
     """List the operators."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         rows = [operators.summary(each) for each in operators.listed(database)]
     if as_json:
         print_json(rows)
@@ -66,7 +66,7 @@ def operators_role(
     data: Data = DATA,
 ) -> None:
     """Give an operator another role, and log it out."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         operators.change(database, name, getpass.getuser(), role=role)
     print(f"{name} is {role.value}")
 
@@ -76,7 +76,7 @@ def operators_password(
     name: _Name, password_file: _PasswordFile = None, data: Data = DATA
 ) -> None:
     """Give an operator another password, and log it out."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         operators.get(database, name)  # before the password is asked for
         password = _password(password_file)
         operators.change(database, name, getpass.getuser(), password=password)
@@ -86,7 +86,7 @@ def operators_password(
 @app.command("disable", epilog="Example: pointctl operators disable ann")
 def operators_disable(name: _Name, data: Data = DATA) -> None:
     """Let an operator in no more, nor its tokens."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         operators.change(database, name, getpass.getuser(), disabled=True)
     print(f"disabled {name}")
 
@@ -94,7 +94,7 @@ def operators_disable(name: _Name, data: Data = DATA) -> None:
 @app.command("enable", epilog="Example: pointctl operators enable ann")
 def operators_enable(name: _Name, data: Data = DATA) -> None:
     """Let an operator in again, and those of its tokens that are valid."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         operators.change(database, name, getpass.getuser(), disabled=False)
     print(f"enabled {name}")
 
@@ -113,7 +113,7 @@ def token_add(
     data: Data = DATA,
 ) -> None:
     """Make a token of an operator. It cannot be read again."""
-    with opened(data) as database, private_file(out) as file:
+    with open_registry(data) as database, private_file(out) as file:
         token = tokens.add(database, name, label, role, days, getpass.getuser())
         file.write(token + "\n")
     print(f"wrote a token of {name} for {days} days to {out}", file=sys.stderr)
@@ -122,7 +122,7 @@ def token_add(
 @token_app.command("list", epilog="Example: pointctl operators token list ann")
 def token_list(name: _Name, data: Data = DATA, as_json: Json = False) -> None:
     """List the tokens of an operator, and when each was last used."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         rows = [tokens.summary(token) for token in tokens.listed(database, name)]
     if as_json:
         print_json(rows)
@@ -133,7 +133,7 @@ def token_list(name: _Name, data: Data = DATA, as_json: Json = False) -> None:
 @token_app.command("revoke", epilog="Example: pointctl operators token revoke ann ci")
 def token_revoke(name: _Name, label: _Label, data: Data = DATA) -> None:
     """Let nobody in with this token."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         tokens.revoke(database, name, label, getpass.getuser())
     print(f"revoked the token {label} of {name}")
 

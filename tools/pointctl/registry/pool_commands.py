@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from pointctl.errors import PointctlError
-from pointctl.options import DATA, Data, Json, print_json, print_table
-from pointctl.registry.commands import PRODUCT, opened
+from pointctl.options import DATA, PRODUCT, Data, Json, print_json, print_table
 from pointctl.registry.device_commands import progress_of, report
 from pointctl.registry.devices import device_csv, overview
 from pointctl.registry.issuing import pool
+from pointctl.registry.opening import open_registry
 
 app = typer.Typer(no_args_is_help=True, help="Imported credentials, one a device.")
 
@@ -37,7 +37,7 @@ def pool_import(
     as_json: Json = False,
 ) -> None:
     """Fill a product's pool: with every row, or with none if one is bad."""
-    with opened(data) as database, progress_of(file) as rows:
+    with open_registry(data) as database, progress_of(file) as rows:
         result = pool.fill(
             database,
             product,
@@ -54,7 +54,7 @@ def pool_import(
 @app.command("list", epilog="Example: pointctl pool list --json")
 def pool_list(data: Data = DATA, as_json: Json = False) -> None:
     """List the pools, and how many credentials each has left."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         rows = overview.pools(database)
     if as_json:
         print_json(rows)

@@ -9,7 +9,8 @@ import typer
 
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
-from pointctl.options import DATA, Data, Json, chosen_database, print_json
+from pointctl.options import DATA, Data, Json, print_json
+from pointctl.registry.opening import registry_location
 from pointctl.registry.storage import maintenance
 from pointctl.registry.storage.database import existing_database
 
@@ -19,7 +20,7 @@ app = typer.Typer(no_args_is_help=True, help="The registry's database.")
 @app.command("upgrade", epilog="Example: pointctl db upgrade")
 def db_upgrade(data: Data = DATA, as_json: Json = False) -> None:
     """Bring the tables up to date, as every other command does when it comes first."""
-    with existing_database(chosen_database(data), DataFolder(data)) as database:
+    with existing_database(registry_location(data), DataFolder(data)) as database:
         before = maintenance.revision(database)
         database.migrate()
         after = maintenance.revision(database)
@@ -35,7 +36,7 @@ def db_upgrade(data: Data = DATA, as_json: Json = False) -> None:
 @app.command("check", epilog="Example: pointctl db check")
 def db_check(data: Data = DATA, as_json: Json = False) -> None:
     """Look for damage: unreadable rows, orphans, contradictions, an old revision."""
-    with existing_database(chosen_database(data), DataFolder(data)) as database:
+    with existing_database(registry_location(data), DataFolder(data)) as database:
         faults = maintenance.check(database)
         found = {"database": database.where, "revision": maintenance.revision(database)}
     if as_json:
@@ -52,6 +53,6 @@ def db_backup(
     data: Data = DATA,
 ) -> None:
     """Copy the registry while it is in use; the keys of its secrets are not in it."""
-    with existing_database(chosen_database(data), DataFolder(data)) as database:
+    with existing_database(registry_location(data), DataFolder(data)) as database:
         maintenance.backup(database, out)
     print(f"wrote {out}, {os.stat(out).st_size:,} bytes", file=sys.stderr)

@@ -16,10 +16,10 @@ from pointctl.broker.options import (
 )
 from pointctl.certificates import CaFiles
 from pointctl.folder import DataFolder
-from pointctl.options import DATA, Data, Json, chosen_database, print_json
-from pointctl.registry.commands import opened
+from pointctl.options import DATA, Data, Json, print_json
 from pointctl.registry.devices import products
 from pointctl.registry.keys import claim_keys
+from pointctl.registry.opening import open_registry, registry_location
 from pointctl.registry.storage.database import parsed
 from pointctl.server import hook_token
 
@@ -141,7 +141,7 @@ def serve(
 
     if (certificate is None) != (key is None):
         raise typer.BadParameter("--certificate and --key go together")
-    if workers > 1 and parsed(chosen_database(data)).get_backend_name() == "sqlite":
+    if workers > 1 and parsed(registry_location(data)).get_backend_name() == "sqlite":
         raise typer.BadParameter(
             "SQLite is for one process; several need --database postgresql://…"
         )
@@ -184,7 +184,7 @@ def _prepare(settings: "Settings") -> None:
     folder = DataFolder(settings.data)
     with (
         mosquitto_accounts(*settings.mosquitto) as accounts,
-        opened(settings.data) as database,
+        open_registry(settings.data) as database,
     ):
         # With another master than the boards' keys come from, every one is a stranger.
         if not products.any_needs_master(database) and claim_keys.create_master(folder):

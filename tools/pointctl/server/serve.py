@@ -15,8 +15,8 @@ import uvicorn
 from pointctl import logs
 from pointctl.broker.options import mosquitto_accounts
 from pointctl.folder import DataFolder
-from pointctl.registry.commands import opened
 from pointctl.registry.keys import claim_keys as keys
+from pointctl.registry.opening import open_registry
 from pointctl.server import metrics
 from pointctl.server.app import create_app
 from pointctl.server.tls import Certificate
@@ -62,7 +62,7 @@ def serve(
     certificate = Certificate(settings.certificate, settings.key)
     with (
         mosquitto_accounts(*settings.mosquitto) as accounts,
-        opened(settings.data) as database,
+        open_registry(settings.data) as database,
     ):
         claim_keys = keys.open_keys(DataFolder(settings.data))
         logs.configure()

@@ -24,7 +24,7 @@ import structlog
 
 from pointctl import logs
 from pointctl.errors import PointctlError
-from pointctl.registry.commands import opened
+from pointctl.registry.opening import open_registry
 from pointctl.server import metrics
 from pointctl.server.serve import GRACE_S, Settings, listen, say_ready, serve
 from pointctl.server.tls import Certificate
@@ -98,7 +98,7 @@ def _counting(settings: Settings) -> Iterator[None]:
         return
     with (
         tempfile.TemporaryDirectory(prefix="pointctl-metrics-") as folder,
-        opened(settings.data) as database,
+        open_registry(settings.data) as database,
     ):
         os.environ[metrics.SHARED] = folder  # the processes inherit it
         metrics.start(database, settings.certificate, settings.metrics_port)

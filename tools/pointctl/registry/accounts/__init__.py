@@ -1,1 +1,1 @@
-"""People and programs that use the registry: operators, console sessions, API tokens."""
+"""Who uses the registry: operators, their console sessions, tokens of programs."""

@@ -1,1 +1,1 @@
-"""Issuing credentials: claims, the credentials' life, and where credentials come from."""
+"""Issuing credentials: claims, lifecycle, and where new credentials come from."""

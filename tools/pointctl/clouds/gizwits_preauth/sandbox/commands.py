@@ -12,8 +12,16 @@ from pointctl.clouds.gizwits_preauth import algorithms
 from pointctl.clouds.gizwits_preauth.sandbox import keys, stock
 from pointctl.clouds.gizwits_preauth.sandbox.models import Kind, Mode, Role
 from pointctl.folder import DataFolder, private_file
-from pointctl.options import DATA, Data, Json, host_and_port, print_json, print_table
-from pointctl.registry.commands import PRODUCT, opened
+from pointctl.options import (
+    DATA,
+    PRODUCT,
+    Data,
+    Json,
+    host_and_port,
+    print_json,
+    print_table,
+)
+from pointctl.registry.opening import open_registry
 from pointctl.support.secret import read_file
 
 if TYPE_CHECKING:
@@ -138,7 +146,7 @@ def packages_add(
     if (out is None) == (auth_code_file is None):
         raise typer.BadParameter("a new auth_code goes to --out, one is in a file")
     auth_code = read_file(auth_code_file) if auth_code_file else None
-    with opened(data) as database:
+    with open_registry(data) as database:
         package, made = stock.add_package(
             database,
             pin,
@@ -163,7 +171,7 @@ def packages_add(
 @packages_app.command("list", epilog="Example: pointctl sandbox packages list --json")
 def packages_list(data: Data = DATA, as_json: Json = False) -> None:
     """List the packages of all customers."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         rows = [stock.package_summary(e) for e in stock.listed_packages(database)]
     if as_json:
         print_json(rows)
@@ -175,7 +183,7 @@ def packages_list(data: Data = DATA, as_json: Json = False) -> None:
 @packages_app.command("disable", epilog="Example: pointctl sandbox packages disable 1")
 def packages_disable(number: _Number, data: Data = DATA) -> None:
     """Have a package give no keys, not even those that it gave."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         stock.change_package(database, number, getpass.getuser(), is_enabled=False)
     print(f"disabled package {number}")
 
@@ -183,7 +191,7 @@ def packages_disable(number: _Number, data: Data = DATA) -> None:
 @packages_app.command("enable", epilog="Example: pointctl sandbox packages enable 1")
 def packages_enable(number: _Number, data: Data = DATA) -> None:
     """Have a package give keys again."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         stock.change_package(database, number, getpass.getuser(), is_enabled=True)
     print(f"enabled package {number}")
 
@@ -199,7 +207,7 @@ def packages_expire(
     data: Data = DATA,
 ) -> None:
     """Have a package end: it then gives the keys that it gave, and no new ones."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         stock.change_package(database, number, getpass.getuser(), days=days)
     print(f"package {number} ends in {days:g} days")
 
@@ -219,7 +227,7 @@ def tokens_add(
     data: Data = DATA,
 ) -> None:
     """Make an Authorization. It cannot be read again."""
-    with opened(data) as database, private_file(out) as file:
+    with open_registry(data) as database, private_file(out) as file:
         file.write(stock.add_token(database, label, role, pin, getpass.getuser()))
         file.write("\n")
     print(f"wrote the Authorization {label} to {out}", file=sys.stderr)
@@ -228,7 +236,7 @@ def tokens_add(
 @tokens_app.command("list", epilog="Example: pointctl sandbox tokens list --json")
 def tokens_list(data: Data = DATA, as_json: Json = False) -> None:
     """List the Authorizations."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         rows = [stock.token_summary(each) for each in stock.listed_tokens(database)]
     if as_json:
         print_json(rows)
@@ -243,6 +251,6 @@ def tokens_revoke(
     label: Annotated[str, typer.Argument(help="Its label.")], data: Data = DATA
 ) -> None:
     """Let nobody in with it: for a station that was lost."""
-    with opened(data) as database:
+    with open_registry(data) as database:
         stock.revoke_token(database, label, getpass.getuser())
     print(f"revoked the Authorization {label}")

@@ -18,7 +18,7 @@ from pointctl.clouds.gizwits_preauth.sandbox import keys
 from pointctl.clouds.gizwits_preauth.sandbox.app import create_app
 from pointctl.clouds.gizwits_preauth.sandbox.chaos import Chaos, Protocol
 from pointctl.folder import DataFolder
-from pointctl.registry.commands import opened
+from pointctl.registry.opening import open_registry
 from pointctl.server.serve import GRACE_S, Settings, listen, say_ready
 from pointctl.server.tls import Certificate
 
@@ -40,7 +40,7 @@ def serve(settings: Settings, behaviour: Behaviour) -> NoReturn:
     """
     certificate = Certificate(settings.certificate, settings.key)
     folder = DataFolder(settings.data)
-    with opened(settings.data) as database, listen(settings) as listener:
+    with open_registry(settings.data) as database, listen(settings) as listener:
         maker = keys.open_maker(folder, behaviour.algorithm)
         logs.configure()
         app = create_app(database, maker, behaviour.chaos, certificate, behaviour.place)
