@@ -17,10 +17,11 @@ from sqlalchemy import delete
 
 from point import protocol, protocol_server
 from pointctl.certificates import CaFiles
+from pointctl.registry.broker_accounts import BrokerAccounts
 from pointctl.registry.devices import devices, products
 from pointctl.registry.devices.products import DeviceConfig
 from pointctl.registry.issuing import credentials, mqtt_login
-from pointctl.registry.issuing.issuer import Answer, BrokerAccounts, Issuer
+from pointctl.registry.issuing.issuer import Answer, Issuer
 from pointctl.registry.keys.claim_keys import ClaimKeys
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Policy, Product, RateLimit

@@ -14,8 +14,8 @@ from pointctl.broker.login import read_login
 from pointctl.broker.mosquitto import MosquittoAccounts
 from pointctl.broker.process import HOST, free_port
 from pointctl.errors import PointctlError
+from pointctl.registry.broker_accounts import BrokerAccounts
 from pointctl.registry.devices import devices, products
-from pointctl.registry.issuing.issuer import BrokerAccounts
 from pointctl.registry.storage.database import Database, open_database
 from pointctl.registry.storage.models import Policy
 from tests.brokers import Client, Room, make_certificates, mosquitto_room, running

@@ -1,14 +1,12 @@
 """The options by which a command is told of a mosquitto that runs elsewhere."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from pointctl.broker.accounts import MosquittoAdmin
 from pointctl.options import host_and_port
-from pointctl.registry.issuing.issuer import BrokerAccounts
 
 Mosquitto = Annotated[
     str | None,
@@ -20,27 +18,18 @@ MosquittoLogin = Annotated[
 MosquittoCa = Annotated[Path | None, typer.Option(help="CA of the broker, PEM.")]
 
 
-@contextmanager
-def mosquitto_accounts(
+def mosquitto_admin(
     address: str | None, login: Path | None, ca: Path | None
-) -> Iterator[BrokerAccounts | None]:
-    """A connection to the broker for as long as the block runs; None without options.
+) -> MosquittoAdmin | None:
+    """The broker that the three options name; None without any of them.
 
     Raises typer.BadParameter for an incomplete set.
     """
     if address is None and login is None and ca is None:
-        yield None
-        return
-    broker = host_and_port(address or "")
-    if broker is None or login is None or ca is None:
+        return None
+    found = host_and_port(address or "")
+    if found is None or login is None or ca is None:
         raise typer.BadParameter(
             "--mosquitto HOST:PORT, --mosquitto-login and --mosquitto-ca go together"
         )
-    # Only who uses it loads the MQTT client.
-    from pointctl.broker.mosquitto import MosquittoAccounts
-
-    accounts = MosquittoAccounts(*broker, ca, login)
-    try:
-        yield accounts
-    finally:
-        accounts.close()
+    return MosquittoAdmin(*found, ca=ca, login=login)

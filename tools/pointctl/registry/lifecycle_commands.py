@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
+from pointctl.broker.accounts import open_accounts
 from pointctl.broker.options import (
     Mosquitto,
     MosquittoCa,
     MosquittoLogin,
-    mosquitto_accounts,
+    mosquitto_admin,
 )
 from pointctl.folder import private_file
 from pointctl.options import DATA, PRODUCT, Data, Json, print_json, print_table
@@ -41,7 +42,9 @@ def devices_revoke(
 ) -> None:
     """Give a device nothing more, and let it in at the broker no more."""
     with (
-        mosquitto_accounts(mosquitto, mosquitto_login, mosquitto_ca) as accounts,
+        open_accounts(
+            mosquitto_admin(mosquitto, mosquitto_login, mosquitto_ca)
+        ) as accounts,
         open_registry(data) as database,
     ):
         who = getpass.getuser()
@@ -77,7 +80,9 @@ def devices_retire(
 ) -> None:
     """End a device's life: nobody is given its identity again."""
     with (
-        mosquitto_accounts(mosquitto, mosquitto_login, mosquitto_ca) as accounts,
+        open_accounts(
+            mosquitto_admin(mosquitto, mosquitto_login, mosquitto_ca)
+        ) as accounts,
         open_registry(data) as database,
     ):
         who = getpass.getuser()

@@ -7,9 +7,10 @@ from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 
 from point import __version__
+from pointctl.registry.broker_accounts import BrokerAccounts
 from pointctl.registry.devices.overview import Figures
 from pointctl.registry.devices.refusal_counts import Counted
-from pointctl.registry.issuing.issuer import BrokerAccounts, Issuer
+from pointctl.registry.issuing.issuer import Issuer
 from pointctl.registry.keys.claim_keys import ClaimKeys
 from pointctl.registry.storage.database import Database
 from pointctl.server import access, api, docs, health, hooks, problems, refused, tls

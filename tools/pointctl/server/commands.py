@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pointctl import certificates
+from pointctl.broker.accounts import open_accounts
 from pointctl.broker.options import (
     Mosquitto,
     MosquittoCa,
     MosquittoLogin,
-    mosquitto_accounts,
+    mosquitto_admin,
 )
 from pointctl.certificates import CaFiles
 from pointctl.folder import DataFolder
@@ -152,7 +153,7 @@ def serve(
         port=port,
         certificate=certificate or files.server,
         key=key or files.server_key,
-        mosquitto=(mosquitto, mosquitto_login, mosquitto_ca),
+        mosquitto=mosquitto_admin(mosquitto, mosquitto_login, mosquitto_ca),
         mqtt_hook_token=_hook_token(mqtt_hook_token_file),
         metrics_port=metrics_port,
         trusted_proxies=tuple(_network(name) for name in trusted_proxy or ()),
@@ -183,7 +184,7 @@ def _prepare(settings: "Settings") -> None:
     """What has to be right before anything is served."""
     folder = DataFolder(settings.data)
     with (
-        mosquitto_accounts(*settings.mosquitto) as accounts,
+        open_accounts(settings.mosquitto) as accounts,
         open_registry(settings.data) as database,
     ):
         # With another master than the boards' keys come from, every one is a stranger.

@@ -8,8 +8,8 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.routing import APIRoute
 
 from pointctl.registry.accounts.operators import Actor
+from pointctl.registry.broker_accounts import BrokerAccounts
 from pointctl.registry.devices.overview import Figures
-from pointctl.registry.issuing.issuer import BrokerAccounts
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Role
 

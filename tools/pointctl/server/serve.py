@@ -13,7 +13,7 @@ import structlog
 import uvicorn
 
 from pointctl import logs
-from pointctl.broker.options import mosquitto_accounts
+from pointctl.broker.accounts import MosquittoAdmin, open_accounts
 from pointctl.folder import DataFolder
 from pointctl.registry.keys import claim_keys as keys
 from pointctl.registry.opening import open_registry
@@ -33,7 +33,7 @@ class Settings:
     port: int  # 0 takes a free one
     certificate: Path
     key: Path
-    mosquitto: tuple[str | None, Path | None, Path | None] = (None, None, None)
+    mosquitto: MosquittoAdmin | None = None
     mqtt_hook_token: str | None = field(default=None, repr=False)
     metrics_port: int | None = None
     trusted_proxies: tuple[str, ...] = ()  # whom they name is who asks
@@ -61,7 +61,7 @@ def serve(
     """
     certificate = Certificate(settings.certificate, settings.key)
     with (
-        mosquitto_accounts(*settings.mosquitto) as accounts,
+        open_accounts(settings.mosquitto) as accounts,
         open_registry(settings.data) as database,
     ):
         claim_keys = keys.open_keys(DataFolder(settings.data))

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from sqlalchemy import bindparam, update
 
 from point import protocol, seal
 from pointctl.registry import rate_limits
+from pointctl.registry.broker_accounts import BrokerAccounts
 from pointctl.registry.devices import batches, devices, products
 from pointctl.registry.issuing import claims, credentials, mqtt_login, pool
 from pointctl.registry.issuing.credentials import Given
@@ -40,25 +41,6 @@ _ANNOUNCED = (
 )
 _NO_SIGNATURE = "0" * 64
 _POOL_RETRY_S = 600  # until somebody has imported more
-
-
-class BrokerAccounts(Protocol):
-    """A broker that has to be told of each device before it may connect."""
-
-    def allow(
-        self, product_key: str, device_name: str, password: str, auth: str | None = None
-    ) -> None:
-        """Let this device in, to the topics of its scheme; again changes nothing.
-
-        A new password takes the place of the old one. Raises if that is not certain.
-        Returns or raises within seconds: a board waits.
-        """
-
-    def refuse(self, product_key: str, device_name: str) -> None:
-        """End this device's connection and let it in no more; known to it or not.
-
-        Raises if that is not certain.
-        """
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 
 from pointctl.errors import PartlyFailed, Refused
 from pointctl.registry import audit
+from pointctl.registry.broker_accounts import BrokerAccounts
 from pointctl.registry.devices import devices, search
 from pointctl.registry.issuing import claims, credentials
-from pointctl.registry.issuing.issuer import BrokerAccounts
 from pointctl.registry.storage import etags
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import ClaimState, Device, Policy, Source, State
