@@ -103,7 +103,7 @@ def test_what_the_page_counts() -> None:
         ("EPOCH", "point/compat.py"),
         ("Client", "point/mqttclient.py"),
         ("Stream", "point/stream.py"),
-        ("Kind", "tools/pointctl/boards/options.py"),
+        ("Kind", "tools/pointctl/commands/boards_options.py"),
         ("KINDS", "tools/pointctl/boards/connection.py"),
         ("_kind_of", "tools/pointctl/boards/connection.py"),
         ("_by_mpremote", "tools/pointctl/boards/connection.py"),

@@ -1,4 +1,4 @@
-"""The command line: one Typer app, whose commands are in the rooms."""
+"""The command line: one Typer app, whose groups are in commands/."""
 
 import os
 from collections.abc import Iterator, Mapping, MutableMapping
@@ -11,50 +11,51 @@ from typer.core import TyperGroup
 from point import __version__
 from pointctl.folder import DATABASE
 
-# Where each command is. Its room is loaded when it is asked for: all of them together
-# take as long as many a command does.
-_ROOMS = {
-    "serve": "server.commands:serve_app",
-    "doctor": "doctor.commands:app",
-    "demo": "demo.commands:app",
-    "products": "registry.commands:products_app",
-    "devices": "registry.device_commands:app",
-    "batches": "registry.batch_commands:app",
-    "pool": "registry.pool_commands:app",
-    "keys": "registry.key_commands:app",
-    "db": "registry.upkeep_commands:app",
-    "operators": "registry.operator_commands:app",
-    "boards": "boards.commands:app",
-    "factory": "factory.commands:app",
-    "ca": "server.commands:ca_app",
-    "cipher": "support.cipher_commands:app",
-    "mqtt": "support.mqtt_commands:app",
-    "gizwits": "clouds.gizwits_preauth.commands:app",
-    "sandbox": "clouds.gizwits_preauth.sandbox.commands:app",
-}
+# The groups of commands: commands/NAME.py has each. A group is loaded when it is asked
+# for: all of them together take longer than most commands run.
+_GROUPS = (
+    "serve",
+    "doctor",
+    "demo",
+    "products",
+    "devices",
+    "batches",
+    "pool",
+    "keys",
+    "db",
+    "operators",
+    "boards",
+    "factory",
+    "ca",
+    "cipher",
+    "mqtt",
+    "gizwits",
+    "sandbox",
+)
 
 
 class _Commands(Mapping[str, Any]):
-    """The commands of all rooms by name, each loaded when it is asked for."""
+    """The groups by name, each loaded when it is asked for."""
 
     def __init__(self) -> None:
         self._loaded: dict[str, Any] = {}
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_ROOMS)
+        return iter(_GROUPS)
 
     def __len__(self) -> int:
-        return len(_ROOMS)
+        return len(_GROUPS)
 
     def __getitem__(self, name: str) -> Any:
+        if name not in _GROUPS:
+            raise KeyError(name)
         if name not in self._loaded:
-            module, attribute = _ROOMS[name].split(":")
-            room = getattr(import_module(f"pointctl.{module}"), attribute)
-            group = typer.main.get_group(room)
+            app = import_module(f"pointctl.commands.{name}").app
+            group = typer.main.get_group(app)
             group.name = name
-            # One command of the room's own name is not a group.
-            alone = list(group.commands) == [name]
-            self._loaded[name] = group.commands[name] if alone else group
+            # A group of one command with the group's own name is that command.
+            is_command = list(group.commands) == [name]
+            self._loaded[name] = group.commands[name] if is_command else group
             _flow(group)
         return self._loaded[name]
 

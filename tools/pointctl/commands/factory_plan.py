@@ -10,11 +10,11 @@ from typing import Annotated
 
 import typer
 
+from pointctl.commands.factory_options import JobFolder
+from pointctl.commands.options import PRODUCT, Json, print_json
 from pointctl.errors import PointctlError, Refused
 from pointctl.factory.job import Job, LabelPlan, Plan, SelfTest, SourceKind
-from pointctl.factory.options import JobFolder
 from pointctl.factory.sourcing import open_source
-from pointctl.options import PRODUCT, Json, print_json
 from pointctl.registry.storage import keystore
 
 app = typer.Typer()

@@ -1,4 +1,4 @@
-"""pointctl serve and pointctl ca …"""
+"""pointctl serve"""
 
 import ipaddress
 import sys
@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pointctl import certificates
 from pointctl.broker.accounts import open_accounts
-from pointctl.broker.options import (
+from pointctl.certificates import CaFiles
+from pointctl.commands.broker_options import (
     Mosquitto,
     MosquittoCa,
     MosquittoLogin,
     mosquitto_admin,
 )
-from pointctl.certificates import CaFiles
+from pointctl.commands.options import DATA, Data
 from pointctl.folder import DataFolder
-from pointctl.options import DATA, Data, Json, print_json
 from pointctl.registry.devices import products
 from pointctl.registry.keys import claim_keys
 from pointctl.registry.opening import open_registry, registry_location
@@ -27,75 +26,10 @@ from pointctl.server import hook_token
 if TYPE_CHECKING:
     from pointctl.server.serve import Settings
 
-ca_app = typer.Typer(no_args_is_help=True, help="Certificates of your own.")
-serve_app = typer.Typer()
+app = typer.Typer()
 
 
-@ca_app.command(
-    "init",
-    epilog="Example: pointctl ca init --name provision.example.com --name 192.0.2.7",
-)
-def ca_init(
-    names: Annotated[
-        list[str],
-        typer.Option("--name", help="Host name or address of the server; repeatable."),
-    ] = list(certificates.LOCAL_NAMES),  # noqa: B006  Typer reads it, nobody writes it
-    out: Annotated[
-        Path | None, typer.Option(help="Folder to write; else ca in the data folder.")
-    ] = None,
-    days: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            max=certificates.AUTHORITY_DAYS,
-            help="How long the server certificate is valid.",
-        ),
-    ] = certificates.SERVER_DAYS,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace the files that exist.")
-    ] = False,
-    data: Data = DATA,
-    as_json: Json = False,
-) -> None:
-    """Make a certificate authority and a server certificate."""
-    files = certificates.init(out or DataFolder(data).ca, names, days, force=force)
-    if as_json:
-        print_json({path.name: str(path) for path in files.all()})
-        return
-    print(f"wrote {', '.join(path.name for path in files.all())} to {files.folder}")
-    print(f"next: give boards {files.ca_der}, keep {files.ca_key} offline,")
-    print("and start the server with pointctl serve")
-
-
-@ca_app.command("renew", epilog="Example: pointctl ca renew --days 365")
-def ca_renew(
-    names: Annotated[
-        list[str] | None,
-        typer.Option("--name", help="Other names than now; repeatable."),
-    ] = None,
-    folder: Annotated[
-        Path | None,
-        typer.Option("--out", help="Folder to renew; else ca in the data folder."),
-    ] = None,
-    days: Annotated[
-        int,
-        typer.Option(
-            min=1, max=certificates.AUTHORITY_DAYS, help="How long it is valid."
-        ),
-    ] = certificates.SERVER_DAYS,
-    data: Data = DATA,
-    as_json: Json = False,
-) -> None:
-    """Make a new server certificate by the same authority: boards notice nothing."""
-    files = certificates.renew(folder or DataFolder(data).ca, names, days)
-    if as_json:
-        print_json({path.name: str(path) for path in (files.server, files.server_key)})
-        return
-    print(f"wrote {files.server.name} and {files.server_key.name} to {files.folder}")
-    print("next: nothing; a server that runs takes it within seconds")
-
-
-@serve_app.command(epilog="Example: pointctl serve --host 0.0.0.0 --port 8443")
+@app.command(epilog="Example: pointctl serve --host 0.0.0.0 --port 8443")
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[

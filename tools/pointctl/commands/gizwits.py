@@ -18,9 +18,9 @@ from pointctl.clouds.gizwits_preauth.account import (
     AUTHORIZATION,
     PRODUCT_SECRET,
 )
+from pointctl.commands.options import DATA, Data, Json, print_json, print_table, stderr
 from pointctl.errors import PartlyFailed, PointctlError, Refused
 from pointctl.folder import private_file
-from pointctl.options import DATA, Data, Json, print_json, print_table, stderr
 
 if TYPE_CHECKING:
     from pointctl.clouds.gizwits_preauth.client import PreauthClient

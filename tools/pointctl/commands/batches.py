@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pointctl.options import DATA, PRODUCT, Data, Json, print_json, print_table
+from pointctl.commands.options import DATA, PRODUCT, Data, Json, print_json, print_table
 from pointctl.registry.devices import batches
 from pointctl.registry.opening import open_registry
 

@@ -11,11 +11,11 @@ from pointctl.boards import claim_keys, deploy, image, plan, provision, setup_fi
 from pointctl.boards.claim_keys import ClaimKey
 from pointctl.boards.connection import Connection
 from pointctl.boards.deploy import Deployment, Firmware, State
-from pointctl.boards.options import Answer, Kind, Port, check_imei
 from pointctl.boards.setup_files import Setup
 from pointctl.certificates import CaFiles
+from pointctl.commands.boards_options import Answer, Kind, Port, check_imei
+from pointctl.commands.options import DATA, Data, Json, print_json, print_table, stderr
 from pointctl.folder import DataFolder
-from pointctl.options import DATA, Data, Json, print_json, print_table, stderr
 
 app = typer.Typer()
 

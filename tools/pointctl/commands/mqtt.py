@@ -8,8 +8,8 @@ import typer
 
 from point import aliyun, credentials, mqttauth
 from point.errors import PointError
+from pointctl.commands.options import Json, print_json
 from pointctl.errors import Refused
-from pointctl.options import Json, print_json
 from pointctl.registry.devices.products import ALIYUN
 from pointctl.support import signatures
 from pointctl.support.secret import SecretFile, read_secret

@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
+from pointctl.commands.factory_options import JobFolder
+from pointctl.commands.options import Json, print_json
 from pointctl.errors import PartlyFailed, PointctlError
 from pointctl.factory import report, sheets
 from pointctl.factory.job import Job, LabelPlan, Plan
 from pointctl.factory.journal import Journal
-from pointctl.factory.options import JobFolder
 from pointctl.factory.sourcing import open_source
-from pointctl.options import Json, print_json
 
 app = typer.Typer()
 

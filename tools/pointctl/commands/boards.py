@@ -7,17 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
-from pointctl.boards import deploy_commands, info, provision, simulate, wipe
+from pointctl.boards import info, provision, simulate, wipe
 from pointctl.boards.connection import Connection
-from pointctl.boards.options import Answer, Board, Port, check_imei
 from pointctl.certificates import CaFiles
+from pointctl.commands import boards_deploy
+from pointctl.commands.boards_options import Answer, Board, Port, check_imei
+from pointctl.commands.options import DATA, PRODUCT, Data, Json, print_json, print_table
 from pointctl.errors import PointctlError, Refused
 from pointctl.folder import DataFolder
-from pointctl.options import DATA, PRODUCT, Data, Json, print_json, print_table
 from pointctl.registry.opening import open_registry
 
 app = typer.Typer(no_args_is_help=True, help="Boards, and what stands in for them.")
-app.add_typer(deploy_commands.app)
+app.add_typer(boards_deploy.app)
 
 
 @app.callback()

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
+from pointctl.commands.factory_options import JobFolder
+from pointctl.commands.options import Json, print_json, print_table
 from pointctl.errors import PartlyFailed, PointctlError
 from pointctl.factory.job import Job
 from pointctl.factory.journal import Journal
 from pointctl.factory.lists import units as read_units
-from pointctl.factory.options import JobFolder
 from pointctl.factory.sourcing import open_source
 from pointctl.factory.units import Step, named
-from pointctl.options import Json, print_json, print_table
 
 app = typer.Typer()
 

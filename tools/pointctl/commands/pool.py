@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
+from pointctl.commands.devices import progress_of, report
+from pointctl.commands.options import DATA, PRODUCT, Data, Json, print_json, print_table
 from pointctl.errors import PointctlError
-from pointctl.options import DATA, PRODUCT, Data, Json, print_json, print_table
-from pointctl.registry.device_commands import progress_of, report
 from pointctl.registry.devices import device_csv, overview
 from pointctl.registry.issuing import pool
 from pointctl.registry.opening import open_registry

@@ -9,21 +9,15 @@ import typer
 
 from point import aliyun
 from point.mqttauth import SCHEMES
+from pointctl.commands.options import DATA, Data, Json, print_json, print_table
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
-from pointctl.options import (
-    DATA,
-    Data,
-    Json,
-    print_json,
-    print_table,
-)
 from pointctl.registry.devices import batches, products
 from pointctl.registry.keys import claim_keys
 from pointctl.registry.opening import open_registry
 from pointctl.registry.storage.models import Policy, Source
 
-products_app = typer.Typer(no_args_is_help=True, help="The kinds of device.")
+app = typer.Typer(no_args_is_help=True, help="The kinds of device.")
 
 
 # Options that products add and products set have in common.
@@ -49,7 +43,7 @@ _Instance = Annotated[
 ]
 
 
-@products_app.command(
+@app.command(
     "add",
     epilog='Example: pointctl products add "Tracker 4G" --mqtt-host mqtt.example.com '
     "--mqtt-port 8883 --mqtt-ssl --auth plain",
@@ -117,7 +111,7 @@ def products_add(
         print(f"added product {product.product_key}")
 
 
-@products_app.command("list", epilog="Example: pointctl products list --json")
+@app.command("list", epilog="Example: pointctl products list --json")
 def products_list(data: Data = DATA, as_json: Json = False) -> None:
     """List the products."""
     with open_registry(data) as database:
@@ -128,9 +122,7 @@ def products_list(data: Data = DATA, as_json: Json = False) -> None:
         print_table(rows, "product_key", "name", "policy", "source", "mqtt_host")
 
 
-@products_app.command(
-    "set", epilog="Example: pointctl products set pk3f9a2c71 --source pool"
-)
+@app.command("set", epilog="Example: pointctl products set pk3f9a2c71 --source pool")
 def products_set(
     key: Annotated[str, typer.Argument(help="Its key.")],
     name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
@@ -188,7 +180,7 @@ def products_set(
         print(f"changed product {key}")
 
 
-@products_app.command(
+@app.command(
     "enrolment", epilog="Example: pointctl products enrolment pk3f9a2c71 --into A7"
 )
 def products_enrolment(

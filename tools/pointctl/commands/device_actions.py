@@ -7,14 +7,14 @@ from typing import Annotated, Any
 import typer
 
 from pointctl.broker.accounts import open_accounts
-from pointctl.broker.options import (
+from pointctl.commands.broker_options import (
     Mosquitto,
     MosquittoCa,
     MosquittoLogin,
     mosquitto_admin,
 )
+from pointctl.commands.options import DATA, PRODUCT, Data, Json, print_json, print_table
 from pointctl.folder import private_file
-from pointctl.options import DATA, PRODUCT, Data, Json, print_json, print_table
 from pointctl.registry.devices import batches, search, tags
 from pointctl.registry.issuing import lifecycle
 from pointctl.registry.opening import open_registry

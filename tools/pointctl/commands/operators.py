@@ -7,9 +7,9 @@ from typing import Annotated, TextIO
 
 import typer
 
+from pointctl.commands.options import DATA, Data, Json, print_json, print_table
 from pointctl.errors import PointctlError
 from pointctl.folder import private_file
-from pointctl.options import DATA, Data, Json, print_json, print_table
 from pointctl.registry.accounts import operators, tokens
 from pointctl.registry.opening import open_registry
 from pointctl.registry.storage.models import Role

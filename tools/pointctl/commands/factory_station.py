@@ -11,13 +11,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from pointctl.commands.factory_options import JobFolder
 from pointctl.errors import PartlyFailed, PointctlError
 from pointctl.factory import report
 from pointctl.factory.job import Job, Plan
 from pointctl.factory.journal import Journal
 from pointctl.factory.labels import Printer
 from pointctl.factory.line import Line
-from pointctl.factory.options import JobFolder
 from pointctl.factory.show import JsonLines, Lines, LiveTable
 from pointctl.factory.sourcing import open_source
 from pointctl.factory.station import Show, Station, Words, tally_of

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pointctl.broker.accounts import MosquittoAdmin
-from pointctl.options import host_and_port
+from pointctl.commands.options import host_and_port
 
 Mosquitto = Annotated[
     str | None,

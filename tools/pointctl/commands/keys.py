@@ -9,9 +9,9 @@ import typer
 
 from point import imei as imeis
 from point.errors import PointError
+from pointctl.commands.options import DATA, PRODUCT, Data, Json, print_json
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder, private_file, private_folder
-from pointctl.options import DATA, PRODUCT, Data, Json, print_json
 from pointctl.registry.devices import products
 from pointctl.registry.keys import claim_keys as keys
 from pointctl.registry.keys import rotation

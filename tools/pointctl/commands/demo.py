@@ -11,9 +11,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from pointctl.commands.options import Json, print_json
 from pointctl.errors import PointctlError
 from pointctl.folder import DATABASE
-from pointctl.options import Json, print_json
 
 if TYPE_CHECKING:
     from pointctl.demo.scenario import Outcome

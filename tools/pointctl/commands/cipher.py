@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from point.errors import PointError
-from pointctl.options import Json, print_json
+from pointctl.commands.options import Json, print_json
 from pointctl.support import signatures
 from pointctl.support.secret import SecretFile, read_secret
 

@@ -11,8 +11,7 @@ from pointctl.certificates import CaFiles
 from pointctl.clouds.gizwits_preauth import algorithms
 from pointctl.clouds.gizwits_preauth.sandbox import keys, stock
 from pointctl.clouds.gizwits_preauth.sandbox.models import Kind, Mode, Role
-from pointctl.folder import DataFolder, private_file
-from pointctl.options import (
+from pointctl.commands.options import (
     DATA,
     PRODUCT,
     Data,
@@ -21,6 +20,7 @@ from pointctl.options import (
     print_json,
     print_table,
 )
+from pointctl.folder import DataFolder, private_file
 from pointctl.registry.opening import open_registry
 from pointctl.support.secret import read_file
 

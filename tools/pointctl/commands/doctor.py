@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from pointctl.certificates import CaFiles
+from pointctl.commands.options import DATA, Data, Json, print_json
 from pointctl.doctor import files, held
 from pointctl.doctor.findings import Finding, Level, ok, wrong
 from pointctl.errors import PartlyFailed, PointctlError
 from pointctl.folder import DataFolder
-from pointctl.options import DATA, Data, Json, print_json
 from pointctl.registry.opening import registry_location
 from pointctl.registry.storage.database import existing_database
 from pointctl.server import hook_token

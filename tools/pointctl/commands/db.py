@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from pointctl.commands.options import DATA, Data, Json, print_json
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
-from pointctl.options import DATA, Data, Json, print_json
 from pointctl.registry.opening import registry_location
 from pointctl.registry.storage import maintenance
 from pointctl.registry.storage.database import existing_database

@@ -1,4 +1,4 @@
-"""pointctl devices: registering, finding, showing; lifecycle_commands has the rest."""
+"""pointctl devices: registering, finding, showing; device_actions.py has the rest."""
 
 import getpass
 import sys
@@ -10,10 +10,18 @@ from typing import Annotated, TextIO
 import typer
 from rich.progress import Progress
 
+from pointctl.commands import device_actions
+from pointctl.commands.options import (
+    DATA,
+    PRODUCT,
+    Data,
+    Json,
+    print_json,
+    print_table,
+    stderr,
+)
 from pointctl.errors import PartlyFailed, PointctlError
 from pointctl.folder import private_file
-from pointctl.options import DATA, PRODUCT, Data, Json, print_json, print_table, stderr
-from pointctl.registry import lifecycle_commands
 from pointctl.registry.devices import device_csv, devices, search
 from pointctl.registry.opening import open_registry
 from pointctl.registry.storage.models import State
@@ -40,7 +48,7 @@ _Text = Annotated[
 ]
 
 app = typer.Typer(no_args_is_help=True, help="The boards, by IMEI.")
-app.add_typer(lifecycle_commands.app)
+app.add_typer(device_actions.app)
 
 
 @app.command(
