@@ -22,7 +22,7 @@ from pointctl.certificates import CaFiles
 from pointctl.folder import DataFolder
 from pointctl.registry.storage.database import Database
 from pointctl.server.app import create_app
-from pointctl.server.tls import Certificate
+from pointctl.web.tls import Certificate
 from tests import postgres as postgresql
 
 SECONDS = 60.0

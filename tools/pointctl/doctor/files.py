@@ -46,7 +46,7 @@ def modes(folder: DataFolder, *others: Path) -> Iterator[Finding]:
 def certificate(path: Path, key: Path) -> Iterator[Finding]:
     """Its days, its names, its key."""
     # Only `serve` and this need it, and it loads the log's libraries.
-    from pointctl.server.tls import Certificate
+    from pointctl.web.tls import Certificate
 
     try:
         Certificate(path, key)

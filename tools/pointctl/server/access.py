@@ -18,8 +18,8 @@ from point.imei import masked
 from pointctl.registry.devices.refusal_counts import Counted
 from pointctl.registry.issuing.issuer import Alone, Answer, Issuer
 from pointctl.server import metrics, wire
-from pointctl.server.body import whole_body
 from pointctl.server.gathered import Gathered
+from pointctl.web.body import whole_body
 
 _log = structlog.get_logger()
 
@@ -50,7 +50,7 @@ def endpoint(issuer: Issuer, refused: Counted) -> Endpoint:
 
     async def access(request: Request) -> Response:
         started = perf_counter()
-        body = await whole_body(request)
+        body = await whole_body(request, protocol.MAX_BODY)
         try:
             address = request.client.host if request.client else None
             step = await replies((body, address))

@@ -13,10 +13,12 @@ from pointctl.registry.devices.refusal_counts import Counted
 from pointctl.registry.issuing.issuer import Issuer
 from pointctl.registry.keys.claim_keys import ClaimKeys
 from pointctl.registry.storage.database import Database
-from pointctl.server import access, api, docs, health, hooks, problems, refused, tls
+from pointctl.server import access, api, health, hooks, refused
 from pointctl.server.console import create_console
-from pointctl.server.headers import SafeHeaders
 from pointctl.server.roles import Registry, check_declared
+from pointctl.server.statuses import status_of
+from pointctl.web import docs_page, problems, tls
+from pointctl.web.headers import SafeHeaders
 
 _LARGEST_BODY = 1 << 16  # bytes, of all that programs send but files
 
@@ -53,11 +55,11 @@ def create_app(
     boards = access.endpoint(Issuer(database, keys, broker_accounts), counted)
     app.include_router(access.router(boards))
     app.add_middleware(access.BoardsFirst, access=boards)
-    problems.install(app, api.ROUTERS)
+    problems.install(app, api.ROUTERS, status_of)
     check_declared(api.ROUTERS)
     for router in api.ROUTERS:
         app.include_router(router, max_body_size=_LARGEST_BODY)
-    app.include_router(docs.router)
+    app.include_router(docs_page.router)
     app.mount("/console", create_console(registry))
 
     @app.get("/", include_in_schema=False)

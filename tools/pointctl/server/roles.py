@@ -1,6 +1,6 @@
 """Which role a route needs. A route that does not say it stops the server's start."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from pointctl.registry.broker_accounts import BrokerAccounts
 from pointctl.registry.devices.overview import Figures
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Role
+from pointctl.web.routing import routes
 
 _DECLARED = "x-role"  # in the OpenAPI description, too
 _NOBODYS = "none"
@@ -44,15 +45,6 @@ def needed(route: APIRoute) -> Role | None:
             f"{sorted(route.methods or ())} {route.path} declares no role"
         )
     return None if declared == _NOBODYS else Role(declared)
-
-
-def routes(routers: Iterable[APIRouter]) -> Iterator[APIRoute]:
-    """Every route of some routers. Raises where one could not be checked."""
-    for router in routers:
-        for route in router.routes:
-            if not isinstance(route, APIRoute):
-                raise RuntimeError(f"{route} is no route that can declare a role")
-            yield route
 
 
 def check_declared(routers: Iterable[APIRouter]) -> None:

@@ -19,7 +19,7 @@ from pointctl.registry.keys import claim_keys as keys
 from pointctl.registry.opening import open_registry
 from pointctl.server import metrics
 from pointctl.server.app import create_app
-from pointctl.server.tls import Certificate
+from pointctl.web.tls import Certificate
 
 GRACE_S = 2  # for requests that are under way, and for boards to hang up
 

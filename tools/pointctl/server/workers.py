@@ -27,7 +27,7 @@ from pointctl.errors import PointctlError
 from pointctl.registry.opening import open_registry
 from pointctl.server import metrics
 from pointctl.server.serve import GRACE_S, Settings, listen, say_ready, serve
-from pointctl.server.tls import Certificate
+from pointctl.web.tls import Certificate
 
 _START_S = 60  # until a process has to be ready
 _END_S = GRACE_S + 3  # until a process that was told to end is killed

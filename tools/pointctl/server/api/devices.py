@@ -14,8 +14,8 @@ from pointctl.server.api import models
 from pointctl.server.api.caller import Caller, Db, Reg, caller
 from pointctl.server.api.pages import link_next
 from pointctl.server.api.versions import IfMatch, seen
-from pointctl.server.problems import responses
 from pointctl.server.roles import needs
+from pointctl.web.problems import responses
 
 router = APIRouter(
     prefix="/api/v1",

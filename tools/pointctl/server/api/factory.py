@@ -8,8 +8,8 @@ from pointctl.registry.keys.claim_keys import ClaimKeys
 from pointctl.registry.storage.models import Role
 from pointctl.server.api import models
 from pointctl.server.api.caller import Caller, Db, caller
-from pointctl.server.problems import responses
 from pointctl.server.roles import needs
+from pointctl.web.problems import responses
 
 router = APIRouter(
     prefix="/api/v1",

@@ -12,8 +12,8 @@ from pointctl.registry.storage.models import Role
 from pointctl.server.api import models
 from pointctl.server.api.caller import Db, Reg, caller
 from pointctl.server.api.pages import link_next
-from pointctl.server.problems import responses
 from pointctl.server.roles import needs
+from pointctl.web.problems import responses
 
 router = APIRouter(
     prefix="/api/v1",

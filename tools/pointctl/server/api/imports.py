@@ -14,8 +14,8 @@ from pointctl.registry.storage.models import Role, State
 from pointctl.server import files
 from pointctl.server.api import models
 from pointctl.server.api.caller import Caller, Db, caller
-from pointctl.server.problems import Mistake, problem, responses
 from pointctl.server.roles import needs
+from pointctl.web.problems import Mistake, problem, responses
 
 router = APIRouter(
     prefix="/api/v1",

@@ -14,7 +14,7 @@ from point.mqttauth import SCHEMES
 from pointctl.registry.accounts.operators import MAX_PASSWORD, MIN_PASSWORD
 from pointctl.registry.accounts.tokens import DAYS
 from pointctl.registry.storage.models import Policy, Role, Source, State
-from pointctl.server.problems import Mistake
+from pointctl.web.problems import Mistake
 
 IMEI, PRODUCT = "866123456789018", "pk3f9a2c71"
 _WORD = r"^[A-Za-z0-9._-]{1,64}$"

@@ -10,8 +10,8 @@ from pointctl.registry.storage.models import Role
 from pointctl.server.api import models
 from pointctl.server.api.caller import Caller, Db, caller
 from pointctl.server.api.versions import IfMatch, seen, tell
-from pointctl.server.problems import responses
 from pointctl.server.roles import needs
+from pointctl.web.problems import responses
 
 me_router = APIRouter(prefix="/api/v1/me", tags=["me"])
 router = APIRouter(

@@ -9,8 +9,8 @@ from pointctl.registry.storage.models import Product, Role
 from pointctl.server.api import models
 from pointctl.server.api.caller import Caller, Db, caller
 from pointctl.server.api.versions import IfMatch, seen, tell
-from pointctl.server.problems import responses
 from pointctl.server.roles import needs
+from pointctl.web.problems import responses
 
 router = APIRouter(
     prefix="/api/v1/products",

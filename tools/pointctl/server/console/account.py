@@ -10,8 +10,8 @@ from pointctl.registry.accounts import operators
 from pointctl.registry.storage.models import Role
 from pointctl.server.console.pages import page
 from pointctl.server.console.visitor import LOGIN, Db, Visitor
-from pointctl.server.problems import status_of
 from pointctl.server.roles import needs
+from pointctl.server.statuses import status_of
 
 router = APIRouter()
 _Password = Annotated[str, Form(max_length=operators.MAX_PASSWORD)]

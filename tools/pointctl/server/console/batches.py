@@ -11,8 +11,8 @@ from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Role
 from pointctl.server.console.pages import done, page
 from pointctl.server.console.visitor import Db, Visitor, visitor
-from pointctl.server.problems import status_of
 from pointctl.server.roles import needs
+from pointctl.server.statuses import status_of
 
 router = APIRouter(prefix="/batches", dependencies=[Depends(visitor)])
 _URL = "/console/batches"

@@ -12,8 +12,8 @@ from pointctl.registry.storage.models import Role, State
 from pointctl.server.actions import ACTIONS, Action
 from pointctl.server.console.pages import done, page
 from pointctl.server.console.visitor import Db, Reg, Visitor, visitor
-from pointctl.server.problems import status_of
 from pointctl.server.roles import needs
+from pointctl.server.statuses import status_of
 
 router = APIRouter(dependencies=[Depends(visitor)])
 _ROWS = 50

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from pointctl.errors import PointctlError
 from pointctl.server.console.pages import page
 from pointctl.server.console.visitor import NotLoggedIn, login_url
-from pointctl.server.problems import status_of
+from pointctl.server.statuses import status_of
 
 
 def install(app: FastAPI) -> None:

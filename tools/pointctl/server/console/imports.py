@@ -12,8 +12,8 @@ from pointctl.server import files
 from pointctl.server.console.devices import Filters
 from pointctl.server.console.pages import page
 from pointctl.server.console.visitor import Db, Visitor, visitor
-from pointctl.server.problems import status_of
 from pointctl.server.roles import needs
+from pointctl.server.statuses import status_of
 
 router = APIRouter(dependencies=[Depends(visitor)])
 _SHOWN = 100  # bad rows

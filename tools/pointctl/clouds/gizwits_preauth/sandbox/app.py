@@ -25,8 +25,8 @@ from pointctl.clouds.gizwits_preauth.sandbox.cloud import Cloud
 from pointctl.clouds.gizwits_preauth.sandbox.keys import KeyMaker
 from pointctl.errors import PointctlError
 from pointctl.registry.storage.database import Database
-from pointctl.server import docs, tls
-from pointctl.server.headers import SafeHeaders
+from pointctl.web import docs_page, tls
+from pointctl.web.headers import SafeHeaders
 
 _LARGEST_BODY = lists.MOST_BYTES + (1 << 16)
 _LOOK_EVERY_S = 0.25
@@ -79,7 +79,7 @@ def create_app(
     )
     if place is not None:
         add_devices(app, database, maker, place)
-    app.include_router(docs.router)
+    app.include_router(docs_page.router)
     app.exception_handler(PointctlError)(_ours)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(HTTPException)(_http)

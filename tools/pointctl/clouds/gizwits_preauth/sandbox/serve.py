@@ -20,7 +20,7 @@ from pointctl.clouds.gizwits_preauth.sandbox.chaos import Chaos, Protocol
 from pointctl.folder import DataFolder
 from pointctl.registry.opening import open_registry
 from pointctl.server.serve import GRACE_S, Settings, listen, say_ready
-from pointctl.server.tls import Certificate
+from pointctl.web.tls import Certificate
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,14 @@
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from point import protocol
 
-
-async def whole_body(request: Request) -> bytes:
-    """The body, cut where it is too long already. One that broke off is empty."""
+async def whole_body(request: Request, limit: int) -> bytes:
+    """The body, cut where it is over `limit` bytes; empty if the client broke off."""
     body = b""
     try:
         async for chunk in request.stream():
             body += chunk
-            if len(body) > protocol.MAX_BODY:
+            if len(body) > limit:
                 break
     except ClientDisconnect:
         return b""

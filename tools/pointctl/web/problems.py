@@ -1,6 +1,6 @@
 """Errors as problem details (RFC 9457), for the API and what nobody serves."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -11,29 +11,10 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from pointctl.errors import PartlyFailed, PointctlError, Refused
-from pointctl.registry.accounts.operators import UnknownOperator
-from pointctl.registry.accounts.tokens import UnknownToken
-from pointctl.registry.devices.devices import UnknownDevice
-from pointctl.registry.devices.products import UnknownBatch, UnknownProduct
-from pointctl.registry.storage.database import DatabaseError
-from pointctl.registry.storage.etags import Changed
-from pointctl.server.roles import routes
+from pointctl.errors import PointctlError
+from pointctl.web.routing import routes
 
 _log = structlog.get_logger()
-
-# The first that fits; what is not named is the caller's to mend.
-_STATUS: tuple[tuple[type[PointctlError], int], ...] = (
-    (UnknownDevice, 404),
-    (UnknownOperator, 404),
-    (UnknownProduct, 404),
-    (UnknownToken, 404),
-    (UnknownBatch, 404),
-    (DatabaseError, 503),
-    (Changed, 412),
-    (Refused, 409),
-    (PartlyFailed, 502),
-)
 
 
 class Mistake(BaseModel):
@@ -66,9 +47,17 @@ class Problem(BaseModel):
     errors: list[Mistake] | None = Field(None, description="with 422 only")
 
 
-def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
-    """Answer every error of the app with a problem, and describe it in OpenAPI."""
+def install(
+    app: FastAPI,
+    routers: Sequence[APIRouter],
+    status_of: Callable[[PointctlError], int],
+) -> None:
+    """Answer every error of the app with a problem, and describe it in OpenAPI.
+
+    `status_of` gives the HTTP status that says the same as one of our errors.
+    """
     app.state.problem_routers = routers
+    app.state.status_of = status_of
     describe = app.openapi
 
     def with_problem() -> dict[str, Any]:
@@ -96,12 +85,6 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def status_of(error: PointctlError) -> int:
-    """The HTTP status that says the same."""
-    found = (status for kind, status in _STATUS if isinstance(error, kind))
-    return next(found, 422)
-
-
 def problem(
     status: int,
     detail: str | None = None,
@@ -118,9 +101,9 @@ def problem(
     return JSONResponse(body, status, headers, "application/problem+json")
 
 
-async def _ours(_request: Request, error: Exception) -> Response:
+async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, PointctlError)
-    status = status_of(error)
+    status: int = request.app.state.status_of(error)
     if status >= 500:
         _log.error("request failed", exc_info=error)
     return problem(status, str(error))

@@ -1,0 +1,1 @@
+"""What every web server here needs: TLS, listening, headers, errors, a docs page."""
