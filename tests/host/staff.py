@@ -9,7 +9,7 @@ from pointctl.registry.accounts import operators, sessions, tokens
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Role
 from pointctl.server.app import create_app
-from pointctl.server.console.visitor import COOKIE
+from pointctl.server.console.session_dependency import COOKIE
 
 PASSWORD = "correct horse battery"
 

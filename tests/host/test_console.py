@@ -17,7 +17,7 @@ from pointctl.registry.storage.database import DatabaseError
 from pointctl.registry.storage.models import Refusals, Role, State
 from pointctl.server import api, console
 from pointctl.server.console.chart import HEIGHT, bars
-from pointctl.server.console.visitor import COOKIE
+from pointctl.server.console.session_dependency import COOKIE
 from pointctl.server.roles import routes
 
 ONE = f"/console/devices/{PRODUCT}/{imei(1)}"

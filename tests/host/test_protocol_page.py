@@ -13,7 +13,7 @@ from pointctl.registry.devices import devices, products
 from pointctl.registry.keys.claim_keys import ClaimKeys
 from pointctl.registry.storage import encryption, vault
 from pointctl.registry.storage.models import Policy
-from pointctl.server import wire
+from pointctl.server.device_api import wire
 from tests.runtimes import ROOT
 
 PAGE = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")

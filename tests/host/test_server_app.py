@@ -9,8 +9,8 @@ from serving import KEYS, PRODUCT, imei
 from point import mqttauth, protocol, protocol_server
 from pointctl.registry.devices import devices, products
 from pointctl.registry.storage.models import Policy
-from pointctl.server import wire
 from pointctl.server.app import create_app
+from pointctl.server.device_api import wire
 
 CANARY = "canary-90d2"
 

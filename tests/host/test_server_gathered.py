@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from pointctl.server.gathered import Gathered
+from pointctl.server.device_api.request_batcher import Gathered
 
 
 def test_who_comes_meanwhile_goes_together():

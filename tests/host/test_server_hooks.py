@@ -17,7 +17,7 @@ from pointctl.registry.issuing import lifecycle
 from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Policy, State
-from pointctl.server import hook_token
+from pointctl.server.broker_hooks import token as hook_token
 
 SCHEMES = list(mqttauth.SCHEMES)
 CANARY = "canary-5b1c"

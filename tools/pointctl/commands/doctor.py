@@ -14,7 +14,7 @@ from pointctl.errors import PartlyFailed, PointctlError
 from pointctl.folder import DataFolder
 from pointctl.registry.opening import registry_location
 from pointctl.registry.storage.database import existing_database
-from pointctl.server import hook_token
+from pointctl.server.broker_hooks import token
 
 app = typer.Typer()
 
@@ -71,7 +71,7 @@ def _hook(file: Path | None) -> Iterator[Finding]:
     if file is None:
         return
     try:
-        hook_token.read_token(file)
+        token.read_token(file)
     except (PointctlError, OSError) as error:
         yield wrong("hook token", str(error), "remove it, and restart the server")
     else:

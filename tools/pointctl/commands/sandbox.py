@@ -81,7 +81,7 @@ def serve(
     from pointctl.clouds.gizwits_preauth.sandbox.chaos import Chaos
     from pointctl.clouds.gizwits_preauth.sandbox.serve import Behaviour
     from pointctl.clouds.gizwits_preauth.sandbox.serve import serve as run
-    from pointctl.server.serve import Settings
+    from pointctl.server.process.serve import Settings
 
     if (certificate is None) != (key is None):
         raise typer.BadParameter("--certificate and --key go together")

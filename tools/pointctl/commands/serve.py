@@ -21,10 +21,10 @@ from pointctl.registry.devices import products
 from pointctl.registry.keys import claim_keys
 from pointctl.registry.opening import open_registry, registry_location
 from pointctl.registry.storage.database import parsed
-from pointctl.server import hook_token
+from pointctl.server.broker_hooks import token
 
 if TYPE_CHECKING:
-    from pointctl.server.serve import Settings
+    from pointctl.server.process.serve import Settings
 
 app = typer.Typer()
 
@@ -70,9 +70,10 @@ def serve(
 ) -> None:
     """Serve boards over HTTPS until stopped; JSON log lines on stdout."""
     # Only this command needs the web framework, and it takes half a second to load.
-    from pointctl.server.serve import Settings, listen
-    from pointctl.server.serve import serve as run
-    from pointctl.server.workers import run as run_workers
+    from pointctl.server.process.serve import Settings
+    from pointctl.server.process.serve import serve as run
+    from pointctl.server.process.workers import run as run_workers
+    from pointctl.web.serving import listen
 
     if (certificate is None) != (key is None):
         raise typer.BadParameter("--certificate and --key go together")
@@ -95,7 +96,7 @@ def serve(
     _prepare(settings)
     if workers > 1:
         run_workers(settings, workers)
-    with listen(settings) as listener:
+    with listen(host, port) as listener:
         run(settings, listener)
 
 
@@ -109,9 +110,9 @@ def _network(name: str) -> str:
 def _hook_token(file: Path | None) -> str | None:
     if file is None:
         return None
-    if hook_token.make_token(file):
+    if token.make_token(file):
         print(f"made {file}: give it to the broker", file=sys.stderr)
-    return hook_token.read_token(file)
+    return token.read_token(file)
 
 
 def _prepare(settings: "Settings") -> None:

@@ -13,8 +13,10 @@ from pointctl.registry.devices.refusal_counts import Counted
 from pointctl.registry.issuing.issuer import Issuer
 from pointctl.registry.keys.claim_keys import ClaimKeys
 from pointctl.registry.storage.database import Database
-from pointctl.server import access, api, health, hooks, refused
+from pointctl.server import api, health
+from pointctl.server.broker_hooks import endpoints
 from pointctl.server.console import create_console
+from pointctl.server.device_api import endpoint, refusal_flush
 from pointctl.server.roles import Registry, check_declared
 from pointctl.server.statuses import status_of
 from pointctl.web import docs_page, problems, tls
@@ -39,7 +41,7 @@ def create_app(
 
     @asynccontextmanager
     async def running(_app: FastAPI) -> AsyncIterator[None]:
-        async with refused.written(counted), tls.watched(certificate):
+        async with refusal_flush.written(counted), tls.watched(certificate):
             yield
 
     app = FastAPI(
@@ -52,9 +54,9 @@ def create_app(
     app.add_middleware(SafeHeaders)
     app.state.registry = registry
     app.state.claim_keys = keys
-    boards = access.endpoint(Issuer(database, keys, broker_accounts), counted)
-    app.include_router(access.router(boards))
-    app.add_middleware(access.BoardsFirst, access=boards)
+    boards = endpoint.endpoint(Issuer(database, keys, broker_accounts), counted)
+    app.include_router(endpoint.router(boards))
+    app.add_middleware(endpoint.BoardsFirst, access=boards)
     problems.install(app, api.ROUTERS, status_of)
     check_declared(api.ROUTERS)
     for router in api.ROUTERS:
@@ -67,7 +69,7 @@ def create_app(
         return RedirectResponse("/console/")
 
     if mqtt_hook_token is not None:
-        app.include_router(hooks.router(database, mqtt_hook_token))
+        app.include_router(endpoints.router(database, mqtt_hook_token))
 
     served = certificate.path if certificate else None
     app.include_router(health.router(database, served))

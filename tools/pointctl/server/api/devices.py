@@ -5,15 +5,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, Query, Request, Response
 
 from pointctl.errors import PointctlError
+from pointctl.registry.actions import ACTIONS, Action
 from pointctl.registry.devices import devices, search, tags
 from pointctl.registry.issuing import lifecycle
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Role, State
-from pointctl.server.actions import ACTIONS, Action
 from pointctl.server.api import models
 from pointctl.server.api.caller import Caller, Db, Reg, caller
+from pointctl.server.api.etags import IfMatch, seen
 from pointctl.server.api.pages import link_next
-from pointctl.server.api.versions import IfMatch, seen
 from pointctl.server.roles import needs
 from pointctl.web.problems import responses
 

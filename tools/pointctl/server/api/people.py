@@ -9,7 +9,7 @@ from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Role
 from pointctl.server.api import models
 from pointctl.server.api.caller import Caller, Db, caller
-from pointctl.server.api.versions import IfMatch, seen, tell
+from pointctl.server.api.etags import IfMatch, seen, tell
 from pointctl.server.roles import needs
 from pointctl.web.problems import responses
 

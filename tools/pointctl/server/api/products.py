@@ -8,7 +8,7 @@ from pointctl.registry.devices import batches, products
 from pointctl.registry.storage.models import Product, Role
 from pointctl.server.api import models
 from pointctl.server.api.caller import Caller, Db, caller
-from pointctl.server.api.versions import IfMatch, seen, tell
+from pointctl.server.api.etags import IfMatch, seen, tell
 from pointctl.server.roles import needs
 from pointctl.web.problems import responses
 

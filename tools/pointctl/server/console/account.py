@@ -9,7 +9,7 @@ from pointctl.errors import PointctlError
 from pointctl.registry.accounts import operators
 from pointctl.registry.storage.models import Role
 from pointctl.server.console.pages import page
-from pointctl.server.console.visitor import LOGIN, Db, Visitor
+from pointctl.server.console.session_dependency import LOGIN, Db, Visitor
 from pointctl.server.roles import needs
 from pointctl.server.statuses import status_of
 

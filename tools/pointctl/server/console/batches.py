@@ -10,7 +10,7 @@ from pointctl.registry.devices import batches, products
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Role
 from pointctl.server.console.pages import done, page
-from pointctl.server.console.visitor import Db, Visitor, visitor
+from pointctl.server.console.session_dependency import Db, Visitor, visitor
 from pointctl.server.roles import needs
 from pointctl.server.statuses import status_of
 

@@ -6,12 +6,12 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
 
 from pointctl.errors import PointctlError
+from pointctl.registry.actions import ACTIONS, Action
 from pointctl.registry.devices import products, search, tags
 from pointctl.registry.issuing import lifecycle
 from pointctl.registry.storage.models import Role, State
-from pointctl.server.actions import ACTIONS, Action
 from pointctl.server.console.pages import done, page
-from pointctl.server.console.visitor import Db, Reg, Visitor, visitor
+from pointctl.server.console.session_dependency import Db, Reg, Visitor, visitor
 from pointctl.server.roles import needs
 from pointctl.server.statuses import status_of
 

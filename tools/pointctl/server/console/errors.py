@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 
 from pointctl.errors import PointctlError
 from pointctl.server.console.pages import page
-from pointctl.server.console.visitor import NotLoggedIn, login_url
+from pointctl.server.console.session_dependency import NotLoggedIn, login_url
 from pointctl.server.statuses import status_of
 
 

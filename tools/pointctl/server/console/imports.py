@@ -11,7 +11,7 @@ from pointctl.registry.storage.models import Role
 from pointctl.server import files
 from pointctl.server.console.devices import Filters
 from pointctl.server.console.pages import page
-from pointctl.server.console.visitor import Db, Visitor, visitor
+from pointctl.server.console.session_dependency import Db, Visitor, visitor
 from pointctl.server.roles import needs
 from pointctl.server.statuses import status_of
 

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 from pointctl.registry.accounts import operators, sessions
 from pointctl.registry.storage.models import Role
 from pointctl.server.console.pages import page
-from pointctl.server.console.visitor import (
+from pointctl.server.console.session_dependency import (
     COOKIE,
     LOGIN,
     Db,

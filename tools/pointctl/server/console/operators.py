@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from pointctl.registry.accounts import operators, tokens
 from pointctl.registry.storage.models import Role
 from pointctl.server.console.pages import done, page
-from pointctl.server.console.visitor import Db, Visitor, visitor
+from pointctl.server.console.session_dependency import Db, Visitor, visitor
 from pointctl.server.roles import needs
 
 router = APIRouter(prefix="/operators", dependencies=[Depends(visitor)])

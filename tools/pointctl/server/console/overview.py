@@ -8,10 +8,10 @@ from pointctl.registry import audit
 from pointctl.registry.devices import overview, refusal_counts
 from pointctl.registry.devices.overview import Span
 from pointctl.registry.storage.models import Role, State
-from pointctl.server import wire
 from pointctl.server.console.chart import bars
 from pointctl.server.console.pages import page
-from pointctl.server.console.visitor import Reg, visitor
+from pointctl.server.console.session_dependency import Reg, visitor
+from pointctl.server.device_api import wire
 from pointctl.server.roles import needs
 
 router = APIRouter(dependencies=[Depends(visitor)])

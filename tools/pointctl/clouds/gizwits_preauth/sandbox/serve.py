@@ -1,15 +1,8 @@
 """Running the sandbox until it is told to stop."""
 
-import signal
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from types import FrameType
 from typing import NoReturn
-
-import uvicorn
-from fastapi import FastAPI
 
 from pointctl import logs
 from pointctl.clouds.gizwits_agent.cloud import Place
@@ -19,7 +12,8 @@ from pointctl.clouds.gizwits_preauth.sandbox.app import create_app
 from pointctl.clouds.gizwits_preauth.sandbox.chaos import Chaos, Protocol
 from pointctl.folder import DataFolder
 from pointctl.registry.opening import open_registry
-from pointctl.server.serve import GRACE_S, Settings, listen, say_ready
+from pointctl.server.process.serve import Settings
+from pointctl.web import serving
 from pointctl.web.tls import Certificate
 
 
@@ -40,42 +34,12 @@ def serve(settings: Settings, behaviour: Behaviour) -> NoReturn:
     """
     certificate = Certificate(settings.certificate, settings.key)
     folder = DataFolder(settings.data)
-    with open_registry(settings.data) as database, listen(settings) as listener:
+    with (
+        open_registry(settings.data) as database,
+        serving.listen(settings.host, settings.port) as listener,
+    ):
         maker = keys.open_maker(folder, behaviour.algorithm)
         logs.configure()
         app = create_app(database, maker, behaviour.chaos, certificate, behaviour.place)
-        _when_started(app, lambda: say_ready(listener))
-        config = uvicorn.Config(
-            app,
-            http=Protocol,
-            ssl_context_factory=lambda _config, _default: certificate.context,
-            log_config=None,
-            log_level="warning",
-            access_log=False,  # queries hold auth_codes
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=GRACE_S,
-        )
-        for number in (signal.SIGTERM, signal.SIGINT):
-            # Uvicorn raises the signal once more after it has shut down.
-            signal.signal(number, _stop)
-        uvicorn.Server(config).run(sockets=[listener])
-    sys.exit(0)
-
-
-def _when_started(app: FastAPI, call: Callable[[], object]) -> None:
-    """Call it once the application runs; the socket listens already."""
-    inner: Callable[[FastAPI], AbstractAsyncContextManager[object]]
-    inner = app.router.lifespan_context
-
-    @asynccontextmanager
-    async def running(app: FastAPI) -> AsyncIterator[None]:
-        async with inner(app):
-            call()
-            yield
-
-    app.router.lifespan_context = running
-
-
-def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
+        serving.run(app, listener, certificate, http=Protocol)
     sys.exit(0)

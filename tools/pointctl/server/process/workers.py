@@ -26,7 +26,8 @@ from pointctl import logs
 from pointctl.errors import PointctlError
 from pointctl.registry.opening import open_registry
 from pointctl.server import metrics
-from pointctl.server.serve import GRACE_S, Settings, listen, say_ready, serve
+from pointctl.server.process.serve import Settings, serve
+from pointctl.web.serving import GRACE_S, listen, say_ready
 from pointctl.web.tls import Certificate
 
 _START_S = 60  # until a process has to be ready
@@ -42,7 +43,7 @@ class _Worker:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.listener = listen(settings, share=True)
+        self.listener = listen(settings.host, settings.port, share=True)
         self.start()
 
     def start(self) -> None:

@@ -17,8 +17,9 @@ from point.errors import PointError
 from point.imei import masked
 from pointctl.registry.devices.refusal_counts import Counted
 from pointctl.registry.issuing.issuer import Alone, Answer, Issuer
-from pointctl.server import metrics, wire
-from pointctl.server.gathered import Gathered
+from pointctl.server import metrics
+from pointctl.server.device_api import wire
+from pointctl.server.device_api.request_batcher import Gathered
 from pointctl.web.body import whole_body
 
 _log = structlog.get_logger()

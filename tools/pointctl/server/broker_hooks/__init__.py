@@ -1,0 +1,1 @@
+"""The endpoints that MQTT brokers ask whether a device may connect."""

@@ -1,0 +1,1 @@
+"""The endpoint for boards: POST /v1/access."""

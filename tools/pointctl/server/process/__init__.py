@@ -1,0 +1,1 @@
+"""Running the server: its processes, health checks and metrics."""
