@@ -72,7 +72,7 @@ if options.board == "esp32":
     module("cellular.py", base_path="firmware/esp32")
     module("modem.py", base_path="firmware/esp32")
     module("nvskey.py", base_path="firmware/esp32")
-    module("commands/options.py", base_path="firmware/esp32")
+    module("options.py", base_path="firmware/esp32")
     module("ppp.py", base_path="firmware/esp32")
     module("wifi.py", base_path="firmware/esp32")
 

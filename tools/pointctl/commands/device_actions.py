@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pointctl.broker.accounts import open_accounts
+from pointctl.broker.accounts import MosquittoAdmin, open_accounts
 from pointctl.commands.broker_options import (
     Mosquitto,
     MosquittoCa,
@@ -15,6 +15,7 @@ from pointctl.commands.broker_options import (
 )
 from pointctl.commands.options import DATA, PRODUCT, Data, Json, print_json, print_table
 from pointctl.folder import private_file
+from pointctl.registry.actions import ACTIONS, Action
 from pointctl.registry.devices import batches, search, tags
 from pointctl.registry.issuing import lifecycle
 from pointctl.registry.opening import open_registry
@@ -29,155 +30,53 @@ _Reason = Annotated[
 app = typer.Typer()
 
 
-@app.command("revoke", epilog="Example: pointctl devices revoke 866123456789018")
-def devices_revoke(
-    imei: _Imei,
-    product: _Product = None,
-    reason: _Reason = None,
-    mosquitto: Mosquitto = None,
-    mosquitto_login: MosquittoLogin = None,
-    mosquitto_ca: MosquittoCa = None,
-    data: Data = DATA,
-    as_json: Json = False,
+def _add_command(action: Action) -> None:
+    """A command that does it; with the broker's options if a broker is told."""
+
+    def do(
+        imei: _Imei,
+        product: _Product = None,
+        reason: _Reason = None,
+        data: Data = DATA,
+        as_json: Json = False,
+    ) -> None:
+        _run(action, None, imei, product, reason, data, as_json)
+
+    def do_and_tell(
+        imei: _Imei,
+        product: _Product = None,
+        reason: _Reason = None,
+        mosquitto: Mosquitto = None,
+        mosquitto_login: MosquittoLogin = None,
+        mosquitto_ca: MosquittoCa = None,
+        data: Data = DATA,
+        as_json: Json = False,
+    ) -> None:
+        admin = mosquitto_admin(mosquitto, mosquitto_login, mosquitto_ca)
+        _run(action, admin, imei, product, reason, data, as_json)
+
+    example = f"Example: pointctl devices {action.name} 866123456789018"
+    decorate = app.command(action.name, help=action.meaning, epilog=example)
+    decorate(do_and_tell if action.tells_broker else do)
+
+
+def _run(
+    action: Action,
+    admin: MosquittoAdmin | None,
+    imei: str,
+    product: str | None,
+    reason: str | None,
+    data: Path,
+    as_json: bool,
 ) -> None:
-    """Give a device nothing more, and let it in at the broker no more."""
-    with (
-        open_accounts(
-            mosquitto_admin(mosquitto, mosquitto_login, mosquitto_ca)
-        ) as accounts,
-        open_registry(data) as database,
-    ):
+    with open_accounts(admin) as accounts, open_registry(data) as database:
         who = getpass.getuser()
-        lifecycle.revoke(database, imei, product, who, accounts, reason=reason)
-        _print(database, imei, product, f"revoked {imei}", as_json)
+        action.run(database, accounts, imei, product, who, reason=reason)
+        _print(database, imei, product, f"{action.done} {imei}", as_json)
 
 
-@app.command("restore", epilog="Example: pointctl devices restore 866123456789018")
-def devices_restore(
-    imei: _Imei,
-    product: _Product = None,
-    reason: _Reason = None,
-    data: Data = DATA,
-    as_json: Json = False,
-) -> None:
-    """After a revocation: let a device claim again, and give it a new secret."""
-    with open_registry(data) as database:
-        lifecycle.restore(database, imei, product, getpass.getuser(), reason=reason)
-        text = f"restored {imei}: its next claim gets a new secret"
-        _print(database, imei, product, text, as_json)
-
-
-@app.command("retire", epilog="Example: pointctl devices retire 866123456789018")
-def devices_retire(
-    imei: _Imei,
-    product: _Product = None,
-    reason: _Reason = None,
-    mosquitto: Mosquitto = None,
-    mosquitto_login: MosquittoLogin = None,
-    mosquitto_ca: MosquittoCa = None,
-    data: Data = DATA,
-    as_json: Json = False,
-) -> None:
-    """End a device's life: nobody is given its identity again."""
-    with (
-        open_accounts(
-            mosquitto_admin(mosquitto, mosquitto_login, mosquitto_ca)
-        ) as accounts,
-        open_registry(data) as database,
-    ):
-        who = getpass.getuser()
-        lifecycle.retire(database, imei, product, who, accounts, reason=reason)
-        _print(database, imei, product, f"retired {imei}", as_json)
-
-
-@app.command("unretire", epilog="Example: pointctl devices unretire 866123456789018")
-def devices_unretire(
-    imei: _Imei,
-    product: _Product = None,
-    reason: _Reason = None,
-    data: Data = DATA,
-    as_json: Json = False,
-) -> None:
-    """It was retired by mistake: let it claim again, and give it a new secret."""
-    with open_registry(data) as database:
-        lifecycle.unretire(database, imei, product, getpass.getuser(), reason=reason)
-        text = f"unretired {imei}: its next claim gets a new secret"
-        _print(database, imei, product, text, as_json)
-
-
-@app.command("lock", epilog="Example: pointctl devices lock 866123456789018")
-def devices_lock(
-    imei: _Imei,
-    product: _Product = None,
-    reason: _Reason = None,
-    data: Data = DATA,
-    as_json: Json = False,
-) -> None:
-    """Stop a device's claims; if it is connected, it stays so."""
-    with open_registry(data) as database:
-        lifecycle.lock(database, imei, product, getpass.getuser(), reason=reason)
-        _print(database, imei, product, f"locked {imei}", as_json)
-
-
-@app.command("unlock", epilog="Example: pointctl devices unlock 866123456789018")
-def devices_unlock(
-    imei: _Imei,
-    product: _Product = None,
-    reason: _Reason = None,
-    data: Data = DATA,
-    as_json: Json = False,
-) -> None:
-    """Answer a device's claims again."""
-    with open_registry(data) as database:
-        lifecycle.unlock(database, imei, product, getpass.getuser(), reason=reason)
-        _print(database, imei, product, f"unlocked {imei}", as_json)
-
-
-@app.command(
-    "reopen",
-    epilog="Example: pointctl devices reopen 866123456789018 --product pk3f9a2c71",
-)
-def devices_reopen(
-    imei: _Imei,
-    product: _Product = None,
-    reason: _Reason = None,
-    data: Data = DATA,
-    as_json: Json = False,
-) -> None:
-    """Under product-secret: allow one claim without proof, as after a repair."""
-    with open_registry(data) as database:
-        lifecycle.reopen(database, imei, product, getpass.getuser(), reason=reason)
-        text = f"reopened {imei} for one claim within seven days"
-        _print(database, imei, product, text, as_json)
-
-
-@app.command("release", epilog="Example: pointctl devices release 866123456789018")
-def devices_release(
-    imei: _Imei,
-    product: _Product = None,
-    reason: _Reason = None,
-    data: Data = DATA,
-    as_json: Json = False,
-) -> None:
-    """End the quarantine of a device that two boards seemed to use."""
-    with open_registry(data) as database:
-        lifecycle.release(database, imei, product, getpass.getuser(), reason=reason)
-        _print(database, imei, product, f"released {imei}", as_json)
-
-
-@app.command("rotate", epilog="Example: pointctl devices rotate 866123456789018")
-def devices_rotate(
-    imei: _Imei,
-    product: _Product = None,
-    reason: _Reason = None,
-    data: Data = DATA,
-    as_json: Json = False,
-) -> None:
-    """Give its next claim a new secret; the old one is good until that is in use."""
-    with open_registry(data) as database:
-        lifecycle.rotate(database, imei, product, getpass.getuser(), reason=reason)
-        text = f"{imei} gets a new secret at its next claim"
-        _print(database, imei, product, text, as_json)
+for each in ACTIONS:
+    _add_command(each)
 
 
 @app.command(

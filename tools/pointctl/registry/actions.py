@@ -1,12 +1,14 @@
-"""What can be done to one device: the API and the console offer the same."""
+"""What can be done to one device. REST API, console and commands are made from this."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Unpack
 
+from pointctl.registry.broker_accounts import BrokerAccounts
 from pointctl.registry.issuing import lifecycle
+from pointctl.registry.issuing.lifecycle import Why
+from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Policy, Role, Source, State
-from pointctl.server.roles import Registry
 
 _LIVE = frozenset({State.REGISTERED, State.ISSUED, State.CONFIRMED})
 _STOPPED = frozenset({State.QUARANTINED, State.LOCKED})
@@ -17,36 +19,38 @@ class Action:
     """One of them: to devices in which states, what it means, and who may do it."""
 
     name: str
-    do: Callable[..., None] = field(repr=False)  # of registry/issuing/lifecycle.py
+    do: Callable[..., None] = field(repr=False)  # of issuing/lifecycle.py
     states: frozenset[State]  # in which it is offered; the registry decides
     meaning: str
+    done: str  # what was done, to be followed by the IMEI
     role: Role = Role.OPERATOR
-    harsh: bool = False  # the device loses something by it
+    is_destructive: bool = False  # the device loses something by it
     tells_broker: bool = False
     policy: Policy | None = None  # for devices of such products only
     source: Source | None = None
 
     @property
     def label(self) -> str:
-        """Its button's word."""
+        """The text of its button."""
         return self.name.capitalize()
 
     def run(
         self,
-        registry: Registry,
+        database: Database,
+        broker_accounts: BrokerAccounts | None,
         imei: str,
-        product_key: str,
+        product_key: str | None,
         who: str,
-        **why: Any,
+        **why: Unpack[Why],
     ) -> None:
-        """Do it. Raises what the registry's function raises."""
+        """Do it. Raises what the function of issuing/lifecycle.py raises."""
         names = imei, product_key, who
         if self.tells_broker:
-            self.do(registry.database, *names, registry.broker_accounts, **why)
+            self.do(database, *names, broker_accounts, **why)
         else:
-            self.do(registry.database, *names, **why)
+            self.do(database, *names, **why)
 
-    def offered(self, device: dict[str, Any], role: Role) -> bool:
+    def is_offered(self, device: dict[str, Any], role: Role) -> bool:
         """Whether it makes sense for what search.show() tells of a device."""
         return (
             State(device["state"]) in self.states
@@ -61,32 +65,37 @@ ACTIONS = (
         "release",
         lifecycle.release,
         frozenset({State.QUARANTINED}),
-        "End the quarantine: its claims are answered again.",
+        "End the quarantine of a device that two boards seemed to use.",
+        "released",
     ),
     Action(
         "unlock",
         lifecycle.unlock,
         frozenset({State.LOCKED}),
-        "Answer its claims again.",
+        "Answer the claims of a locked device again.",
+        "unlocked",
     ),
     Action(
         "restore",
         lifecycle.restore,
         frozenset({State.REVOKED}),
-        "Answer its next claim again, with a new secret.",
+        "After a revocation: answer the next claim, with a new secret.",
+        "restored; the next claim gets a new secret:",
     ),
     Action(
         "unretire",
         lifecycle.unretire,
         frozenset({State.RETIRED}),
-        "It was retired by mistake: its next claim gets a new secret.",
+        "Undo a retirement: answer the next claim, with a new secret.",
+        "unretired; the next claim gets a new secret:",
         role=Role.ADMIN,
     ),
     Action(
         "rotate",
         lifecycle.rotate,
         frozenset({State.ISSUED, State.CONFIRMED}),
-        "Give its next claim a new secret; the old one is good until that is in use.",
+        "Give the next claim a new secret; the old one works until that is in use.",
+        "the next claim gets a new secret:",
         source=Source.MINT,
     ),
     Action(
@@ -94,29 +103,33 @@ ACTIONS = (
         lifecycle.reopen,
         _LIVE | {State.QUARANTINED},
         "Allow one claim without proof within seven days, as after a repair.",
+        "reopened for one claim within seven days:",
         policy=Policy.PRODUCT_SECRET,
     ),
     Action(
         "lock",
         lifecycle.lock,
         _LIVE,
-        "Stop its claims; if it is connected, it stays so.",
-        harsh=True,
+        "Stop the device's claims; a connection stays.",
+        "locked",
+        is_destructive=True,
     ),
     Action(
         "revoke",
         lifecycle.revoke,
         _LIVE | _STOPPED,
-        "Give it nothing more, and let it in at the broker no more.",
-        harsh=True,
+        "Refuse the device's claims, and refuse it at the broker.",
+        "revoked",
+        is_destructive=True,
         tells_broker=True,
     ),
     Action(
         "retire",
         lifecycle.retire,
         _LIVE | _STOPPED | {State.REVOKED},
-        "End its life: nobody is given its identity again. Only an admin can undo it.",
-        harsh=True,
+        "End the device's life: nobody gets its identity again; an admin can undo it.",
+        "retired",
+        is_destructive=True,
         tells_broker=True,
     ),
 )

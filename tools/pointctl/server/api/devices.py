@@ -1,6 +1,6 @@
 """Devices in the API: found, shown, and what is done to them."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, Query, Request, Response
 
@@ -148,8 +148,9 @@ def _add_action(action: Action) -> None:
         if_match: IfMatch = None,
     ) -> models.DeviceShown:
         reasons = _why(why.reason if why else None, if_match)
-        action.run(registry, imei, product_key, actor.name, **reasons)
-        return _shown(registry.database, product_key, imei, response)
+        database, accounts = registry.database, registry.broker_accounts
+        action.run(database, accounts, imei, product_key, actor.name, **reasons)
+        return _shown(database, product_key, imei, response)
 
     may_fail = (502,) if action.tells_broker else ()
     router.add_api_route(
@@ -168,7 +169,7 @@ for each in ACTIONS:
     _add_action(each)
 
 
-def _why(reason: str | None, if_match: str | None) -> dict[str, Any]:
+def _why(reason: str | None, if_match: str | None) -> lifecycle.Why:
     return {"reason": reason, "etag": seen(if_match)}
 
 

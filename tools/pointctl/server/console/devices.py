@@ -138,7 +138,7 @@ def _page(
 ) -> Response:
     device = search.show(database, imei, product_key)
     role = request.state.browser.actor.role
-    offered = [action for action in ACTIONS if action.offered(device, role)]
+    offered = [action for action in ACTIONS if action.is_offered(device, role)]
     values = {"done": "", "error": None, "secrets": (), **values}
     return page(
         request, "device.html", status, device=device, offered=offered, **values
@@ -155,11 +155,12 @@ def _add_route(action: Action) -> None:
         reason: _Reason = "",
         back: Annotated[str, Form()] = "",
     ) -> Response:
+        database, accounts = registry.database, registry.broker_accounts
         names = imei, product_key, browser.actor.name
         try:
-            action.run(registry, *names, reason=reason.strip())
+            action.run(database, accounts, *names, reason=reason.strip())
         except PointctlError as error:
-            database, status = registry.database, status_of(error)
+            status = status_of(error)
             return _page(request, database, product_key, imei, status, error=str(error))
         if back == "quarantine":
             return done("/console/quarantine", action.name)
