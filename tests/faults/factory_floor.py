@@ -18,8 +18,8 @@ from sqlalchemy import select
 
 from pointctl import certificates
 from pointctl.boards import flash
-from pointctl.clouds.gizwits_preauth.sandbox import keys as sandbox_keys
-from pointctl.clouds.gizwits_preauth.sandbox import models, stock
+from pointctl.clouds.gizwits.preauth.sandbox import keys as sandbox_keys
+from pointctl.clouds.gizwits.preauth.sandbox import models, stock
 from pointctl.folder import DataFolder
 from pointctl.registry.accounts import operators, tokens
 from pointctl.registry.devices import batches, devices, products, search

@@ -14,9 +14,9 @@ import xlsxwriter
 from serving import PRODUCT, Server
 
 from pointctl.certificates import CaFiles
-from pointctl.clouds.gizwits_preauth.client import PreauthClient, Settings
-from pointctl.clouds.gizwits_preauth.sandbox import stock
-from pointctl.clouds.gizwits_preauth.sandbox.models import Kind, Mode, Role
+from pointctl.clouds.gizwits.preauth.client import PreauthClient, Settings
+from pointctl.clouds.gizwits.preauth.sandbox import stock
+from pointctl.clouds.gizwits.preauth.sandbox.models import Kind, Mode, Role
 from pointctl.registry.storage.database import Database
 
 _pins = itertools.count(1)

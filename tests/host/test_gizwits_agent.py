@@ -16,9 +16,9 @@ from preauth import Customer, Sandbox, client_of, customer
 from serving import PRODUCT, product_secret, url_of
 
 from point import authkey
-from pointctl.clouds.gizwits_agent import cloud
-from pointctl.clouds.gizwits_preauth.sandbox import keys
-from pointctl.clouds.gizwits_preauth.sandbox.models import Mode
+from pointctl.clouds.gizwits.devices.sandbox import cloud
+from pointctl.clouds.gizwits.preauth.sandbox import keys
+from pointctl.clouds.gizwits.preauth.sandbox.models import Mode
 from pointctl.folder import DataFolder
 from pointctl.registry.devices import products
 from pointctl.registry.storage.database import Database, open_database

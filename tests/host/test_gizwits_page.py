@@ -12,8 +12,8 @@ import pytest
 from preauth import Sandbox
 
 from pointctl.certificates import CaFiles
-from pointctl.clouds.gizwits_preauth import errors, lists
-from pointctl.clouds.gizwits_preauth.sandbox import chaos
+from pointctl.clouds.gizwits.preauth import errors, lists
+from pointctl.clouds.kit import chaos
 from tests.runtimes import ROOT, require
 
 PAGE = (ROOT / "docs/gizwits.md").read_text(encoding="utf-8")

@@ -9,9 +9,9 @@ import pytest
 from preauth import Sandbox
 from serving import PRODUCT
 
-from pointctl.clouds.gizwits_preauth import wire
-from pointctl.clouds.gizwits_preauth.sandbox import stock
-from pointctl.clouds.gizwits_preauth.sandbox.models import Role
+from pointctl.clouds.gizwits.preauth import wire
+from pointctl.clouds.gizwits.preauth.sandbox import stock
+from pointctl.clouds.gizwits.preauth.sandbox.models import Role
 from pointctl.folder import DataFolder
 from pointctl.registry.devices import products
 from pointctl.registry.storage.database import open_database

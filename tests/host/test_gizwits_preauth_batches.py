@@ -9,13 +9,10 @@ import pytest
 from preauth import Sandbox, client_of, customer, xlsx
 from serving import PRODUCT, imei
 
-from pointctl.clouds.gizwits_preauth import errors, results
-from pointctl.clouds.gizwits_preauth.sandbox import batches, stock
-from pointctl.clouds.gizwits_preauth.sandbox.keys import KeyMaker
-from pointctl.clouds.gizwits_preauth.sandbox.models import (
-    SandboxBatch,
-    SandboxBatchRow,
-)
+from pointctl.clouds.gizwits.preauth import errors, results
+from pointctl.clouds.gizwits.preauth.sandbox import batches, stock
+from pointctl.clouds.gizwits.preauth.sandbox.keys import KeyMaker
+from pointctl.clouds.gizwits.preauth.sandbox.models import SandboxBatch, SandboxBatchRow
 from pointctl.registry import audit
 from pointctl.registry.accounts.operators import digest
 from pointctl.registry.devices import products

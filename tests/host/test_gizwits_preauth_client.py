@@ -14,8 +14,8 @@ from preauth import Hostile, ok, reply, xlsx
 
 from pointctl import certificates
 from pointctl.broker.process import free_port
-from pointctl.clouds.gizwits_preauth import errors, wire
-from pointctl.clouds.gizwits_preauth.client import PreauthClient, Settings
+from pointctl.clouds.gizwits.preauth import errors, wire
+from pointctl.clouds.gizwits.preauth.client import PreauthClient, Settings
 
 AUTHORIZATION = "canary-authorization-51d7"
 AUTH_CODE = "canaryauthcode9c3e"

@@ -12,8 +12,8 @@ from preauth import Sandbox, customer, xlsx
 from serving import PRODUCT
 
 from point import authkey
-from pointctl.clouds.gizwits_preauth.account import AUTH_CODE, AUTHORIZATION
-from pointctl.clouds.gizwits_preauth.sandbox.models import Mode
+from pointctl.clouds.gizwits.preauth.account import AUTH_CODE, AUTHORIZATION
+from pointctl.clouds.gizwits.preauth.sandbox.models import Mode
 from pointctl.folder import DataFolder
 from pointctl.registry.devices import products
 from pointctl.registry.storage.database import open_database

@@ -6,10 +6,10 @@ from serving import PRODUCT, product_secret, url_of
 from sqlalchemy import text
 
 from point import authkey
-from pointctl.clouds.gizwits_preauth import errors
-from pointctl.clouds.gizwits_preauth.client import PreauthClient
-from pointctl.clouds.gizwits_preauth.sandbox import keys, stock
-from pointctl.clouds.gizwits_preauth.sandbox.models import Kind, Mode, Role
+from pointctl.clouds.gizwits.preauth import errors
+from pointctl.clouds.gizwits.preauth.client import PreauthClient
+from pointctl.clouds.gizwits.preauth.sandbox import keys, stock
+from pointctl.clouds.gizwits.preauth.sandbox.models import Kind, Mode, Role
 from pointctl.folder import DataFolder
 from pointctl.registry.devices import products
 from pointctl.registry.storage.database import open_database

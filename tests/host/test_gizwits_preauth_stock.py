@@ -7,11 +7,11 @@ from preauth import customer
 from serving import ON_BOTH, PRODUCT
 
 from point import authkey
-from pointctl.clouds.gizwits_preauth import algorithms, errors, wire
-from pointctl.clouds.gizwits_preauth.sandbox import keys
-from pointctl.clouds.gizwits_preauth.sandbox.cloud import Cloud
-from pointctl.clouds.gizwits_preauth.sandbox.keys import KeyMaker
-from pointctl.clouds.gizwits_preauth.sandbox.models import Mode
+from pointctl.clouds.gizwits.preauth import algorithms, errors, wire
+from pointctl.clouds.gizwits.preauth.sandbox import keys
+from pointctl.clouds.gizwits.preauth.sandbox.cloud import Cloud
+from pointctl.clouds.gizwits.preauth.sandbox.keys import KeyMaker
+from pointctl.clouds.gizwits.preauth.sandbox.models import Mode
 from pointctl.errors import PointctlError
 from pointctl.registry.storage.models import Base
 

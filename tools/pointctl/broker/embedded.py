@@ -105,8 +105,8 @@ class Gate(BaseAuthPlugin, BaseTopicPlugin):
         self._database = open_database(self.config.registry)
         self._topics_of: _Judge = partial(_of_registry, self._database)
         if self.config.gizwits:
-            from pointctl.clouds.gizwits_agent import cloud
-            from pointctl.clouds.gizwits_preauth.sandbox import keys
+            from pointctl.clouds.gizwits.devices.sandbox import cloud
+            from pointctl.clouds.gizwits.preauth.sandbox import keys
 
             # Whether keys may be computed was decided when this one was issued.
             folder = DataFolder(self.config.registry.parent)

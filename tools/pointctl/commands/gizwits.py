@@ -12,8 +12,8 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from point import authkey
-from pointctl.clouds.gizwits_preauth import algorithms
-from pointctl.clouds.gizwits_preauth.account import (
+from pointctl.clouds.gizwits.preauth import algorithms
+from pointctl.clouds.gizwits.preauth.account import (
     AUTH_CODE,
     AUTHORIZATION,
     PRODUCT_SECRET,
@@ -23,10 +23,10 @@ from pointctl.errors import PartlyFailed, PointctlError, Refused
 from pointctl.folder import private_file
 
 if TYPE_CHECKING:
-    from pointctl.clouds.gizwits_preauth.client import PreauthClient
-    from pointctl.clouds.gizwits_preauth.lists import Listed
-    from pointctl.clouds.gizwits_preauth.results import KeyRow
-    from pointctl.clouds.gizwits_preauth.wire import BatchResult
+    from pointctl.clouds.gizwits.preauth.client import PreauthClient
+    from pointctl.clouds.gizwits.preauth.lists import Listed
+    from pointctl.clouds.gizwits.preauth.results import KeyRow
+    from pointctl.clouds.gizwits.preauth.wire import BatchResult
 
 app = typer.Typer(no_args_is_help=True, help="auth_keys from Gizwits' cloud.")
 
@@ -63,7 +63,7 @@ class Account:
     @contextmanager
     def client(self) -> "Iterator[PreauthClient]":
         """A client of the cloud. Raises PointctlError."""
-        from pointctl.clouds.gizwits_preauth.client import PreauthClient, Settings
+        from pointctl.clouds.gizwits.preauth.client import PreauthClient, Settings
 
         settings = Settings(
             authorization=AUTHORIZATION.read(self.data, self.authorization_file),
@@ -351,7 +351,7 @@ def _give(
 
 
 def _checked(file: Path, content: bytes) -> "list[Listed]":
-    from pointctl.clouds.gizwits_preauth import lists
+    from pointctl.clouds.gizwits.preauth import lists
 
     try:
         devices = lists.read(content)
@@ -362,7 +362,7 @@ def _checked(file: Path, content: bytes) -> "list[Listed]":
 
 
 def _as_text(devices: "list[Listed]") -> bytes:
-    from pointctl.clouds.gizwits_preauth import lists
+    from pointctl.clouds.gizwits.preauth import lists
 
     return lists.text(devices)
 
@@ -408,8 +408,8 @@ def _finish(
 
 def _missing(devices: "list[Listed]", rows: "list[KeyRow]") -> "list[KeyRow]":
     """Devices that were sent and of which nothing came back."""
-    from pointctl.clouds.gizwits_preauth.lists import bare
-    from pointctl.clouds.gizwits_preauth.results import KeyRow
+    from pointctl.clouds.gizwits.preauth.lists import bare
+    from pointctl.clouds.gizwits.preauth.results import KeyRow
 
     found = {bare(row.mac) for row in rows}
     return [

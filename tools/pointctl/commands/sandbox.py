@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pointctl.certificates import CaFiles
-from pointctl.clouds.gizwits_preauth import algorithms
-from pointctl.clouds.gizwits_preauth.sandbox import keys, stock
-from pointctl.clouds.gizwits_preauth.sandbox.models import Kind, Mode, Role
+from pointctl.clouds.gizwits.preauth import algorithms
+from pointctl.clouds.gizwits.preauth.sandbox import keys, stock
+from pointctl.clouds.gizwits.preauth.sandbox.models import Kind, Mode, Role
 from pointctl.commands.options import (
     DATA,
     PRODUCT,
@@ -25,7 +25,7 @@ from pointctl.registry.opening import open_registry
 from pointctl.support.secret import read_file
 
 if TYPE_CHECKING:
-    from pointctl.clouds.gizwits_agent.cloud import Place
+    from pointctl.clouds.gizwits.devices.sandbox.cloud import Place
 
 app = typer.Typer(
     no_args_is_help=True, help="Gizwits' device authorisation on this machine."
@@ -78,9 +78,9 @@ def serve(
 ) -> None:
     """Serve the API over HTTPS until stopped, beside pointctl serve."""
     # Only this command needs the web framework, and it takes half a second to load.
-    from pointctl.clouds.gizwits_preauth.sandbox.chaos import Chaos
-    from pointctl.clouds.gizwits_preauth.sandbox.serve import Behaviour
-    from pointctl.clouds.gizwits_preauth.sandbox.serve import serve as run
+    from pointctl.clouds.gizwits.preauth.sandbox.serve import Behaviour
+    from pointctl.clouds.gizwits.preauth.sandbox.serve import serve as run
+    from pointctl.clouds.kit.chaos import Chaos
     from pointctl.server.process.serve import Settings
 
     if (certificate is None) != (key is None):
@@ -106,7 +106,7 @@ def serve(
 
 
 def _place(text: str) -> "Place":
-    from pointctl.clouds.gizwits_agent.cloud import Place
+    from pointctl.clouds.gizwits.devices.sandbox.cloud import Place
 
     found = host_and_port(text)
     if found is None:

@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 from pointctl.boards import flash
-from pointctl.clouds.gizwits_preauth.client import PreauthClient, Settings
-from pointctl.clouds.gizwits_preauth.sandbox import keys, stock
-from pointctl.clouds.gizwits_preauth.sandbox.models import Role
+from pointctl.clouds.gizwits.preauth.client import PreauthClient, Settings
+from pointctl.clouds.gizwits.preauth.sandbox import keys, stock
+from pointctl.clouds.gizwits.preauth.sandbox.models import Role
 from pointctl.demo import lines
 from pointctl.demo.process import Process
 from pointctl.demo.stage import Board, Stage, first_imei

@@ -6,9 +6,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Self
 
-from pointctl.clouds.gizwits_preauth import lists
-from pointctl.clouds.gizwits_preauth.account import AUTH_CODE, AUTHORIZATION
-from pointctl.clouds.gizwits_preauth.client import CLOUD, PreauthClient, Settings
+from pointctl.clouds.gizwits.preauth import lists
+from pointctl.clouds.gizwits.preauth.account import AUTH_CODE, AUTHORIZATION
+from pointctl.clouds.gizwits.preauth.client import CLOUD, PreauthClient, Settings
 from pointctl.errors import CloudError
 from pointctl.factory.sources import Denied, Key, SourceDown, Stock, Unsure
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pointctl import workbook
-from pointctl.clouds.gizwits_preauth import lists
+from pointctl.clouds.gizwits.preauth import lists
 from pointctl.errors import PointctlError
 from pointctl.factory.units import checked_unit
 

@@ -11,9 +11,9 @@ import uuid
 from dataclasses import dataclass, field
 
 from point.digest import hmac_sha256
-from pointctl.clouds.gizwits_preauth.algorithms import Algorithm
-from pointctl.clouds.gizwits_preauth.errors import ModeInvalid
-from pointctl.clouds.gizwits_preauth.sandbox.models import Mode
+from pointctl.clouds.gizwits.preauth.algorithms import Algorithm
+from pointctl.clouds.gizwits.preauth.errors import ModeInvalid
+from pointctl.clouds.gizwits.preauth.sandbox.models import Mode
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
 from pointctl.registry.storage.keystore import Entry, hex_keys

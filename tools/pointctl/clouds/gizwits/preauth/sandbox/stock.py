@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from pointctl.clouds.gizwits_preauth.names import NAME
-from pointctl.clouds.gizwits_preauth.sandbox.models import (
+from pointctl.clouds.gizwits.preauth.names import NAME
+from pointctl.clouds.gizwits.preauth.sandbox.models import (
     Kind,
     Mode,
     Role,

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from pointctl import logs
-from pointctl.clouds.gizwits_agent.cloud import Place
-from pointctl.clouds.gizwits_preauth.algorithms import Algorithm
-from pointctl.clouds.gizwits_preauth.sandbox import keys
-from pointctl.clouds.gizwits_preauth.sandbox.app import create_app
-from pointctl.clouds.gizwits_preauth.sandbox.chaos import Chaos, Protocol
+from pointctl.clouds.gizwits.devices.sandbox.cloud import Place
+from pointctl.clouds.gizwits.preauth.algorithms import Algorithm
+from pointctl.clouds.gizwits.preauth.sandbox import keys
+from pointctl.clouds.gizwits.preauth.sandbox.app import create_app
+from pointctl.clouds.kit.chaos import Chaos, Protocol
 from pointctl.folder import DataFolder
 from pointctl.registry.opening import open_registry
 from pointctl.server.process.serve import Settings

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from pointctl.clouds.gizwits_preauth.names import HEX_32, MAC_OR_IMEI, NAME
+from pointctl.clouds.gizwits.preauth.names import HEX_32, MAC_OR_IMEI, NAME
 
 PIN = "d504fbc269cc8d2ccc8822d98310e218"  # the document's own samples
 AUTH_CODE = "8318822d90c269cc8dd504fb2ccce218"

@@ -14,9 +14,9 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from point.imei import masked
-from pointctl.clouds.gizwits_agent.cloud import Cloud, Place, Rejected, Signs
-from pointctl.clouds.gizwits_preauth.names import MAC_OR_IMEI
-from pointctl.clouds.gizwits_preauth.sandbox.keys import KeyMaker
+from pointctl.clouds.gizwits.devices.sandbox.cloud import Cloud, Place, Rejected, Signs
+from pointctl.clouds.gizwits.preauth.names import MAC_OR_IMEI
+from pointctl.clouds.gizwits.preauth.sandbox.keys import KeyMaker
 from pointctl.registry.storage.database import Database
 
 _LARGEST_BODY = 4096

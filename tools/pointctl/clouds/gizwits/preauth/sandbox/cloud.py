@@ -14,10 +14,10 @@ import structlog
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
-from pointctl.clouds.gizwits_preauth import errors, wire
-from pointctl.clouds.gizwits_preauth.lists import Listed, bare
-from pointctl.clouds.gizwits_preauth.sandbox.keys import KeyMaker, check_of
-from pointctl.clouds.gizwits_preauth.sandbox.models import (
+from pointctl.clouds.gizwits.preauth import errors, wire
+from pointctl.clouds.gizwits.preauth.lists import Listed, bare
+from pointctl.clouds.gizwits.preauth.sandbox.keys import KeyMaker, check_of
+from pointctl.clouds.gizwits.preauth.sandbox.models import (
     Kind,
     Mode,
     Role,

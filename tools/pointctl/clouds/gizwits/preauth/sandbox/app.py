@@ -15,14 +15,14 @@ from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 
 from point import __version__
-from pointctl.clouds.gizwits_agent.app import add_devices
-from pointctl.clouds.gizwits_agent.cloud import Place
-from pointctl.clouds.gizwits_preauth import errors, lists, wire
-from pointctl.clouds.gizwits_preauth.names import HEX_32, NAME
-from pointctl.clouds.gizwits_preauth.sandbox import batches
-from pointctl.clouds.gizwits_preauth.sandbox.chaos import Chaos, Chaotic
-from pointctl.clouds.gizwits_preauth.sandbox.cloud import Cloud
-from pointctl.clouds.gizwits_preauth.sandbox.keys import KeyMaker
+from pointctl.clouds.gizwits.devices.sandbox.app import add_devices
+from pointctl.clouds.gizwits.devices.sandbox.cloud import Place
+from pointctl.clouds.gizwits.preauth import errors, lists, wire
+from pointctl.clouds.gizwits.preauth.names import HEX_32, NAME
+from pointctl.clouds.gizwits.preauth.sandbox import batches
+from pointctl.clouds.gizwits.preauth.sandbox.cloud import Cloud
+from pointctl.clouds.gizwits.preauth.sandbox.keys import KeyMaker
+from pointctl.clouds.kit.chaos import Chaos, Chaotic
 from pointctl.errors import PointctlError
 from pointctl.registry.storage.database import Database
 from pointctl.web import docs_page, tls

@@ -17,10 +17,10 @@ from sqlalchemy.orm import Session
 
 from point import credentials, gizwits, gizwitsform
 from point.errors import PointError
-from pointctl.clouds.gizwits_agent.models import Generation, KnownDevice
-from pointctl.clouds.gizwits_preauth.errors import ModeInvalid
-from pointctl.clouds.gizwits_preauth.sandbox.keys import KeyMaker, check_of
-from pointctl.clouds.gizwits_preauth.sandbox.models import SandboxDevice, SandboxPackage
+from pointctl.clouds.gizwits.devices.sandbox.models import Generation, KnownDevice
+from pointctl.clouds.gizwits.preauth.errors import ModeInvalid
+from pointctl.clouds.gizwits.preauth.sandbox.keys import KeyMaker, check_of
+from pointctl.clouds.gizwits.preauth.sandbox.models import SandboxDevice, SandboxPackage
 from pointctl.errors import PointctlError
 from pointctl.registry.accounts.operators import digest
 from pointctl.registry.devices import products

@@ -13,10 +13,10 @@ from pathlib import Path
 from sqlalchemy import Select, bindparam, select, update
 from sqlalchemy.orm import Session
 
-from pointctl.clouds.gizwits_preauth import errors, results, wire
-from pointctl.clouds.gizwits_preauth.sandbox import cloud
-from pointctl.clouds.gizwits_preauth.sandbox.keys import KeyMaker
-from pointctl.clouds.gizwits_preauth.sandbox.models import (
+from pointctl.clouds.gizwits.preauth import errors, results, wire
+from pointctl.clouds.gizwits.preauth.sandbox import cloud
+from pointctl.clouds.gizwits.preauth.sandbox.keys import KeyMaker
+from pointctl.clouds.gizwits.preauth.sandbox.models import (
     Kind,
     Role,
     SandboxBatch,

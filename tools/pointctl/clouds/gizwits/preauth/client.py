@@ -16,9 +16,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, ValidationError
 
-from pointctl.clouds.gizwits_preauth import results, wire
-from pointctl.clouds.gizwits_preauth.errors import Refusal, Unavailable
-from pointctl.clouds.gizwits_preauth.lists import bare
+from pointctl.clouds.gizwits.preauth import results, wire
+from pointctl.clouds.gizwits.preauth.errors import Refusal, Unavailable
+from pointctl.clouds.gizwits.preauth.lists import bare
 from pointctl.errors import BadReply, CloudError, NoReply
 from pointctl.https import Connection, Reply
 

@@ -1,0 +1,1 @@
+"""Gizwits' clouds: preauth (keys for devices), devices (where devices register)."""

@@ -1,0 +1,1 @@
+"""Gizwits' cloud as devices see it: registration and MQTT login."""

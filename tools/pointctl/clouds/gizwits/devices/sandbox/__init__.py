@@ -1,0 +1,1 @@
+"""A sandbox of the cloud that devices register at."""

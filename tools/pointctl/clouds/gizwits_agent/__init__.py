@@ -1,1 +1,0 @@
-"""Gizwits' clouds as devices see them: a sandbox, beside device authorisation's."""

@@ -1,1 +1,0 @@
-"""Gizwits' device authorisation: auth_keys for the factory, one a device."""

@@ -1,1 +1,0 @@
-"""The same API on one's own machine, over the registry's database."""
