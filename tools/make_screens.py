@@ -10,11 +10,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pointctl.factory.job import Plan, SourceKind
-from pointctl.factory.line import Outcome, Result
-from pointctl.factory.show import LiveTable
-from pointctl.factory.station import Tally
-from pointctl.factory.units import Reason
+from pointctl.factory.domain.job import Plan, SourceKind
+from pointctl.factory.domain.units import Reason
+from pointctl.factory.station.line import Outcome, Result
+from pointctl.factory.station.show import LiveTable
+from pointctl.factory.station.station import Tally
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs/images"
 _IMEIS = (

@@ -13,8 +13,8 @@ import pytest
 
 from pointctl.broker import embedded
 from pointctl.broker.process import free_port
-from pointctl.factory.journal import Journal
-from pointctl.factory.units import Step
+from pointctl.factory.domain.journal import Journal
+from pointctl.factory.domain.units import Step
 from tests import runtimes
 from tests.brokers import running
 from tests.faults import factory_floor as floor

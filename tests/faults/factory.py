@@ -23,9 +23,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pointctl.factory import report
-from pointctl.factory.journal import Journal
-from pointctl.factory.units import Standing, Step, key_hash
+from pointctl.factory.domain.journal import Journal
+from pointctl.factory.domain.units import Standing, Step, key_hash
+from pointctl.factory.output import report
 from tests.faults import factory_floor as floor
 from tests.faults.__main__ import finished, table
 from tests.faults.bench import Row, timed

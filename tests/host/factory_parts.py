@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from serving import KEYED
 
 from pointctl.boards.link import LinkError
-from pointctl.factory.bench import Trouble
-from pointctl.factory.job import Plan, SelfTest, SourceKind
-from pointctl.factory.line import Line
-from pointctl.factory.sources import Denied, Key, SourceDown, Stock, Unsure
-from pointctl.factory.units import Found, Reason, key_hash
+from pointctl.factory.domain.job import Plan, SelfTest, SourceKind
+from pointctl.factory.domain.units import Found, Reason, key_hash
+from pointctl.factory.sources.source import Denied, Key, SourceDown, Stock, Unsure
+from pointctl.factory.station.bench import Trouble
+from pointctl.factory.station.line import Line
 from pointctl.registry.devices import batches, products
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Policy

@@ -6,7 +6,7 @@ from serial.tools.list_ports_common import ListPortInfo
 
 from pointctl.boards import ports
 from pointctl.boards.ports import Port
-from pointctl.factory.serial_ports import watched
+from pointctl.factory.station.serial_ports import watched
 
 
 def info(device: str, vendor: int | None, description: str | None) -> ListPortInfo:

@@ -8,13 +8,13 @@ from preauth import Hostile, Sandbox, customer, ok, reply
 from serving import PRODUCT, imei
 
 from pointctl.errors import PointctlError
-from pointctl.factory import batching
-from pointctl.factory.job import Job, Plan, SourceKind
-from pointctl.factory.journal import Journal
-from pointctl.factory.line import Outcome
-from pointctl.factory.sources import Denied, SourceDown, Unsure
-from pointctl.factory.sourcing import open_source
-from pointctl.factory.units import Reason, Step
+from pointctl.factory.domain.job import Job, Plan, SourceKind
+from pointctl.factory.domain.journal import Journal
+from pointctl.factory.domain.units import Reason, Step
+from pointctl.factory.sources import batching
+from pointctl.factory.sources.open_source import open_source
+from pointctl.factory.sources.source import Denied, SourceDown, Unsure
+from pointctl.factory.station.line import Outcome
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def test_what_a_cloud_may_say(
     authority, buyer, tmp_path, monkeypatch, answer, kind, free
 ):
     """What may have cost a key is told from what cannot have."""
-    monkeypatch.setattr("pointctl.factory.gizwits._WITHIN_S", 1.0)
+    monkeypatch.setattr("pointctl.factory.sources.gizwits._WITHIN_S", 1.0)
     with (
         Hostile(authority, [answer]).running() as cloud,
         opened(cloud, buyer, tmp_path, repeats_are_free=free) as source,

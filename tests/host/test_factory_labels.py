@@ -13,8 +13,8 @@ from pyzbar import pyzbar
 from serving import imei
 
 from pointctl.errors import PointctlError
-from pointctl.factory import labels, sheets
-from pointctl.factory.job import LabelPlan
+from pointctl.factory.domain.job import LabelPlan
+from pointctl.factory.output import labels, sheets
 
 
 def codes(picture):

@@ -15,10 +15,10 @@ from factory_parts import (
 from serving import imei
 
 from pointctl.errors import PointctlError
-from pointctl.factory.job import SelfTest
-from pointctl.factory.journal import Journal, JournalError
-from pointctl.factory.line import Outcome
-from pointctl.factory.units import WHAT_TO_DO, Reason, Step
+from pointctl.factory.domain.job import SelfTest
+from pointctl.factory.domain.journal import Journal, JournalError
+from pointctl.factory.domain.units import WHAT_TO_DO, Reason, Step
+from pointctl.factory.station.line import Outcome
 
 STEPS = ("seen", "asking", "answered", "burning", "burned", "labelled", "done")
 

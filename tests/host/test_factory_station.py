@@ -11,13 +11,13 @@ from factory_parts import CountingSource, MemoryBoard, plan
 from rich.console import Console
 from serving import imei
 
-from pointctl.factory import report
-from pointctl.factory.journal import Journal, JournalError
-from pointctl.factory.line import Line, Outcome, Result
-from pointctl.factory.serial_bench import CHIP
-from pointctl.factory.show import JsonLines, Lines, LiveTable
-from pointctl.factory.station import Station, Tally, Words, tally_of
-from pointctl.factory.units import Reason
+from pointctl.factory.domain.journal import Journal, JournalError
+from pointctl.factory.domain.units import Reason
+from pointctl.factory.output import report
+from pointctl.factory.station.line import Line, Outcome, Result
+from pointctl.factory.station.serial_board import CHIP
+from pointctl.factory.station.show import JsonLines, Lines, LiveTable
+from pointctl.factory.station.station import Station, Tally, Words, tally_of
 from tests import runtimes
 
 PATIENCE_S = 60

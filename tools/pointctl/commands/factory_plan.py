@@ -13,8 +13,8 @@ import typer
 from pointctl.commands.factory_options import JobFolder
 from pointctl.commands.options import PRODUCT, Json, print_json
 from pointctl.errors import PointctlError, Refused
-from pointctl.factory.job import Job, LabelPlan, Plan, SelfTest, SourceKind
-from pointctl.factory.sourcing import open_source
+from pointctl.factory.domain.job import Job, LabelPlan, Plan, SelfTest, SourceKind
+from pointctl.factory.sources.open_source import open_source
 from pointctl.registry.storage import keystore
 
 app = typer.Typer()
@@ -138,7 +138,7 @@ def factory_plan(
 def _checked(job: Job, plan: Plan, credential_file: Path | None) -> Plan:
     """The plan with the source's stock. Raises Refused where that is too small."""
     if plan.label is not None:
-        from pointctl.factory.labels import Label, picture
+        from pointctl.factory.output.labels import Label, picture
 
         picture(Label(plan.product, "490154203237518", plan.label))
         if plan.label.template is not None:

@@ -9,10 +9,10 @@ import typer
 from pointctl.commands.factory_options import JobFolder
 from pointctl.commands.options import Json, print_json
 from pointctl.errors import PartlyFailed, PointctlError
-from pointctl.factory import report, sheets
-from pointctl.factory.job import Job, LabelPlan, Plan
-from pointctl.factory.journal import Journal
-from pointctl.factory.sourcing import open_source
+from pointctl.factory.domain.job import Job, LabelPlan, Plan
+from pointctl.factory.domain.journal import Journal
+from pointctl.factory.output import report, sheets
+from pointctl.factory.sources.open_source import open_source
 
 app = typer.Typer()
 

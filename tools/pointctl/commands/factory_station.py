@@ -13,15 +13,15 @@ from rich.console import Console
 
 from pointctl.commands.factory_options import JobFolder
 from pointctl.errors import PartlyFailed, PointctlError
-from pointctl.factory import report
-from pointctl.factory.job import Job, Plan
-from pointctl.factory.journal import Journal
-from pointctl.factory.labels import Printer
-from pointctl.factory.line import Line
-from pointctl.factory.show import JsonLines, Lines, LiveTable
-from pointctl.factory.sourcing import open_source
-from pointctl.factory.station import Show, Station, Words, tally_of
-from pointctl.factory.units import Step, checked_unit
+from pointctl.factory.domain.job import Job, Plan
+from pointctl.factory.domain.journal import Journal
+from pointctl.factory.domain.units import Step, checked_unit
+from pointctl.factory.output import report
+from pointctl.factory.output.labels import Printer
+from pointctl.factory.sources.open_source import open_source
+from pointctl.factory.station.line import Line
+from pointctl.factory.station.show import JsonLines, Lines, LiveTable
+from pointctl.factory.station.station import Show, Station, Words, tally_of
 
 app = typer.Typer()
 
@@ -93,8 +93,8 @@ def _run(
     repair: Sequence[str] = (),
     ask_again: Sequence[str] = (),
 ) -> None:
-    from pointctl.factory.serial_bench import Bench
-    from pointctl.factory.serial_ports import watched
+    from pointctl.factory.station.serial_board import Bench
+    from pointctl.factory.station.serial_ports import watched
 
     plan = job.plan()
     ports = watched(named_ports)

@@ -10,11 +10,11 @@ import typer
 from pointctl.commands.factory_options import JobFolder
 from pointctl.commands.options import Json, print_json, print_table
 from pointctl.errors import PartlyFailed, PointctlError
-from pointctl.factory.job import Job
-from pointctl.factory.journal import Journal
-from pointctl.factory.lists import units as read_units
-from pointctl.factory.sourcing import open_source
-from pointctl.factory.units import Step, named
+from pointctl.factory.domain.job import Job
+from pointctl.factory.domain.journal import Journal
+from pointctl.factory.domain.unit_lists import units as read_units
+from pointctl.factory.domain.units import Step, named
+from pointctl.factory.sources.open_source import open_source
 
 app = typer.Typer()
 
@@ -37,7 +37,7 @@ def factory_batch(
     They are in the job's journal then, and `run` burns them without asking again. An
     interrupted one is given again, and goes on: no key is spent twice.
     """
-    from pointctl.factory import batching
+    from pointctl.factory.sources import batching
 
     found = Job(job)
     plan = found.plan()

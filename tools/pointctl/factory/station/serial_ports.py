@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pointctl.boards import ports
 from pointctl.boards.connection import KINDS
 from pointctl.errors import PointctlError
-from pointctl.factory.station import MOST_PORTS, Ports
+from pointctl.factory.station.station import MOST_PORTS, Ports
 
 
 def watched(named: Sequence[str]) -> Ports:

@@ -4,9 +4,9 @@ import getpass
 from pathlib import Path
 
 from pointctl.errors import PointctlError
-from pointctl.factory.job import Job, Plan, SourceKind
-from pointctl.factory.listed_keys import ListedKeys
-from pointctl.factory.sources import Source
+from pointctl.factory.domain.job import Job, Plan, SourceKind
+from pointctl.factory.sources.listed_keys import ListedKeys
+from pointctl.factory.sources.source import Source
 from pointctl.folder import current_folder
 
 
@@ -21,17 +21,17 @@ def open_source(job: Job, plan: Plan, *, given: int = 0) -> Source:
     if plan.source is SourceKind.SERVER:
         if plan.url is None:
             raise PointctlError("name the server with --url https://HOST[:PORT]")
-        from pointctl.factory.own_server import ServerKeys
+        from pointctl.factory.sources.own_server import ServerKeys
 
         return ServerKeys(plan.url, job.secret(), ca, plan.product, plan.batch)
     if plan.source is SourceKind.REGISTRY:
         data = Path(plan.data) if plan.data else current_folder().path
         who = f"{getpass.getuser()}/factory"
-        from pointctl.factory.own_server import RegistryKeys
+        from pointctl.factory.sources.own_server import RegistryKeys
 
         return RegistryKeys(data, plan.product, plan.batch, who)
     if plan.source is SourceKind.GIZWITS:
-        from pointctl.factory.gizwits import GizwitsKeys
+        from pointctl.factory.sources.gizwits import GizwitsKeys
 
         if plan.pin is None:
             raise PointctlError("name the customer with --pin")

@@ -11,9 +11,9 @@ from pointctl.boards.connection import Connection
 from pointctl.boards.link import BoardError, LinkError
 from pointctl.boards.onboard import OnBoard
 from pointctl.errors import PointctlError
-from pointctl.factory.bench import Trouble
-from pointctl.factory.job import SelfTest
-from pointctl.factory.units import Found, Reason, checked_unit, key_hash
+from pointctl.factory.domain.job import SelfTest
+from pointctl.factory.domain.units import Found, Reason, checked_unit, key_hash
+from pointctl.factory.station.bench import Trouble
 
 _TIMEOUT_S = 10.0
 CHIP = """

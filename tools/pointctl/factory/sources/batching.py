@@ -9,10 +9,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from pointctl.factory.job import Plan
-from pointctl.factory.journal import Journal
-from pointctl.factory.sources import Denied, ListSource, Source, SourceDown
-from pointctl.factory.units import WHAT_TO_DO, Reason, Standing, Step
+from pointctl.factory.domain.job import Plan
+from pointctl.factory.domain.journal import Journal
+from pointctl.factory.domain.units import WHAT_TO_DO, Reason, Standing, Step
+from pointctl.factory.sources.source import Denied, ListSource, Source, SourceDown
 from pointctl.folder import private_file
 
 Advance = Callable[[int], None]

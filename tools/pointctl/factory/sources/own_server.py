@@ -7,7 +7,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from pointctl.errors import CloudError, PointctlError, Refused, Untrusted
-from pointctl.factory.sources import Denied, Key, SourceDown, Stock
+from pointctl.factory.sources.source import Denied, Key, SourceDown, Stock
 from pointctl.folder import DataFolder
 from pointctl.https import Connection, Reply
 from pointctl.registry.devices import batches

@@ -10,7 +10,7 @@ from pointctl.clouds.gizwits.preauth import lists
 from pointctl.clouds.gizwits.preauth.account import AUTH_CODE, AUTHORIZATION
 from pointctl.clouds.gizwits.preauth.client import CLOUD, PreauthClient, Settings
 from pointctl.errors import CloudError
-from pointctl.factory.sources import Denied, Key, SourceDown, Stock, Unsure
+from pointctl.factory.sources.source import Denied, Key, SourceDown, Stock, Unsure
 
 _WITHIN_S = 30.0  # one call, with its repeats
 

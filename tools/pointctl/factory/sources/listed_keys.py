@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Self
 
 from pointctl.errors import PointctlError, Refused
-from pointctl.factory import lists
-from pointctl.factory.sources import Denied, Key, Stock
-from pointctl.factory.units import checked_unit
+from pointctl.factory.domain import unit_lists
+from pointctl.factory.domain.units import checked_unit
+from pointctl.factory.sources.source import Denied, Key, Stock
 
 _LENGTHS = (32, 64)  # hex digits of an auth_key, of a claim key
 
@@ -29,7 +29,7 @@ class ListedKeys:
         self._path = path
         self._given = given
         self._keys: dict[str, str] = {}
-        for line, row in lists.rows(path):
+        for line, row in unit_lists.rows(path):
             self._add(line, row)
 
     def __enter__(self) -> Self:

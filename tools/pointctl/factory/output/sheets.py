@@ -7,8 +7,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from pointctl.errors import PointctlError
-from pointctl.factory import labels
-from pointctl.factory.job import LabelPlan
+from pointctl.factory.domain.job import LabelPlan
+from pointctl.factory.output import labels
 from pointctl.folder import private_path
 
 PAGES_MM = {"a4": (210.0, 297.0), "letter": (215.9, 279.4)}

@@ -14,8 +14,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pointctl.factory.line import Line, Outcome, Result
-from pointctl.factory.units import Reason, Standing
+from pointctl.factory.domain.units import Reason, Standing
+from pointctl.factory.station.line import Line, Outcome, Result
 
 MOST_PORTS = 8
 _LOOK_S = 0.2

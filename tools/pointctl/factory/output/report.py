@@ -13,9 +13,9 @@ from typing import Any
 from point import __version__
 from pointctl import workbook
 from pointctl.errors import PointctlError
-from pointctl.factory.job import Plan
-from pointctl.factory.journal import Event, Journal
-from pointctl.factory.units import Standing, Step, named
+from pointctl.factory.domain.job import Plan
+from pointctl.factory.domain.journal import Event, Journal
+from pointctl.factory.domain.units import Standing, Step, named
 from pointctl.folder import private_file, private_path
 
 COLUMNS = (

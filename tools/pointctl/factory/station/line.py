@@ -14,12 +14,12 @@ from typing import Protocol
 
 from pointctl.boards.link import LinkError
 from pointctl.errors import PointctlError
-from pointctl.factory import units
-from pointctl.factory.bench import OnTheBench, Opener, Trouble
-from pointctl.factory.job import Plan, SelfTest
-from pointctl.factory.journal import Journal, JournalError
-from pointctl.factory.sources import Denied, Source, SourceDown, Unsure
-from pointctl.factory.units import Found, Reason, Standing, Step, Todo
+from pointctl.factory.domain import units
+from pointctl.factory.domain.job import Plan, SelfTest
+from pointctl.factory.domain.journal import Journal, JournalError
+from pointctl.factory.domain.units import Found, Reason, Standing, Step, Todo
+from pointctl.factory.sources.source import Denied, Source, SourceDown, Unsure
+from pointctl.factory.station.bench import OnTheBench, Opener, Trouble
 
 
 class Outcome(StrEnum):

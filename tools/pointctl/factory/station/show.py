@@ -17,10 +17,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from pointctl.factory.job import Plan
-from pointctl.factory.line import Outcome, Result
-from pointctl.factory.station import Tally
-from pointctl.factory.units import WHAT_TO_DO
+from pointctl.factory.domain.job import Plan
+from pointctl.factory.domain.units import WHAT_TO_DO
+from pointctl.factory.station.line import Outcome, Result
+from pointctl.factory.station.station import Tally
 
 _WORDS = {
     Outcome.PASSED: ("PASS", "bold white on green"),

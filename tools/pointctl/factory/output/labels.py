@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode
 
 from pointctl.errors import PointctlError
-from pointctl.factory.job import LabelPlan
-from pointctl.factory.units import checked_unit, named
+from pointctl.factory.domain.job import LabelPlan
+from pointctl.factory.domain.units import checked_unit, named
 from pointctl.folder import private_path
 
 if TYPE_CHECKING:

@@ -30,8 +30,8 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 
 from pointctl.errors import PointctlError
-from pointctl.factory import units
-from pointctl.factory.units import Standing, Step
+from pointctl.factory.domain import units
+from pointctl.factory.domain.units import Standing, Step
 from pointctl.folder import DataFolder, private_folder
 from pointctl.registry.storage import sqlite
 from pointctl.registry.storage.vault import Vault

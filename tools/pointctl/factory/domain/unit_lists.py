@@ -6,7 +6,7 @@ from pathlib import Path
 from pointctl import workbook
 from pointctl.clouds.gizwits.preauth import lists
 from pointctl.errors import PointctlError
-from pointctl.factory.units import checked_unit
+from pointctl.factory.domain.units import checked_unit
 
 
 def rows(path: Path) -> Iterator[tuple[int, Sequence[str]]]:

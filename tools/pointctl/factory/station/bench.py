@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Protocol, Self
 
 from pointctl.errors import PointctlError
-from pointctl.factory.job import SelfTest
-from pointctl.factory.units import Found, Reason
+from pointctl.factory.domain.job import SelfTest
+from pointctl.factory.domain.units import Found, Reason
 
 
 class Trouble(PointctlError):

@@ -1,0 +1,1 @@
+"""What a factory works with: jobs, units, and the journal."""

@@ -1,0 +1,1 @@
+"""What a job leaves: labels, sheets of labels, reports."""

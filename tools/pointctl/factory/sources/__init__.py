@@ -1,0 +1,1 @@
+"""Where keys for units come from."""

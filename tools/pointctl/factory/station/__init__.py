@@ -1,0 +1,1 @@
+"""The station: ports, boards at them, and the turn of each unit."""
