@@ -7,7 +7,7 @@ from typing import Any
 from pointctl.boards import flash, micropython
 from pointctl.demo import lines
 from pointctl.demo.process import Process
-from pointctl.demo.stage import HEAP_BYTES
+from pointctl.demo.system import HEAP_BYTES
 from pointctl.demo.timeline import Timeline
 from tests import runtimes
 

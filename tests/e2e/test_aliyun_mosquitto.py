@@ -6,7 +6,7 @@ import pytest
 
 from pointctl.broker import find_mosquitto
 from pointctl.broker.login import read_login
-from pointctl.demo.stage import Stage, stage
+from pointctl.demo.system import Stage, stage
 from pointctl.demo.timeline import Timeline
 from pointctl.registry.devices import devices, products
 from pointctl.registry.keys.claim_keys import create_master

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pointctl.broker import find_mosquitto
-from pointctl.demo import scenario, stage
+from pointctl.demo import scenario, system
 from pointctl.demo.timeline import Timeline
 from tests.runtimes import MICROPYTHON, ROOT, require
 
@@ -108,7 +108,7 @@ def test_ctrl_c(marked: dict[str, str]) -> None:
 def test_embedded_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without mosquitto the demo runs on the embedded broker, and shows the same."""
     require("MicroPython", MICROPYTHON, "run make test")
-    monkeypatch.setattr(stage, "find_mosquitto", lambda: None)
+    monkeypatch.setattr(system, "find_mosquitto", lambda: None)
     outcome = scenario.play(Timeline(None))
     assert outcome.ok
     assert outcome.broker.startswith("amqtt")

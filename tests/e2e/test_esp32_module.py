@@ -16,7 +16,7 @@ from pointctl.boards import flash
 from pointctl.demo import lines
 from pointctl.demo.operator import Operator
 from pointctl.demo.process import Process
-from pointctl.demo.stage import Stage, stage
+from pointctl.demo.system import Stage, stage
 from pointctl.demo.timeline import Timeline
 from pointctl.registry.keys.claim_keys import open_keys
 from tests import runtimes

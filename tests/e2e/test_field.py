@@ -14,7 +14,7 @@ from point.store import Store
 from pointctl.broker import find_mosquitto
 from pointctl.broker.mosquitto import MosquittoAccounts
 from pointctl.demo import lines
-from pointctl.demo.stage import Board, Stage, stage
+from pointctl.demo.system import Board, Stage, stage
 from pointctl.demo.timeline import Timeline
 from pointctl.registry.devices import devices, search
 from pointctl.registry.issuing import credentials, lifecycle

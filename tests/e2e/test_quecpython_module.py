@@ -20,7 +20,7 @@ from pointctl.boards import flash
 from pointctl.demo import lines
 from pointctl.demo.operator import Operator
 from pointctl.demo.process import Process
-from pointctl.demo.stage import Stage, stage
+from pointctl.demo.system import Stage, stage
 from pointctl.demo.timeline import Timeline
 from pointctl.registry.devices import devices
 from pointctl.registry.issuing import credentials

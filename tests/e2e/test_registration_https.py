@@ -21,7 +21,7 @@ from point.digest import sha256
 from point.store import Store
 from pointctl.boards import flash, micropython
 from pointctl.broker.process import free_port
-from pointctl.demo.stage import HEAP_BYTES
+from pointctl.demo.system import HEAP_BYTES
 from tests import runtimes
 from tests.e2e import hostile
 

@@ -248,9 +248,9 @@ def test_a_database_elsewhere_that_is_not_verified() -> None:
     """Said outright in its URL."""
     from sqlalchemy import make_url
 
-    from pointctl.doctor import held
+    from pointctl.doctor import registry_checks
 
     url = "postgresql://u@db.example.com/x"
-    assert not list(held._connection(make_url(url)))
-    (found,) = held._connection(make_url(f"{url}?sslmode=require"))
+    assert not list(registry_checks._connection(make_url(url)))
+    (found,) = registry_checks._connection(make_url(f"{url}?sslmode=require"))
     assert found.level is Level.WEAK

@@ -8,10 +8,10 @@ import pytest
 from factory_parts import CountingSource, MemoryBoard, add_keyed, line
 from serving import KEYED, imei
 
-from pointctl import workbook
 from pointctl.factory.domain.job import Job
 from pointctl.factory.domain.journal import Journal
 from pointctl.factory.output import report
+from pointctl.lists import workbook
 from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import open_database
 

@@ -7,11 +7,11 @@ import pytest
 from factory_parts import MAC, add_keyed
 from serving import KEYED, imei
 
-from pointctl import workbook
 from pointctl.errors import PointctlError, Refused
 from pointctl.factory.domain.job import Job, Plan, SourceKind
 from pointctl.factory.sources.open_source import open_source
 from pointctl.factory.sources.source import Denied, SourceDown
+from pointctl.lists import workbook
 from pointctl.registry.accounts import operators, tokens
 from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import open_database

@@ -8,9 +8,9 @@ import pytest
 from preauth import xlsx
 from serving import imei
 
-from pointctl import workbook
 from pointctl.clouds.gizwits.preauth import lists, results
 from pointctl.clouds.gizwits.preauth.errors import BadReply
+from pointctl.lists import workbook
 
 MACS = ["02004c4f4f50", "02:00:4C:4F:4F:51", "test00101011", imei(1)]
 KEY = "bff12c2998274c92b36de18b019ca9ea"

@@ -42,7 +42,7 @@ def demo(
     """
     # Only this command needs all the rooms at once.
     from pointctl.demo import scenario
-    from pointctl.demo.stage import Stage
+    from pointctl.demo.system import Stage
     from pointctl.demo.timeline import Timeline
 
     os.environ.pop(DATABASE, None)  # what it registers is not for the operator's own

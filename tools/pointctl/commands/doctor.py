@@ -8,7 +8,7 @@ import typer
 
 from pointctl.certificates import CaFiles
 from pointctl.commands.options import DATA, Data, Json, print_json
-from pointctl.doctor import files, held
+from pointctl.doctor import files, registry_checks
 from pointctl.doctor.findings import Finding, Level, ok, wrong
 from pointctl.errors import PartlyFailed, PointctlError
 from pointctl.folder import DataFolder
@@ -88,4 +88,4 @@ def _registry(data: Path) -> Iterator[Finding]:
     with database:
         if database.url.get_backend_name() == "sqlite":
             yield from files.disk(Path(database.url.database or ""))
-        yield from held.registry(database, folder)
+        yield from registry_checks.registry(database, folder)

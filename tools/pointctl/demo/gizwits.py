@@ -9,7 +9,7 @@ from pointctl.clouds.gizwits.preauth.sandbox import keys, stock
 from pointctl.clouds.gizwits.preauth.sandbox.models import Role
 from pointctl.demo import lines
 from pointctl.demo.process import Process
-from pointctl.demo.stage import Board, Stage, first_imei
+from pointctl.demo.system import Board, Stage, first_imei
 from pointctl.demo.timeline import Timeline
 from pointctl.folder import DataFolder, private_file
 from pointctl.registry.devices import products

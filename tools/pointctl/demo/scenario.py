@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pointctl.demo.operator import Operator
-from pointctl.demo.stage import HEAP_BYTES, Board, Stage, stage
+from pointctl.demo.system import HEAP_BYTES, Board, Stage, stage
 from pointctl.demo.timeline import Timeline
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pointctl import workbook
 from pointctl.clouds.gizwits.preauth import lists
 from pointctl.errors import PointctlError
 from pointctl.factory.domain.units import checked_unit
+from pointctl.lists import workbook
 
 
 def rows(path: Path) -> Iterator[tuple[int, Sequence[str]]]:

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from point import __version__
-from pointctl import workbook
 from pointctl.errors import PointctlError
 from pointctl.factory.domain.job import Plan
 from pointctl.factory.domain.journal import Event, Journal
 from pointctl.factory.domain.units import Standing, Step, named
 from pointctl.folder import private_file, private_path
+from pointctl.lists import workbook
 
 COLUMNS = (
     "unit",

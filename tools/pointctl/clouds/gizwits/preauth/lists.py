@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from point import gizwits, imei
 from point.errors import PointError
-from pointctl import workbook
 from pointctl.clouds.gizwits.preauth.names import MAC_OR_IMEI
+from pointctl.lists import workbook
 
 MOST = 100_000  # devices of one list
 MOST_BYTES = 8 << 20

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pointctl import workbook
 from pointctl.errors import BadReply
+from pointctl.lists import workbook
 
 HEADER = ("mac", "auth_key", "created_at", "error_code", "error")
 _MAC = {"mac", "imei", "mac/imei", "imei/mac"}

@@ -1,0 +1,1 @@
+"""Lists that people bring: CSV files, workbooks and text."""
