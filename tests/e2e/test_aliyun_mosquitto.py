@@ -6,7 +6,7 @@ import pytest
 
 from pointctl.broker import find_mosquitto
 from pointctl.broker.login import read_login
-from pointctl.demo.system import Stage, stage
+from pointctl.demo.system import System, build_system
 from pointctl.demo.timeline import Timeline
 from pointctl.registry.devices import devices, products
 from pointctl.registry.keys.claim_keys import create_master
@@ -21,15 +21,15 @@ IMEI = "490154203237518"
 
 
 @pytest.fixture
-def system() -> Iterator[Stage]:
+def system() -> Iterator[System]:
     """A mosquitto that runs, and what is needed for a server and boards."""
     runtimes.micropython()
     runtimes.require("mosquitto", find_mosquitto(), "apt-get install mosquitto")
-    with stage(Timeline(None)) as made:
+    with build_system(Timeline(None)) as made:
         yield made
 
 
-def register(system: Stage, sign_method: str | None) -> None:
+def register(system: System, sign_method: str | None) -> None:
     """A product whose boards sign, and one board of it."""
     create_master(system.folder)
     with open_database(system.folder.registry) as database:
@@ -47,7 +47,7 @@ def register(system: Stage, sign_method: str | None) -> None:
 
 
 @pytest.mark.parametrize("method", [None, "hmacmd5"])
-def test_provisioned_and_signed(system: Stage, method: str | None) -> None:
+def test_provisioned_and_signed(system: System, method: str | None) -> None:
     """Our server gives the secret, the board signs under it, mosquitto lets it in."""
     register(system, method)
     board = system.board(KEY, IMEI)

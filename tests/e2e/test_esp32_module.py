@@ -16,7 +16,7 @@ from pointctl.boards import flash
 from pointctl.demo import lines
 from pointctl.demo.operator import Operator
 from pointctl.demo.process import Process
-from pointctl.demo.system import Stage, stage
+from pointctl.demo.system import System, build_system
 from pointctl.demo.timeline import Timeline
 from pointctl.registry.keys.claim_keys import open_keys
 from tests import runtimes
@@ -50,7 +50,7 @@ SCRIPT: dict[str, Any] = {
 class Board:
     """An ESP32 as the factory delivers it, on a server and a broker that run."""
 
-    def __init__(self, system: Stage, wired: dict[str, Any], script: dict[str, Any]):
+    def __init__(self, system: System, wired: dict[str, Any], script: dict[str, Any]):
         self.system = system
         self.product, self._imei = system.register()
         self.flash = system.folder.path / "flash"
@@ -105,9 +105,9 @@ class Board:
 
 
 @pytest.fixture
-def system() -> Iterator[Stage]:
+def system() -> Iterator[System]:
     """Certificates, a broker that runs, and a server that does."""
-    with stage(Timeline(None)) as made, made.server() as server:
+    with build_system(Timeline(None)) as made, made.server() as server:
         made.timeline.require("server", "ready", server.alive)
         yield made
 
@@ -125,7 +125,7 @@ AP = {"ssid": "a net", "password": "a word of eight"}
     ids=["ppp-nvs", "old-ppp", "wifi"],
 )
 def test_from_the_factory(
-    system: Stage, wired: dict[str, Any], script: dict[str, Any]
+    system: System, wired: dict[str, Any], script: dict[str, Any]
 ) -> None:
     """Switched on, identified, provisioned, connected; the next boot asks nobody."""
     board = Board(system, wired, script)
@@ -139,7 +139,7 @@ def test_from_the_factory(
     assert system.timeline.count("server", "access") == 0
 
 
-def test_no_network(system: Stage) -> None:
+def test_no_network(system: System) -> None:
     """Says why, in the number and the words of docs/boards/esp32.md; asks nobody."""
     board = Board(system, {}, {"sim": "absent"})
     system.timeline.chapter("no SIM")
@@ -149,7 +149,7 @@ def test_no_network(system: Stage) -> None:
     assert system.timeline.count("server", "access") == 0
 
 
-def test_example(system: Stage) -> None:
+def test_example(system: System) -> None:
     """The sensor publishes what it measures, and obeys what it is told."""
     wired = json.loads((EXAMPLE / "board.json").read_text())
     settings.parse((EXAMPLE / "settings.json").read_bytes())

@@ -14,7 +14,7 @@ from point.store import Store
 from pointctl.broker import find_mosquitto
 from pointctl.broker.mosquitto import MosquittoAccounts
 from pointctl.demo import lines
-from pointctl.demo.system import Board, Stage, stage
+from pointctl.demo.system import Board, System, build_system
 from pointctl.demo.timeline import Timeline
 from pointctl.registry.devices import devices, search
 from pointctl.registry.issuing import credentials, lifecycle
@@ -23,23 +23,26 @@ from tests import runtimes
 
 
 @pytest.fixture
-def system() -> Iterator[Stage]:
+def system() -> Iterator[System]:
     """A broker that runs, and what is needed for a server and boards."""
     runtimes.micropython()
     runtimes.require("mosquitto", find_mosquitto(), "apt-get install mosquitto")
-    with stage(Timeline(None)) as made:
+    with build_system(Timeline(None)) as made:
         yield made
 
 
-def secret(system: Stage, board: Board) -> str | None:
+def secret(system: System, board: Board) -> str | None:
     """The deviceSecret that the registry holds for a board."""
-    with open_database(system.folder.registry) as database, database.reading() as found:
+    with (
+        open_database(system.folder.registry) as database,
+        database.snapshot() as found,
+    ):
         device = devices.find(found, board.imei)
         row = credentials.read(found.connection(), device.id)
         return next(iter(credentials.secrets(database.vault, row)), None)
 
 
-def accounts(system: Stage) -> MosquittoAccounts:
+def accounts(system: System) -> MosquittoAccounts:
     """The broker's accounts, to be changed behind the server's back."""
     broker = system.broker
     return MosquittoAccounts(
@@ -48,7 +51,7 @@ def accounts(system: Stage) -> MosquittoAccounts:
 
 
 @contextmanager
-def served(system: Stage, **product: int) -> Iterator[Board]:
+def served(system: System, **product: int) -> Iterator[Board]:
     """A board that is registered, while the provisioning server runs."""
     board = system.board(*system.register(**product))
     with system.server() as server:
@@ -56,7 +59,7 @@ def served(system: Stage, **product: int) -> Iterator[Board]:
         yield board
 
 
-def test_broker_restarts(system: Stage) -> None:
+def test_broker_restarts(system: System) -> None:
     """The board loses its broker, says so, and is back once it runs again."""
     with served(system) as board, board.power_on() as power:
         system.timeline.require("board", "published", power.alive)
@@ -70,7 +73,7 @@ def test_broker_restarts(system: Stage) -> None:
         assert system.timeline.count("server", "access") == 0
 
 
-def test_half_open_connection(system: Stage) -> None:
+def test_half_open_connection(system: System) -> None:
     """A broker that is there but silent is given up within the keep-alive."""
     with served(system, keep_alive=2) as board, board.power_on() as power:
         system.timeline.require("board", "published", power.alive)
@@ -86,7 +89,7 @@ def test_half_open_connection(system: Stage) -> None:
         system.timeline.require("board", "connected", power.alive)
 
 
-def test_wrong_password(system: Stage) -> None:
+def test_wrong_password(system: System) -> None:
     """Refused three times in a row, the board claims again; the flash is not erased."""
     with served(system) as board:
         with board.power_on() as power:
@@ -105,7 +108,7 @@ def test_wrong_password(system: Stage) -> None:
         broker_accounts.close()
 
 
-def test_revoked_and_restored(system: Stage) -> None:
+def test_revoked_and_restored(system: System) -> None:
     """A revoked board is out everywhere; restored, it comes back with a new secret."""
     broker_accounts = accounts(system)
     with served(system) as board:
@@ -133,7 +136,7 @@ def test_revoked_and_restored(system: Stage) -> None:
     broker_accounts.close()
 
 
-def test_rotated(system: Stage) -> None:
+def test_rotated(system: System) -> None:
     """The old secret serves until a claim gets the new one; here the broker asks."""
     broker_accounts = accounts(system)
     with served(system) as board:
@@ -162,7 +165,7 @@ def test_rotated(system: Stage) -> None:
     broker_accounts.close()
 
 
-def test_power_cut_after_the_reply(system: Stage) -> None:
+def test_power_cut_after_the_reply(system: System) -> None:
     """Killed when the server has just answered, again and again: one credential."""
     secrets = set()
     with served(system) as board:
@@ -192,7 +195,7 @@ def forget_attempts(board: Board) -> None:
 
 
 def test_no_secret_is_ever_printed(
-    system: Stage, monkeypatch: pytest.MonkeyPatch
+    system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No secret stands in what boards, server and broker print, nor in an argument."""
     printed: list[str] = []

@@ -20,7 +20,7 @@ from pointctl.boards import flash
 from pointctl.demo import lines
 from pointctl.demo.operator import Operator
 from pointctl.demo.process import Process
-from pointctl.demo.system import Stage, stage
+from pointctl.demo.system import System, build_system
 from pointctl.demo.timeline import Timeline
 from pointctl.registry.devices import devices
 from pointctl.registry.issuing import credentials
@@ -38,10 +38,10 @@ Forge = Callable[[bytes, bytes], bytes]
 
 
 @pytest.fixture
-def system() -> Iterator[Stage]:
+def system() -> Iterator[System]:
     """A broker that runs, and what is needed for a server and modules."""
     runtimes.micropython()
-    with stage(Timeline(None)) as made:
+    with build_system(Timeline(None)) as made:
         yield made
 
 
@@ -49,7 +49,7 @@ class Module:
     """A module as the factory delivers it, registered at the system's server."""
 
     def __init__(
-        self, system: Stage, trust: dict[str, Any], port: int | None = None
+        self, system: System, trust: dict[str, Any], port: int | None = None
     ) -> None:
         self.system = system
         self.product, self.imei = system.register()
@@ -73,7 +73,7 @@ class Module:
     def secret(self) -> str:
         """The deviceSecret that the registry holds for it."""
         registry = self.system.folder.registry
-        with open_database(registry) as database, database.reading() as found:
+        with open_database(registry) as database, database.snapshot() as found:
             device = devices.find(found, self.imei)
             row = credentials.read(found.connection(), device.id)
             return credentials.secrets(database.vault, row)[0]
@@ -107,7 +107,7 @@ class Module:
         return sorted(path.name for path in self.flash.glob("credentials.*"))
 
 
-def pin(system: Stage) -> dict[str, Any]:
+def pin(system: System) -> dict[str, Any]:
     """Settings that trust the server and the broker by their one certificate."""
     der = ssl.PEM_cert_to_DER_cert(system.files.server.read_text())
     return {"pins": [hashlib.sha256(der).hexdigest()]}
@@ -164,7 +164,7 @@ class Between(hostile.Listener):
 
 
 @pytest.fixture
-def between(system: Stage) -> Iterator[Between]:
+def between(system: System) -> Iterator[Between]:
     """He listens in front of the server."""
     made = Between(system.server_port)
     try:
@@ -174,7 +174,7 @@ def between(system: Stage) -> Iterator[Between]:
 
 
 @pytest.mark.parametrize("age", ["old", "new"])
-def test_first_and_second_boot(system: Stage, age: str) -> None:
+def test_first_and_second_boot(system: System, age: str) -> None:
     """From nothing to a verified broker; from flash at the next boot."""
     trust = pin(system) if age == "old" else {"ca": "ca.der"}
     module = Module(system, trust)
@@ -192,7 +192,7 @@ def test_first_and_second_boot(system: Stage, age: str) -> None:
     assert module.slots() == ["credentials.0", "credentials.1"]
 
 
-def test_example(system: Stage) -> None:
+def test_example(system: System) -> None:
     """The sensor on a module: claim key in SecureData, APN, watchdog, commands."""
     module = Module(system, pin(system))
     shutil.copy(SENSOR / "board.json", module.flash)
@@ -223,7 +223,7 @@ def test_example(system: Stage) -> None:
             assert module.wait(power, "credentials") == "00000 server"
 
 
-def test_small_stack(system: Stage) -> None:
+def test_small_stack(system: System) -> None:
     """Nothing is deep: some modules give a program 16 KB.
 
     Of a thread's stack MicroPython keeps 8 KB here, and on 64 bits frames are twice as
@@ -237,7 +237,7 @@ def test_small_stack(system: Stage) -> None:
             module.wait(power, "published")
 
 
-def test_broker_that_comes_back(system: Stage) -> None:
+def test_broker_that_comes_back(system: System) -> None:
     """What umqtt would swallow, or repeat for ever, is told and mended."""
     module = Module(system, pin(system))
     with system.server() as server:
@@ -252,7 +252,7 @@ def test_broker_that_comes_back(system: Stage) -> None:
             module.wait(power, "connected")
 
 
-def test_listener(system: Stage, between: Between) -> None:
+def test_listener(system: System, between: Between) -> None:
     """TLS does not keep him out, and yet he learns nothing: the reply is sealed.
 
     The broker is not verified either, so it is not told the password.
@@ -290,7 +290,7 @@ def refused_for_good(request: bytes, reply: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("forge", [unsealed, other_bytes, refused_for_good])
-def test_forger(system: Stage, between: Between, forge: Forge) -> None:
+def test_forger(system: System, between: Between, forge: Forge) -> None:
     """What he makes up is not taken; the next try with the server's own reply is."""
     between.forge = forge
     module = Module(system, {"ca": "ca.der"}, between.port)
@@ -309,7 +309,7 @@ def test_forger(system: Stage, between: Between, forge: Forge) -> None:
     )
 
 
-def test_replayer(system: Stage, between: Between) -> None:
+def test_replayer(system: System, between: Between) -> None:
     """A reply to an earlier claim of the same board is not an answer to this one."""
     module = Module(system, {"ca": "ca.der"}, between.port)
     with system.server() as server:
@@ -330,7 +330,7 @@ def test_replayer(system: Stage, between: Between) -> None:
             assert system.timeline.count("board", "credentials") == 0
 
 
-def test_pinned(system: Stage, between: Between) -> None:
+def test_pinned(system: System, between: Between) -> None:
     """A module that has a pin tells him not a byte."""
     module = Module(system, pin(system), between.port)
     with system.server() as server:

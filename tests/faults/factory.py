@@ -24,7 +24,7 @@ from pathlib import Path
 from rich.console import Console
 
 from pointctl.factory.domain.journal import Journal
-from pointctl.factory.domain.units import Standing, Step, key_hash
+from pointctl.factory.domain.units import Step, UnitProgress, key_hash
 from pointctl.factory.output import report
 from tests.faults import factory_floor as floor
 from tests.faults.__main__ import finished, table
@@ -165,7 +165,7 @@ def _compare(
         if event.step is Step.ANSWERED and event.unit:
             answers[event.unit] = answers.get(event.unit, 0) + 1
     for unit in units:
-        standing = standings.get(unit.imei, Standing(unit.imei))
+        standing = standings.get(unit.imei, UnitProgress(unit.imei))
         if unit.flaw:
             _compare_flawed(row, unit, standing, registered)
             continue
@@ -186,7 +186,7 @@ def _compare(
 
 
 def _compare_flawed(
-    row: Row, unit: floor.Unit, standing: Standing, registered: set[str]
+    row: Row, unit: floor.Unit, standing: UnitProgress, registered: set[str]
 ) -> None:
     """It was refused or failed with the right word, and nothing was spent on it."""
     wanted = FLAWS[unit.flaw]

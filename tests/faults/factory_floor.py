@@ -108,7 +108,7 @@ class Site:
         with open_database(self.data.registry, self.data) as registry:
             states = {}
             for unit in self.registered():
-                with registry.reading() as session:
+                with registry.snapshot() as session:
                     found = devices.find(session, unit, PRODUCT)
                     states[unit] = found.state.value
             return states
@@ -160,7 +160,7 @@ class GizwitsSite(Site):
         """The units that count in the package."""
         with (
             open_database(self.data.registry, self.data) as registry,
-            registry.reading() as session,
+            registry.snapshot() as session,
         ):
             return set(session.scalars(select(models.SandboxDevice.mac)))
 

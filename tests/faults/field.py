@@ -65,7 +65,7 @@ class Field:
         with (
             _ONE_MIGRATION,
             open_database(self.folder.registry) as database,
-            database.reading() as session,
+            database.snapshot() as session,
         ):
             return [
                 (imei, database.vault.decrypt(stored, of_device(number)))

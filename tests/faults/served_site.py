@@ -136,7 +136,7 @@ class Site:
         query = select(Device.id, Device.imei, Credential.encrypted_secret)
         query = query.join(Credential, Credential.device_id == Device.id)
         found: dict[str, list[str]] = {}
-        with self._opened() as registry, registry.reading() as session:
+        with self._opened() as registry, registry.snapshot() as session:
             for row in session.execute(query.where(Device.product_key == product)):
                 clear = registry.vault.decrypt(row.encrypted_secret, of_device(row.id))
                 found.setdefault(row.imei, []).append(clear)
@@ -146,7 +146,7 @@ class Site:
         """The IMEIs of the devices whose claim was acknowledged."""
         query = select(Device.imei).join(Claim, Claim.device_id == Device.id)
         query = query.where(Claim.state == ClaimState.ACKNOWLEDGED)
-        with self._opened() as registry, registry.reading() as session:
+        with self._opened() as registry, registry.snapshot() as session:
             return set(session.scalars(query))
 
     def check(self) -> subprocess.CompletedProcess[str]:

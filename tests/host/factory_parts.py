@@ -8,7 +8,7 @@ from pointctl.boards.link import LinkError
 from pointctl.factory.domain.job import Plan, SelfTest, SourceKind
 from pointctl.factory.domain.units import Found, Reason, key_hash
 from pointctl.factory.sources.source import Denied, Key, SourceDown, Stock, Unsure
-from pointctl.factory.station.bench import Trouble
+from pointctl.factory.station.bench import StepFailed
 from pointctl.factory.station.line import Line
 from pointctl.registry.devices import batches, products
 from pointctl.registry.storage.database import Database
@@ -77,7 +77,7 @@ class MemoryBoard:
     def burn(self, key):
         self._do("burn")
         if self.torn:
-            raise Trouble(Reason.NOT_BURNED, "it does not read back")
+            raise StepFailed(Reason.NOT_BURNED, "it does not read back")
         self.key = key
         self._do("burned")
 

@@ -121,7 +121,7 @@ def secrets_of(
     database: Database, imei: str, product_key: str | None = None
 ) -> list[str]:
     """The deviceSecrets that a device may use, as its board would prove them."""
-    with database.reading() as session:
+    with database.snapshot() as session:
         device = devices.find(session, imei, product_key)
         row = credentials.read(session.connection(), device.id)
         return credentials.secrets(database.vault, row)
@@ -129,7 +129,7 @@ def secrets_of(
 
 def product_secret(database: Database, product_key: str) -> str:
     """The secret of a product."""
-    with database.reading() as session:
+    with database.snapshot() as session:
         secret = products.secret(database.vault, session.get_one(Product, product_key))
     assert secret is not None
     return secret
@@ -137,7 +137,7 @@ def product_secret(database: Database, product_key: str) -> str:
 
 def forget_failures(database: Database) -> None:
     """Nobody has failed yet: what is told of a stranger is not "slow down"."""
-    with database.writing() as session:
+    with database.exclusive() as session:
         session.execute(delete(RateLimit))
 
 

@@ -84,7 +84,7 @@ def connected(field: SimpleNamespace, made: dict[str, Any]) -> Client:
 
 
 def state(field: SimpleNamespace, auth: str, serial: int) -> State:
-    with field.database.reading() as session:
+    with field.database.snapshot() as session:
         found: State = devices.find(session, imei(serial), auth).state
         return found
 

@@ -267,7 +267,7 @@ def test_refusals_are_counted(database):
         counted.add(None, "40001")
         counted.write()
         counted.write()
-    with database.reading() as session:
+    with database.snapshot() as session:
         rows = session.scalars(select(Refusals)).all()
         found = {(row.product_key, row.code): row.count for row in rows}
     assert found == {(PRODUCT, "40101"): 2, ("", "40101"): 2, ("", "40001"): 2}
@@ -290,7 +290,7 @@ def test_refusals_take_no_more_memory_than_this(database):
 @ON_BOTH
 def test_old_refusals_go(database):
     """After ninety days."""
-    with database.writing() as session:
+    with database.exclusive() as session:
         hour = datetime.now(UTC) - refusal_counts.KEEP - timedelta(hours=2)
         session.add(Refusals(hour=hour, product_key="", code="40101", count=1))
     counted = refusal_counts.Counted(database)

@@ -157,7 +157,7 @@ def test_what_the_registry_holds(well: DataFolder, pointctl: Pointctl) -> None:
         operators.add(database, "bob", Role.ADMIN, "a long pass phrase", "op")
         operators.change(database, "bob", "op", role=Role.VIEWER)
     assert levels(pointctl, well)["operators"] == {"ok"}
-    with open_database(well.registry) as database, database.writing() as session:
+    with open_database(well.registry) as database, database.exclusive() as session:
         session.connection().exec_driver_sql("UPDATE operators SET role = 'viewer'")
     found = levels(pointctl, well)
     assert found["product open"] == {"weak"}
@@ -182,7 +182,7 @@ def test_keys(
 
 def test_an_old_revision(well: DataFolder, pointctl: Pointctl) -> None:
     """It is not brought up to date by looking at it."""
-    with open_database(well.registry) as database, database.writing() as session:
+    with open_database(well.registry) as database, database.exclusive() as session:
         statement = "UPDATE alembic_version SET version_num = '0001'"
         session.connection().exec_driver_sql(statement)
     for _ in range(2):
@@ -192,7 +192,7 @@ def test_an_old_revision(well: DataFolder, pointctl: Pointctl) -> None:
 def test_the_clock(well: DataFolder, pointctl: Pointctl) -> None:
     """What was done cannot be in the future."""
     later = datetime.now(UTC) + timedelta(hours=1)
-    with open_database(well.registry) as database, database.writing() as session:
+    with open_database(well.registry) as database, database.exclusive() as session:
         session.add(AuditEntry(at=later, who="op", what="x", subject="y"))
     assert levels(pointctl, well)["clock"] == {"wrong"}
 

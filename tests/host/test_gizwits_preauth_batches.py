@@ -153,7 +153,7 @@ def test_a_package_that_ends_meanwhile(database, start, change, code):
     with client_of(server, who) as client:
         server.process.send_signal(signal.SIGSTOP)
         try:
-            with database.writing() as session:
+            with database.exclusive() as session:
                 _add_batch(session, who, 4)
             batches.work(database, maker, most=2)
             who.change(**change)

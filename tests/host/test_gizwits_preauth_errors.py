@@ -126,7 +126,7 @@ def system_error(world):
     who = world.customer()
 
     def rename(one, other):
-        with world.database.writing() as session:
+        with world.database.exclusive() as session:
             session.execute(text(f"ALTER TABLE {one} RENAME TO {other}"))
 
     rename("gizwits_devices", "elsewhere")
@@ -181,7 +181,7 @@ def decypt_auth_key_error(world):
     products.add(world.database, "T", product_key=key, mqtt_host="m.test")
     who = world.customer(mode=Mode.DEVICE, product=key)
     world.key(who)
-    with world.database.writing() as session:
+    with world.database.exclusive() as session:
         session.execute(
             text("UPDATE gizwits_devices SET key_check = 'x' WHERE product_key = :k"),
             {"k": key},

@@ -24,7 +24,7 @@ def test_no_secret_is_in_the_database(database, data):
     cloud = Cloud(database, keys.open_maker(data, None))
     asked = wire.KeyRequest(pin=who.pin, mac="02004c4f4f50", auth_code=who.auth_code)
     made = cloud.key(who.authorization, asked).auth_key
-    with database.reading() as session:
+    with database.snapshot() as session:
         rows = [
             str(row)
             for table in Base.metadata.sorted_tables

@@ -94,7 +94,7 @@ def test_the_server_takes_the_golden_requests(database, case) -> None:
         product_key=case["productKey"],
         mqtt_host="h",
     )
-    with database.writing() as session:
+    with database.exclusive() as session:
         key_id = encryption.active_key(session.connection())
         secret, to = case["productSecret"], vault.of_product(case["productKey"])
         stored = secret and database.vault.encrypt(secret, key_id, to)

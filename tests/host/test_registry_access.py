@@ -49,7 +49,7 @@ def test_first_access_makes_the_secret_and_marks_the_device(database):
     """A registered device becomes issued, with 128 random bits."""
     config = issue(database, 0)
     assert len(bytes.fromhex(secret_of(config))) == 16
-    with database.reading() as session:
+    with database.snapshot() as session:
         device = devices.find(session, imei(0))
         assert device.state is State.ISSUED
         assert device.issued_at.tzinfo is not None
@@ -68,7 +68,7 @@ def test_fifty_at_once_get_one_secret(database):
     with ThreadPoolExecutor(50) as pool:
         configs = list(pool.map(lambda _: issue(database, 0), range(50)))
     assert all(config == configs[0] for config in configs)
-    with database.reading() as session:
+    with database.snapshot() as session:
         assert session.scalar(select(func.count(Credential.id))) == 1
 
 
@@ -125,7 +125,7 @@ def test_a_device_that_is_revoked_while_the_broker_is_told_stays_out(database):
     accounts.meanwhile = lambda: lifecycle.revoke(database, imei(0), None, "op")
     ask(database, 0, accounts)
     assert accounts.refused == [(PRODUCT, imei(0))]
-    with database.reading() as session:
+    with database.snapshot() as session:
         assert devices.find(session, imei(0)).announced_at is None
 
 
@@ -135,7 +135,7 @@ def test_the_first_login_confirms_the_device(database):
     user = f"{imei(0)}&{PRODUCT}"
     for _ in range(2):
         assert log_in(database, user, secret)
-    with database.reading() as session:
+    with database.snapshot() as session:
         device = devices.find(session, imei(0))
     assert (device.state, device.confirmed_at is None) == (State.CONFIRMED, False)
     lifecycle.revoke(database, imei(0), PRODUCT, "op")

@@ -35,7 +35,7 @@ def test_entries_stay_as_they_are(database, statement):
     """Whatever the database offers to somebody who may write to it."""
     issue(database, 0)
     before = entries(database)
-    with pytest.raises(DatabaseError), database.writing() as session:
+    with pytest.raises(DatabaseError), database.exclusive() as session:
         session.execute(text(statement))
     assert entries(database) == before
 
@@ -44,7 +44,7 @@ def test_what_is_listed(database):
     """Newest first and page by page, all of it or what somebody did."""
     for serial in range(3):
         issue(database, serial)
-    with database.writing() as session:
+    with database.exclusive() as session:
         connection = session.connection()
         for number in range(5):
             audit.record_other(connection, "product x", "tried", "ann", str(number))
@@ -65,7 +65,7 @@ def test_a_device_s_entries(database):
     """Oldest first, and its own only."""
     issue(database, 0)
     issue(database, 1)
-    with database.writing() as session:
+    with database.exclusive() as session:
         device = devices.find(session, imei(0))
         for _ in range(2):
             audit.record_once(session.connection(), device.id, "seen", "ann")

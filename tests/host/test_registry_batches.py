@@ -181,7 +181,7 @@ def test_open_enrolment(registry):
     assert told == [("issued", None), ("taken in", "field")]
     assert code_of(registry, 71) == protocol.SUCCESS
     assert code_of(registry, 72) == protocol.UNKNOWN_IMEI
-    with registry.reading() as session:
+    with registry.snapshot() as session:
         unknown = select(func.count(Device.id)).where(Device.imei == imei(72))
         assert session.scalar(unknown) == 0
     batches.open_to_unknown(registry, KEYED, None, "ann")

@@ -59,7 +59,7 @@ def shared(registry):
 
 
 def device(registry, board):
-    with registry.reading() as session:
+    with registry.snapshot() as session:
         return devices.find(session, imei(board.serial), board.product)
 
 
@@ -71,7 +71,7 @@ def what(registry, board):
 
 def let_pass(registry, time):
     """Move everything that was written down into the past."""
-    with registry.writing() as session:
+    with registry.exclusive() as session:
         for found in session.scalars(select(Claim)):
             found.first_seen -= time
         for found in session.scalars(select(Device)):
@@ -97,7 +97,7 @@ def test_the_same_id_gets_the_same_credential(registry, keyed):
     """A lost reply costs nothing; it is counted."""
     secrets = {secret_of(registry, keyed.claim(1)) for _ in range(3)}
     assert len(secrets) == 1
-    with registry.reading() as session:
+    with registry.snapshot() as session:
         (claim,) = session.scalars(select(Claim))
     assert (claim.answered, claim.state) == (3, ClaimState.OPEN)
     assert claim.last_seen > claim.first_seen
@@ -173,14 +173,14 @@ def strangers(keyed, shared):
 
 def test_strangers_are_all_alike(registry, keyed, shared):
     """They get the same answer, and nothing is written of them."""
-    with registry.reading() as session:
+    with registry.snapshot() as session:
         before = session.scalar(select(func.max(AuditEntry.id)))
     for why, message in strangers(keyed, shared).items():
         forget_failures(registry)
         given = answer(registry, message)
         assert given.code == protocol.BAD_SIGNATURE, why
         assert given.config is given.retry_after_s is None
-    with registry.reading() as session:
+    with registry.snapshot() as session:
         assert session.scalar(select(func.count(Claim.id))) == 0
         assert session.scalar(select(func.max(AuditEntry.id))) == before
 
@@ -355,7 +355,7 @@ def test_fifty_ids_at_once_get_one_secret(registry, keyed):
     assert len(secrets) == 1
     assert {a.code for a in given} == {protocol.SUCCESS, protocol.WAITING}
     assert sum(a.code == protocol.SUCCESS for a in given) == 6
-    with registry.reading() as session:
+    with registry.snapshot() as session:
         assert session.scalar(select(func.count(Credential.id))) == 1
         open_ones = Claim.state == ClaimState.OPEN
         assert session.scalar(select(func.count(Claim.id)).where(open_ones)) <= 1
@@ -366,11 +366,11 @@ def test_the_audit_only_grows(registry, keyed):
     secret_of(registry, keyed.claim(1))
 
     def forget():
-        with registry.writing() as session:
+        with registry.exclusive() as session:
             session.delete(session.scalars(select(AuditEntry)).first())
 
     def rewrite():
-        with registry.writing() as session:
+        with registry.exclusive() as session:
             session.scalars(select(AuditEntry)).first().who = "nobody"
 
     for change in (forget, rewrite):

@@ -17,7 +17,7 @@ from pointctl.registry.storage.models import Credential, Device
 def test_only_the_owner_can_read_it(database, data):
     """The folder, the file, and what SQLite lays beside it while it is in use."""
     assert data.path.stat().st_mode & 0o777 == 0o700
-    with database.reading() as session:
+    with database.snapshot() as session:
         session.execute(select(func.count(Device.id)))
         files = list(data.path.iterdir())
         modes = {path.name: path.stat().st_mode & 0o777 for path in files}
@@ -48,7 +48,7 @@ def test_an_error_undoes_the_whole_block(database):
     """Nothing of a transaction stays when its block raises."""
 
     def add_and_fail():
-        with database.writing() as session:
+        with database.exclusive() as session:
             device = devices.find(session, imei(0))
             device.credential = Credential(created_at=device.created_at)
             session.flush()
@@ -56,7 +56,7 @@ def test_an_error_undoes_the_whole_block(database):
 
     with pytest.raises(PointctlError, match="after the flush"):
         add_and_fail()
-    with database.reading() as session:
+    with database.snapshot() as session:
         assert session.scalar(select(func.count(Credential.id))) == 0
 
 
@@ -66,7 +66,7 @@ def test_errors_quote_no_values(database):
     canary = "canary-7f3a"
 
     def add_to_no_device():
-        with database.writing() as session:
+        with database.exclusive() as session:
             session.add(Credential(device_id=4711, encrypted_secret=canary))
             session.flush()
 
@@ -87,18 +87,18 @@ def test_one_who_writes_alone_waits_for_those_who_share(database, postgres, data
         products.add(shared, "T", product_key="pk", mqtt_host="h")
 
         def write(name):
-            with shared.writing() as session:
+            with shared.exclusive() as session:
                 products.check_exists(session, "pk")  # it is alone from here on
                 order.append(f"{name} begins")
                 order.append(f"{name} ends")
 
-        with shared.sharing(), shared.sharing():
+        with shared.row_locked(), shared.row_locked():
             waiting = pool.submit(write, "alone")
             with pytest.raises(TimeoutError):
                 waiting.result(0.3)
             order.append("shared")
         waiting.result(30)
-        with shared.writing() as session:
+        with shared.exclusive() as session:
             products.check_exists(session, "pk")
             order.append("first begins")
             waiting = pool.submit(write, "second")

@@ -60,7 +60,7 @@ def clear(database):
 
 def stored(database):
     """All secrets as they are stored."""
-    with database.reading() as session:
+    with database.snapshot() as session:
         connection = session.connection()
         return [
             row.secret
@@ -96,7 +96,7 @@ def test_the_file_holds_none_of_them(filled, data):
 
 def test_one_that_was_moved_does_not_open(filled):
     """It is bound to its device: nobody logs in as another by copying a cell."""
-    with filled.writing() as session:
+    with filled.exclusive() as session:
         rows = session.scalars(select(Credential).order_by(Credential.id)).all()
         rows[0].encrypted_secret = rows[1].encrypted_secret
     with pytest.raises(VaultError, match="changed or moved"):
@@ -107,7 +107,7 @@ def test_one_that_was_moved_does_not_open(filled):
 @pytest.mark.parametrize("change", ["x", "AAAA", "é"])
 def test_one_that_was_changed_does_not_open(filled, change):
     """And the error does not quote it."""
-    with filled.writing() as session:
+    with filled.exclusive() as session:
         session.execute(
             update(Credential).values(
                 encrypted_secret=Credential.encrypted_secret + change
@@ -411,7 +411,7 @@ def test_an_old_registry_in_postgresql_is_encrypted(data, postgres):
     first_release(parsed(url).set(drivername="postgresql+psycopg"))
     with open_database(url, data) as database:
         check_upgraded(database)
-        with database.reading() as session:
+        with database.snapshot() as session:
             names = text(
                 "SELECT pg_relation_filepath(oid) FROM pg_class "
                 "WHERE relname IN ('products', 'credentials')"

@@ -19,7 +19,7 @@ from pointctl.registry.storage.models import Device
 
 
 def count(database):
-    with database.reading() as session:
+    with database.snapshot() as session:
         return session.scalar(select(func.count(Device.id)))
 
 
@@ -92,7 +92,7 @@ def test_who_was_faster_is_not_overwritten(database, monkeypatch):
     importing = database.importing
 
     def late(connection):
-        with database.writing() as session:
+        with database.exclusive() as session:
             session.execute(
                 text("UPDATE devices SET device_name = 'taken' WHERE imei = :imei"),
                 {"imei": imei(0)},

@@ -62,7 +62,7 @@ def between_steps(monkeypatch, database, act, after=5):
 
 
 def count(database, what):
-    with database.reading() as session:
+    with database.snapshot() as session:
         return session.scalar(select(func.count()).select_from(what))
 
 

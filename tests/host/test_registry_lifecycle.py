@@ -271,7 +271,7 @@ def test_what_is_retired_keeps_no_secret(registry, keyed):
     secret_of(registry, keyed.claim(1))
     do(registry, "rotate")
     enters(registry, secret_of(registry, keyed.claim(2)))
-    with registry.reading() as session:
+    with registry.snapshot() as session:
         rows = session.scalars(select(Credential).order_by(Credential.id)).all()
     retired, current = rows[-2:]
     assert (retired.standing, retired.encrypted_secret) == (None, None)
@@ -291,7 +291,7 @@ def test_revealing(registry, keyed):
     assert (last["what"], last["who"], last["note"]) == ("revealed", "ann", "RMA 4711")
     with pytest.raises(Refused, match="no secret"):
         lifecycle.reveal(registry, imei(1), KEYED, "ann", reason="none")
-    with registry.reading() as session:
+    with registry.snapshot() as session:
         told = session.scalars(select(AuditEntry.note)).all()
     assert secret not in str(told)
 

@@ -137,7 +137,7 @@ def test_what_is_over_is_swept_away(database, clock, monkeypatch):
     for number in range(50):
         rate_limits.charge(database, [rate_limits.of_imei(imei(number))])
         clock.now += 1
-    with database.reading() as session:
+    with database.snapshot() as session:
         assert session.scalar(select(func.count(RateLimit.key))) <= 11
 
 
@@ -233,11 +233,11 @@ def test_a_refusal_that_was_slowed_writes_nothing(registry, clock):
     """A flood does not take the database from boards."""
     for _ in range(5):
         ask(registry, forged(0))
-    with registry.reading() as session:
+    with registry.snapshot() as session:
         before = session.execute(select(RateLimit.key, RateLimit.free_at)).all()
     for _ in range(20):
         assert ask(registry, forged(0))[0] == protocol.SLOW_DOWN
-    with registry.reading() as session:
+    with registry.snapshot() as session:
         assert session.execute(select(RateLimit.key, RateLimit.free_at)).all() == before
 
 

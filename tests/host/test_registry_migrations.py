@@ -77,7 +77,7 @@ def check_brought_up_to_date(where, data) -> None:
     with open_database(where, data) as database:
         (product,) = products.listed(database)
         assert product.policy is Policy.OPEN
-        with database.reading() as session:
+        with database.snapshot() as session:
             (issued, registered) = session.scalars(select(Device).order_by(Device.id))
         assert (issued.state, issued.doubts) == (State.ISSUED, 0)
         assert issued.issued_at == datetime(2026, 1, 2, tzinfo=UTC)

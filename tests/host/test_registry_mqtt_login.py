@@ -244,7 +244,7 @@ def test_the_first_login_confirms_and_a_refused_one_does_not(registry, auth):
     who = connect(registry, auth, 2)
     let_in(registry, who[0], who[1], who[2] + "0")
     let_in(registry, "x", *who[1:], own_client_id=True)
-    with registry.reading() as session:
+    with registry.snapshot() as session:
         assert devices.find(session, imei(2), auth).state is State.ISSUED
     together = [
         threading.Thread(target=let_in, args=(registry, *who)) for _ in range(8)
@@ -253,7 +253,7 @@ def test_the_first_login_confirms_and_a_refused_one_does_not(registry, auth):
         thread.start()
     for thread in together:
         thread.join()
-    with registry.reading() as session:
+    with registry.snapshot() as session:
         device = devices.find(session, imei(2), auth)
     assert (device.state, device.confirmed_at is None) == (State.CONFIRMED, False)
     assert mqtt_login.find(registry, who[1]).imei == imei(2)

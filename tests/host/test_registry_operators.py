@@ -40,14 +40,14 @@ def people(database):
 
 def audited(database):
     """What the audit holds of what is no device: (subject, what, who, note)."""
-    with database.reading() as session:
+    with database.snapshot() as session:
         entries = session.scalars(select(AuditEntry).order_by(AuditEntry.id))
         return [(e.subject, e.what, e.who, e.note) for e in entries if e.subject]
 
 
 def change(database, table, **values):
     """Change all rows of a table."""
-    with database.writing() as session:
+    with database.exclusive() as session:
         session.execute(update(table).values(values))
 
 
@@ -175,7 +175,7 @@ def test_sessions_end(people, values):
     change(people, OperatorSession, **values)
     assert sessions.find(people, cookie) is None
     sessions.log_in(people, "viewer", PASSWORD, HERE)
-    with people.reading() as session:
+    with people.snapshot() as session:
         assert len(session.scalars(select(OperatorSession)).all()) == 1
 
 
@@ -186,10 +186,10 @@ def test_a_session_in_use_goes_on(people):
     an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
     change(people, OperatorSession, seen_at=an_hour_ago)
     assert sessions.find(people, cookie, in_use=False)
-    with people.reading() as session:
+    with people.snapshot() as session:
         assert session.scalars(select(OperatorSession.seen_at)).all() == [an_hour_ago]
     assert sessions.find(people, cookie)
-    with people.reading() as session:
+    with people.snapshot() as session:
         (noted,) = session.scalars(select(OperatorSession.seen_at))
     assert datetime.now(UTC) - noted < timedelta(minutes=1)
 
@@ -262,7 +262,7 @@ def test_nothing_that_lets_in_is_kept(people, data):
     token = tokens.add(people, "viewer", "ci", Role.VIEWER, 1, "test")
     browser = sessions.find(people, cookie)
     assert browser.csrf not in repr(browser)
-    with people.reading() as session:
+    with people.snapshot() as session:
         (hashed,) = set(session.scalars(select(Operator.password_hash))) & {
             operators.get(people, "viewer").password_hash
         }

@@ -64,7 +64,7 @@ def left(registry):
 
 
 def alarm(registry):
-    with registry.reading() as session:
+    with registry.snapshot() as session:
         found = session.get_one(products.Product, POOLED).pool_alarm
     return found and found.value
 
@@ -255,7 +255,7 @@ def test_only_products_with_a_pool_have_one(registry):
 def test_what_was_taken_is_in_the_pool_no_more(registry):
     """Its secret is with the device; the pool knows who took it."""
     claim(registry, 0)
-    with registry.reading() as session:
+    with registry.snapshot() as session:
         row = session.scalars(select(Pooled).order_by(Pooled.id)).first()
         assert session.scalar(select(func.count(Pooled.id))) == 5
     assert (row.device_name, row.encrypted_secret) == ("name0", None)

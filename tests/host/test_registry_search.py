@@ -177,9 +177,9 @@ def test_a_page_is_a_walk_along_an_index(fleet, filters):
     """What costs as much as the registry is large would be seen in the plan."""
     rows = [Row(n, imei(n), f"car-{n}") for n in range(1000, 9000)]
     devices.register(fleet, OTHER, rows)
-    with fleet.writing() as session:
+    with fleet.exclusive() as session:
         session.execute(text("ANALYZE"))
-    with fleet.reading() as session:
+    with fleet.snapshot() as session:
         query = search.filtered(session, Filters(**filters)).limit(51)
         query = query.order_by(*search._Order(Filters(**filters), False).by())
         compiled = query.compile(

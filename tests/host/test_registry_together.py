@@ -84,7 +84,7 @@ def test_one_device_several_times(database, issuer):
     )
     assert secret_of(found[0]) == secret_of(found[2]) != secret_of(found[1])
     assert [answer.code for answer in found[3:]] == ["00000", protocol.REPLAYED]
-    with database.reading() as session:
+    with database.snapshot() as session:
         assert session.scalar(select(func.count(Credential.id))) == 2
 
 
@@ -93,14 +93,14 @@ def test_sixty_four_claims_of_one_device_are_judged_by_the_rules(database, issue
     found = answers(issuer, *(asked(0, number) for number in range(64)))
     assert len({secret_of(answer) for answer in found[:6]}) == 1
     assert {answer.code for answer in found[6:]} == {protocol.WAITING}
-    with database.reading() as session:
+    with database.snapshot() as session:
         assert session.scalar(select(func.count(Credential.id))) == 1
 
 
 def test_a_device_with_a_damaged_secret_harms_no_other(database, issuer):
     """It alone fails."""
     secret_of(answers(issuer, asked(0))[0])
-    with database.writing() as session:
+    with database.exclusive() as session:
         session.execute(update(Credential).values(encrypted_secret="no.secret"))
     steps = issuer.answer_all([asked(1), asked(0), asked(2)])
     with pytest.raises(VaultError):
@@ -112,7 +112,7 @@ def test_a_device_with_a_damaged_secret_harms_no_other(database, issuer):
 
 def test_what_cannot_be_written_is_found_out_one_by_one(database, issuer):
     """Here the database refuses one device; nothing of the others is lost."""
-    with database.writing() as session:
+    with database.exclusive() as session:
         query = select(Device.id).where(
             Device.imei == imei(1), Device.product_key == KEYED
         )
@@ -122,7 +122,7 @@ def test_what_cannot_be_written_is_found_out_one_by_one(database, issuer):
     with pytest.raises(DatabaseError, match="not this one"):
         steps[1]()
     assert secret_of(steps[0]()) != secret_of(steps[2]())
-    with database.reading() as session:
+    with database.snapshot() as session:
         assert session.scalar(select(func.count(Credential.id))) == 2
 
 

@@ -47,7 +47,7 @@ def test_a_registry_in_use_is_well(chosen, pointctl):
 @ON_BOTH
 def test_contradictions_are_found(chosen, pointctl):
     """What no request leads to, in words, and exit code 1."""
-    with chosen.writing() as session:
+    with chosen.exclusive() as session:
         devices.find(session, imei(0)).state = State.ISSUED
         device = devices.find(session, imei(1))
         for number in range(2):
@@ -95,7 +95,7 @@ def test_a_backup_is_a_registry(chosen, data, pointctl, postgres, program, tmp_p
     assert [path.name for path in tmp_path.iterdir() if "copy" in path.name] == ["copy"]
     with open_database(_restored(out, postgres), data) as copy:
         assert maintenance.check(copy) == []
-        with copy.reading() as session:
+        with copy.snapshot() as session:
             assert devices.find(session, imei(1)).state is State.REGISTERED
         assert issue(copy, 0)["device"]["deviceSecret"] == secret
 
@@ -129,11 +129,11 @@ def test_a_backup_that_fails_leaves_the_last_one(chosen, pointctl, tmp_path, req
 
 def test_a_backup_is_taken_while_others_write(database, data, tmp_path):
     """A transaction under way is not waited for, and is not in it."""
-    with database.writing() as session:
+    with database.exclusive() as session:
         devices.find(session, imei(0)).state = State.ISSUED
         session.flush()
         maintenance.backup(database, tmp_path / "copy")
-    with open_database(tmp_path / "copy", data) as copy, copy.reading() as session:
+    with open_database(tmp_path / "copy", data) as copy, copy.snapshot() as session:
         assert devices.find(session, imei(0)).state is State.REGISTERED
 
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from pointctl.server.device_api.request_batcher import Gathered
+from pointctl.server.device_api.request_batcher import RequestBatcher
 
 
 def test_who_comes_meanwhile_goes_together():
@@ -18,7 +18,7 @@ def test_who_comes_meanwhile_goes_together():
         return [-number for number in asked]
 
     async def ask():
-        gathered = Gathered(work, most=8)
+        gathered = RequestBatcher(work, most=8)
         first = asyncio.create_task(gathered(1))
         while not groups:
             await asyncio.sleep(0.001)
@@ -40,7 +40,7 @@ def test_what_fails_fails_for_those_who_were_in_it():
         return asked
 
     async def ask():
-        gathered = Gathered(work, most=8)
+        gathered = RequestBatcher(work, most=8)
         with pytest.raises(OSError, match="once"):
             await gathered("bad")
         return await gathered("good")
@@ -57,7 +57,7 @@ def test_who_no_longer_waits_is_in_nobodys_way():
         return asked
 
     async def ask():
-        gathered = Gathered(work, most=8)
+        gathered = RequestBatcher(work, most=8)
         gone, *others = [asyncio.create_task(gathered(number)) for number in range(4)]
         await asyncio.sleep(0)
         gone.cancel()

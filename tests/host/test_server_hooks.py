@@ -134,10 +134,10 @@ def test_the_first_connect_confirms(hooks):
     """As the embedded broker does it: state and history; then it may be revoked."""
     who = connect(hooks, "aliyun", 3)
     assert emqx(hooks, "/mqtt/auth", who | {"password": "0"}) == "deny"
-    with hooks.database.reading() as session:
+    with hooks.database.snapshot() as session:
         assert devices.find(session, imei(3), "aliyun").state is State.ISSUED
     assert emqx(hooks, "/mqtt/auth", who) == "allow"
-    with hooks.database.reading() as session:
+    with hooks.database.snapshot() as session:
         assert devices.find(session, imei(3), "aliyun").state is State.CONFIRMED
     topic = {"username": who["username"], "action": "publish"}
     topic["topic"] = f"/sys/aliyun/{imei(3)}/thing/x"
@@ -341,7 +341,7 @@ def test_a_registry_that_cannot_be_read_denies(data, authority, url):
         with server.client() as hooks.client:
             who = connect(hooks, "plain")
             assert emqx(hooks, "/mqtt/auth", who) == "allow"
-            with database.writing() as session:
+            with database.exclusive() as session:
                 session.execute(text("ALTER TABLE credentials RENAME TO gone"))
             assert emqx(hooks, "/mqtt/auth", who) == "deny"
             topic = f"plain/{imei(0)}/up"

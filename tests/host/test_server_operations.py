@@ -98,7 +98,7 @@ def test_metrics_while_the_database_is_away(
     """Prometheus still gets what was counted, and hears that the rest is missing."""
     server = serving("--metrics-port", "0")
     url = server.events("metrics")[0]["url"]
-    with database.writing() as session:
+    with database.exclusive() as session:
         session.connection().exec_driver_sql("ALTER TABLE pool RENAME TO away")
     found = samples(url)
     assert found["pointaccess_database_up",] == 0
@@ -136,7 +136,7 @@ def test_ready(database: Database, authority: CaFiles) -> None:
     reply = client.get("/readyz")
     assert (reply.status_code, reply.json()["status"]) == (200, "ready")
     assert reply.json()["certificate_days"] >= 823
-    with database.writing() as session:
+    with database.exclusive() as session:
         session.connection().exec_driver_sql(
             "UPDATE alembic_version SET version_num = '0001'"
         )

@@ -68,7 +68,7 @@ def test_each_process_serves_and_all_agree(registry, start):
         given = list(pool.map(one, range(40)))
     assert {code for code, *_ in given} <= {protocol.SUCCESS, protocol.SLOW_DOWN}
     assert len({str(config) for code, config, _ in given if config}) == 1
-    with database.reading() as session:
+    with database.snapshot() as session:
         assert session.scalar(select(func.count(Credential.id))) == 1
     for server in servers:
         assert len(workers(server)) == 2

@@ -38,7 +38,7 @@ class RegistryKey:
     def of(self, board: OnBoard) -> bytes:
         """The 32 bytes. Raises PointctlError for an IMEI that is not registered."""
         imei = self.imei or _told(board)
-        with open_registry(self.data) as database, database.reading() as session:
+        with open_registry(self.data) as database, database.snapshot() as session:
             devices.find(session, imei, self.product_key)
         return claim_keys.open_keys(DataFolder(self.data)).derive(
             self.product_key, imei

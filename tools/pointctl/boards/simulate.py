@@ -102,7 +102,7 @@ def boot(
 def _proof(database: Database, product_key: str) -> tuple[Policy, str | None]:
     """What the boards of a product prove themselves with, and the secret if it is one
     for all."""
-    with database.reading() as session:
+    with database.snapshot() as session:
         products.check_exists(session, product_key)
         product = session.get_one(Product, product_key)
         return product.policy, products.secret(database.vault, product)

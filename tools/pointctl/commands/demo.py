@@ -42,18 +42,18 @@ def demo(
     """
     # Only this command needs all the rooms at once.
     from pointctl.demo import scenario
-    from pointctl.demo.system import Stage
+    from pointctl.demo.system import System
     from pointctl.demo.timeline import Timeline
 
     os.environ.pop(DATABASE, None)  # what it registers is not for the operator's own
     # Told to end, the demo still has to end what it started.
     signal.signal(signal.SIGTERM, _end)
     console = None if as_json else Console(highlight=False)
-    kind = Stage
+    kind = System
     if source is Source.GIZWITS:
-        from pointctl.demo.gizwits import GizwitsStage
+        from pointctl.demo.gizwits import GizwitsSystem
 
-        kind = GizwitsStage
+        kind = GizwitsSystem
     outcome = scenario.play(Timeline(console), kind)
     if console:
         console.rule("[bold]Summary", align="left")

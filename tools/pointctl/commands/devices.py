@@ -72,7 +72,7 @@ def devices_add(
         result = devices.register(database, product, [row], batch=batch, who=who)
         if result.bad:
             raise PointctlError(f"{imei}: {result.bad[0].reason}")
-        with database.reading() as session:
+        with database.snapshot() as session:
             found = [devices.find(session, imei, product)]
             (device,) = search.with_tags(session, found)
     if as_json:

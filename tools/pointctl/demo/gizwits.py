@@ -9,7 +9,7 @@ from pointctl.clouds.gizwits.preauth.sandbox import keys, stock
 from pointctl.clouds.gizwits.preauth.sandbox.models import Role
 from pointctl.demo import lines
 from pointctl.demo.process import Process
-from pointctl.demo.system import Board, Stage, first_imei
+from pointctl.demo.system import Board, System, first_imei
 from pointctl.demo.timeline import Timeline
 from pointctl.folder import DataFolder, private_file
 from pointctl.registry.devices import products
@@ -19,8 +19,8 @@ _PIN = "d504fbc269cc8d2ccc8822d98310e218"  # the document's own
 _WHO = "demo"
 
 
-class GizwitsStage(Stage):
-    """A stage whose server is the sandbox, and whose boards have a burned auth_key."""
+class GizwitsSystem(System):
+    """A system whose server is the sandbox, and whose boards have a burned auth_key."""
 
     gizwits = True
 
@@ -29,7 +29,7 @@ class GizwitsStage(Stage):
         super().__init__(path, timeline)
 
     def register(self, keep_alive: int | None = None) -> tuple[str, str]:
-        """One product, and keys that were bought; as Stage.register()."""
+        """One product, and keys that were bought; as System.register()."""
         with open_database(self.folder.registry) as database:
             product = products.add(
                 database,

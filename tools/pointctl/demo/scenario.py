@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pointctl.demo.operator import Operator
-from pointctl.demo.system import HEAP_BYTES, Board, Stage, stage
+from pointctl.demo.system import HEAP_BYTES, Board, System, build_system
 from pointctl.demo.timeline import Timeline
 
 
@@ -46,14 +46,14 @@ class Outcome:
         return {**asdict(self), "ok": self.ok}
 
 
-def play(timeline: Timeline, kind: type[Stage] = Stage) -> Outcome:
+def play(timeline: Timeline, kind: type[System] = System) -> Outcome:
     """Run the demo from set-up to the second boot; nothing of it is left behind.
 
     `kind` is where the credentials come from. Raises PointctlError where something that
     should have happened did not.
     """
     timeline.chapter("Set-up")
-    with stage(timeline, kind) as system:
+    with build_system(timeline, kind) as system:
         key, imei = system.register()
         down = f"{key}/{imei}/down"
         broker = system.broker

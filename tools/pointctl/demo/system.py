@@ -26,8 +26,8 @@ HEAP_BYTES = 128 * 1024  # a small board's; the unix port's own default is 2 MB
 DEVICES = Path(__file__).with_name("devices.csv")
 
 
-class Stage:
-    """The system's folder, and what can be started in it. Made by stage()."""
+class System:
+    """The system's folder, and what can be started in it. Made by build_system()."""
 
     gizwits = False  # whether it is of that cloud (gizwits.py)
 
@@ -162,8 +162,8 @@ def first_imei() -> str:
 
 
 @contextmanager
-def stage(timeline: Timeline, kind: type[Stage] = Stage) -> Iterator[Stage]:
-    """A Stage in a folder of its own, its broker running; nothing of it is left."""
+def build_system(timeline: Timeline, kind: type[System] = System) -> Iterator[System]:
+    """A System in a folder of its own, its broker running; nothing of it is left."""
     with tempfile.TemporaryDirectory(prefix="pointaccess-demo-") as name:
         made = kind(Path(name), timeline)
         broker = made.broker

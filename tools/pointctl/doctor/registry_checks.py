@@ -140,7 +140,7 @@ def _operators(database: Database) -> Iterator[Finding]:
 
 def _clock(database: Database) -> Iterator[Finding]:
     """It cannot be earlier than what was done already."""
-    with database.reading() as session:
+    with database.snapshot() as session:
         last = session.scalar(select(func.max(AuditEntry.at)))
     now = datetime.now(UTC)
     if last and last > now + _AHEAD:

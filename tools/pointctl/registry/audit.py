@@ -81,7 +81,7 @@ def listed(
         query = query.where(AuditEntry.what == what)
     if before is not None:
         query = query.where(AuditEntry.id < before)
-    with database.reading() as session:
+    with database.snapshot() as session:
         return [
             {
                 "id": entry.id,

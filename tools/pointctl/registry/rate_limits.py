@@ -70,10 +70,10 @@ def charge(database: Database, limits: Iterable[Limit]) -> int | None:
     """
     limits = sorted(limits, key=lambda limit: limit.key)  # no two lock crosswise
     now = time.time()
-    with database.reading() as session:
+    with database.snapshot() as session:
         wait = _wait_s(session.connection(), limits, now)
     if wait is None:
-        with database.sharing() as connection:
+        with database.row_locked() as connection:
             counted = [_count(connection, limit, now) for limit in limits]
             if not all(counted):
                 wait = _wait_s(connection, limits, now) or 1

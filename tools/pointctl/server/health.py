@@ -32,7 +32,7 @@ def router(database: Database, certificate: Path | None) -> APIRouter:
 
     @made.get("/healthz", summary="Tell whether the registry can be read")
     def healthz() -> dict[str, str]:
-        with database.reading() as session:
+        with database.snapshot() as session:
             session.execute(select(literal(1)))
         return {"status": "ok"}
 
@@ -57,7 +57,7 @@ def router(database: Database, certificate: Path | None) -> APIRouter:
 
 def _database(database: Database) -> Literal["ok", "unreachable", "wrong revision"]:
     try:
-        with database.reading() as session:
+        with database.snapshot() as session:
             revision = schema.revision(session.connection())
     except PointctlError as error:
         _log.warning("not ready", exc_info=error)

@@ -31,7 +31,7 @@ from sqlalchemy.exc import DBAPIError
 
 from pointctl.errors import PointctlError
 from pointctl.factory.domain import units
-from pointctl.factory.domain.units import Standing, Step
+from pointctl.factory.domain.units import Step, UnitProgress
 from pointctl.folder import DataFolder, private_folder
 from pointctl.registry.storage import sqlite
 from pointctl.registry.storage.vault import Vault
@@ -92,8 +92,8 @@ class Journal:
         try:
             engine = sqlite.make_engine(URL.create("sqlite", database=str(self.path)))
             self._engine = engine
-            self._writing = engine.execution_options(pointctl="writing")
-            with self._writing.begin() as connection:
+            self._exclusive = engine.execution_options(pointctl="exclusive")
+            with self._exclusive.begin() as connection:
                 _META.create_all(connection)
                 for what in ("UPDATE", "DELETE"):
                     name = f"no_{what.lower()}"
@@ -195,7 +195,7 @@ class Journal:
         if not rows:
             return 0
         try:
-            with self._lock, self._writing.begin() as connection:
+            with self._lock, self._exclusive.begin() as connection:
                 connection.execute(insert(_EVENTS), rows)
                 return connection.scalar(select(func.max(_EVENTS.c.id))) or 0
         except DBAPIError as error:
@@ -215,19 +215,19 @@ class Journal:
             raise JournalError(f"{self.path}: {error.orig}") from error
         yield from map(_event, rows)
 
-    def standing(self, unit: str) -> Standing:
+    def standing(self, unit: str) -> UnitProgress:
         """How far a unit has come."""
-        found = Standing(unit)
+        found = UnitProgress(unit)
         for each in self.events(unit):
             found = _after(found, each)
         return found
 
-    def standings(self) -> dict[str, Standing]:
+    def standings(self) -> dict[str, UnitProgress]:
         """The same of every unit, in the order in which they first came."""
-        found: dict[str, Standing] = {}
+        found: dict[str, UnitProgress] = {}
         for each in self.events():
             if each.unit is not None:
-                before = found.get(each.unit, Standing(each.unit))
+                before = found.get(each.unit, UnitProgress(each.unit))
                 found[each.unit] = _after(before, each)
         return found
 
@@ -253,7 +253,7 @@ class Journal:
         return found
 
 
-def _after(standing: Standing, event: Event) -> Standing:
+def _after(standing: UnitProgress, event: Event) -> UnitProgress:
     told = {"at": event.at, "reason": event.reason, "note": event.note}
     told |= {name: event.facts.get(name) for name in ("key_hash", "chip")}
     return units.after(standing, event.step, told)

@@ -89,7 +89,7 @@ class Todo(StrEnum):
 
 
 @dataclass(frozen=True)
-class Standing:
+class UnitProgress:
     """How far a unit has come, by its events."""
 
     unit: str
@@ -132,7 +132,7 @@ class Verdict:
 
 
 def decide(
-    standing: Standing,
+    standing: UnitProgress,
     found: Found,
     *,
     product: str,
@@ -163,7 +163,7 @@ def decide(
     return Verdict(Todo.ASK)
 
 
-def _with_answer(standing: Standing, found: Found, repair: bool) -> Verdict:
+def _with_answer(standing: UnitProgress, found: Found, repair: bool) -> Verdict:
     """The journal has its key: nothing is ever asked again."""
     if found.key_hash == standing.key_hash:
         done = standing.done
@@ -180,7 +180,9 @@ def _refuse(reason: Reason, text: str) -> Verdict:
     return Verdict(Todo.REFUSE, reason, text)
 
 
-def after(standing: Standing, step: str, event: dict[str, str | None]) -> Standing:
+def after(
+    standing: UnitProgress, step: str, event: dict[str, str | None]
+) -> UnitProgress:
     """The standing once one more event is in the journal.
 
     `event` has the members at, note, reason, key_hash and chip, None where not given.

@@ -14,7 +14,7 @@ from point import __version__
 from pointctl.errors import PointctlError
 from pointctl.factory.domain.job import Plan
 from pointctl.factory.domain.journal import Event, Journal
-from pointctl.factory.domain.units import Standing, Step, named
+from pointctl.factory.domain.units import Step, UnitProgress, named
 from pointctl.folder import private_file, private_path
 from pointctl.lists import workbook
 
@@ -81,7 +81,7 @@ def figures(journal: Journal) -> Figures:
     )
 
 
-def state(standing: Standing) -> str:
+def state(standing: UnitProgress) -> str:
     """Where a unit stands, in a word or two."""
     if standing.done:
         return "done"

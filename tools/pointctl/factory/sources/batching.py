@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 from pointctl.factory.domain.job import Plan
 from pointctl.factory.domain.journal import Journal
-from pointctl.factory.domain.units import WHAT_TO_DO, Reason, Standing, Step
+from pointctl.factory.domain.units import WHAT_TO_DO, Reason, Step, UnitProgress
 from pointctl.factory.sources.source import Denied, ListSource, Source, SourceDown
 from pointctl.folder import private_file
 
@@ -80,7 +80,7 @@ def _fetch_list(
     standings = journal.standings()
     left = []
     for unit in wanted:
-        known = standings.get(unit, Standing(unit))
+        known = standings.get(unit, UnitProgress(unit))
         if known.answered:
             done.had += 1
         elif unit in done.bad:
@@ -117,7 +117,7 @@ def _take_in(
     fresh = {
         unit: key.text
         for unit, key in keys.items()
-        if not standings.get(unit, Standing(unit)).answered
+        if not standings.get(unit, UnitProgress(unit)).answered
     }
     journal.append_keys(fresh)
     reason = Reason.SOURCE_REFUSED.value

@@ -8,7 +8,7 @@ from pointctl.factory.domain.job import SelfTest
 from pointctl.factory.domain.units import Found, Reason
 
 
-class Trouble(PointctlError):
+class StepFailed(PointctlError):
     """A step did not succeed, and why in a word."""
 
     def __init__(self, reason: Reason, text: str) -> None:
@@ -17,7 +17,7 @@ class Trouble(PointctlError):
 
 
 class OnTheBench(Protocol):
-    """A board that is reached; Trouble and LinkError are what may be raised."""
+    """A board that is reached; StepFailed and LinkError are what may be raised."""
 
     def __enter__(self) -> Self: ...
     def __exit__(self, *error: object) -> None: ...

@@ -17,9 +17,9 @@ from pointctl.errors import PointctlError
 from pointctl.factory.domain import units
 from pointctl.factory.domain.job import Plan, SelfTest
 from pointctl.factory.domain.journal import Journal, JournalError
-from pointctl.factory.domain.units import Found, Reason, Standing, Step, Todo
+from pointctl.factory.domain.units import Found, Reason, Step, Todo, UnitProgress
 from pointctl.factory.sources.source import Denied, Source, SourceDown, Unsure
-from pointctl.factory.station.bench import OnTheBench, Opener, Trouble
+from pointctl.factory.station.bench import OnTheBench, Opener, StepFailed
 
 
 class Outcome(StrEnum):
@@ -99,7 +99,7 @@ class Line:
         except LinkError as error:
             known = Reason.UNPLUGGED if unit else Reason.NO_ANSWER
             return self._ended(port, unit, known, error)
-        except Trouble as error:
+        except StepFailed as error:
             return self._ended(port, unit, error.reason, error)
         except SourceDown as error:
             return self._ended(port, unit, Reason.SOURCE_DOWN, error)
@@ -125,7 +125,7 @@ class Line:
         )
         if verdict.todo is Todo.REFUSE:
             assert verdict.reason is not None
-            raise Trouble(verdict.reason, verdict.text)
+            raise StepFailed(verdict.reason, verdict.text)
         if verdict.todo is Todo.NOTHING:
             self._note(Step.ALREADY, port, unit)
             return Result(Outcome.ALREADY, unit)
@@ -138,16 +138,16 @@ class Line:
         self._finish(board, port, standing)
         return Result(Outcome.PASSED, unit)
 
-    def _ask(self, port: str, standing: Standing) -> None:
+    def _ask(self, port: str, standing: UnitProgress) -> None:
         unit = standing.unit
         free = self._source.repeats_are_free or unit in self._ask_again
         if standing.unsure and not free:
-            raise Trouble(Reason.UNSURE, "it may have been given a key already")
+            raise StepFailed(Reason.UNSURE, "it may have been given a key already")
         with self._lock:
             count = self._plan.count
             if count is not None and len(self._answered - {unit}) >= count:
                 text = f"all {count} units of the plan have their keys"
-                raise Trouble(Reason.COMPLETE, text)
+                raise StepFailed(Reason.COMPLETE, text)
             self._answered.add(unit)
         try:
             self._note(Step.ASKING, port, unit)
@@ -162,7 +162,7 @@ class Line:
         board.burn(self._journal.key(found.unit))
         self._note(Step.BURNED, port, found.unit, chip=found.chip)
 
-    def _finish(self, board: OnTheBench, port: str, standing: Standing) -> None:
+    def _finish(self, board: OnTheBench, port: str, standing: UnitProgress) -> None:
         plan, unit = self._plan, standing.unit
         if plan.self_test is not SelfTest.NONE and not standing.tested:
             self._tell(port, unit, Step.TESTED, "trying itself")
@@ -172,7 +172,7 @@ class Line:
             try:
                 made = self._labels.make(unit)
             except (PointctlError, OSError) as error:
-                raise Trouble(Reason.LABEL, str(error)) from error
+                raise StepFailed(Reason.LABEL, str(error)) from error
             self._note(Step.LABELLED, port, unit, **made)
         self._note(Step.DONE, port, unit)
 
@@ -195,11 +195,13 @@ class Line:
 
     @contextmanager
     def _alone(self, unit: str, port: str) -> Iterator[None]:
-        """Have a unit to this port. Raises Trouble where another port has it."""
+        """Have a unit to this port. Raises StepFailed where another port has it."""
         with self._lock:
             other = self._busy.setdefault(unit, port)
         if other != port:
-            raise Trouble(Reason.DUPLICATE, f"a board with this number is at {other}")
+            raise StepFailed(
+                Reason.DUPLICATE, f"a board with this number is at {other}"
+            )
         try:
             yield
         finally:

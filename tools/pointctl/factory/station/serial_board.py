@@ -13,7 +13,7 @@ from pointctl.boards.onboard import OnBoard
 from pointctl.errors import PointctlError
 from pointctl.factory.domain.job import SelfTest
 from pointctl.factory.domain.units import Found, Reason, checked_unit, key_hash
-from pointctl.factory.station.bench import Trouble
+from pointctl.factory.station.bench import StepFailed
 
 _TIMEOUT_S = 10.0
 CHIP = """
@@ -40,26 +40,26 @@ class Bench:
         self._connection.close()
 
     def look(self) -> Found:
-        """Who it is. Raises Trouble for a board without firmware or identity."""
+        """Who it is. Raises StepFailed for a board without firmware or identity."""
         board = self._connection.board
         if board.sha256("board.py") is None and board.sha256("board.mpy") is None:
-            raise Trouble(Reason.NO_FIRMWARE, "there is no board.py on it")
+            raise StepFailed(Reason.NO_FIRMWARE, "there is no board.py on it")
         if board.sha256(deployment.JOURNAL) is not None:
-            raise Trouble(Reason.NO_FIRMWARE, "it is half deployed")
+            raise StepFailed(Reason.NO_FIRMWARE, "it is half deployed")
         manifest = deployment.manifest_of(board.read(deployment.MANIFEST) or b"")
         try:
             unit = checked_unit(board.imei())
         except BoardError as error:
-            raise Trouble(Reason.BAD_IDENTITY, str(error)) from error
+            raise StepFailed(Reason.BAD_IDENTITY, str(error)) from error
         except LinkError:
             raise
         except PointctlError as error:
-            raise Trouble(Reason.BAD_IDENTITY, str(error)) from error
+            raise StepFailed(Reason.BAD_IDENTITY, str(error)) from error
         try:
             kept = board.credentials()
             held = self._held(board)
         except BoardError as error:
-            raise Trouble(Reason.NO_FIRMWARE, str(error)) from error
+            raise StepFailed(Reason.NO_FIRMWARE, str(error)) from error
         return Found(
             unit=unit,
             kind=self._connection.kind,
@@ -77,9 +77,11 @@ class Bench:
             board.put(self._file, key.encode() + b"\n")
             held = self._held(board)
         except BoardError as error:
-            raise Trouble(Reason.NOT_BURNED, str(error)) from error
+            raise StepFailed(Reason.NOT_BURNED, str(error)) from error
         if held != key_hash(key):
-            raise Trouble(Reason.NOT_BURNED, "it does not read back what was written")
+            raise StepFailed(
+                Reason.NOT_BURNED, "it does not read back what was written"
+            )
 
     def _held(self, board: OnBoard) -> str | None:
         """The hash of the key that it holds, whole; None where it holds none."""
@@ -109,7 +111,7 @@ class Bench:
                 break
             if time.monotonic() > until:
                 break
-        raise Trouble(Reason.SELF_TEST, last)
+        raise StepFailed(Reason.SELF_TEST, last)
 
 
 def _product(board: OnBoard) -> str | None:

@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pointctl.factory.domain.units import Reason, Standing
+from pointctl.factory.domain.units import Reason, UnitProgress
 from pointctl.factory.station.line import Line, Outcome, Result
 
 MOST_PORTS = 8
@@ -102,7 +102,7 @@ class Tally:
         return self.reasons.most_common(1)[0] if self.reasons else None
 
 
-def tally_of(standings: Mapping[str, Standing]) -> Tally:
+def tally_of(standings: Mapping[str, UnitProgress]) -> Tally:
     """A new shift's, knowing what is done already."""
     return Tally(before=sum(each.done for each in standings.values()))
 

@@ -63,7 +63,7 @@ def add(
     if not may_be_called(name):
         raise PointctlError("a name is up to 32 of a-z 0-9 . _ -")
     hashed = None if password is None else _hashed(name, password)
-    with database.writing() as session:
+    with database.exclusive() as session:
         if _find(session, name) is not None:
             raise Refused(f"the operator {name} exists")
         now = datetime.now(UTC)
@@ -75,20 +75,20 @@ def add(
 
 def listed(database: Database) -> Sequence[Operator]:
     """All operators, by name."""
-    with database.reading() as session:
+    with database.snapshot() as session:
         return session.scalars(select(Operator).order_by(Operator.name)).all()
 
 
 def get(database: Database, name: str) -> Operator:
     """The operator of this name. Raises UnknownOperator."""
-    with database.reading() as session:
+    with database.snapshot() as session:
         return find(session, name)
 
 
 def any_active(database: Database) -> bool:
     """Whether anybody can log in or show a token."""
     query = select(Operator.id).where(Operator.disabled_at.is_(None)).limit(1)
-    with database.reading() as session:
+    with database.snapshot() as session:
         return session.scalar(query) is not None
 
 
@@ -109,7 +109,7 @@ def change(
     with the `etag` of its summary versions.Changed if that is another one by now.
     """
     hashed = None if password is None else _hashed(name, password)
-    with database.writing() as session:
+    with database.exclusive() as session:
         operator = find(session, name)
         etags.check(etag, summary(operator), "operator")
         was_admin = operator.role is Role.ADMIN and not operator.disabled_at

@@ -42,7 +42,7 @@ def log_in(database: Database, name: str, password: str, address: str) -> str:
     """The cookie of a new session. Raises WrongPassword, TooManyTries."""
     name = name if operators.may_be_called(name) else ""
     tries = rate_limits.of_login(address, name)
-    with database.reading() as session:
+    with database.snapshot() as session:
         wait_s = rate_limits.wait_s(session.connection(), tries)
         operator = session.scalar(select(Operator).where(Operator.name == name))
     if wait_s is not None:
@@ -51,7 +51,7 @@ def log_in(database: Database, name: str, password: str, address: str) -> str:
         rate_limits.charge(database, tries)
         raise WrongPassword("the name or the password is wrong")
     cookie, now = secrets.token_urlsafe(32), datetime.now(UTC)
-    with database.writing() as session:
+    with database.exclusive() as session:
         session.execute(delete(OperatorSession).where(_over(now)))
         session.add(
             OperatorSession(
@@ -79,7 +79,7 @@ def find(database: Database, cookie: str, *, in_use: bool = True) -> Browser | N
         .where(OperatorSession.cookie_hash == cookie_hash, ~_over(now))
         .where(Operator.disabled_at.is_(None))
     )
-    with database.reading() as session:
+    with database.snapshot() as session:
         found = session.execute(query).one_or_none()
     if found is None:
         return None
@@ -87,14 +87,14 @@ def find(database: Database, cookie: str, *, in_use: bool = True) -> Browser | N
         noting = update(OperatorSession).where(
             OperatorSession.cookie_hash == cookie_hash
         )
-        with database.writing() as session:
+        with database.exclusive() as session:
             session.execute(noting.values(seen_at=now))
     return Browser(Actor(found.name, found.role), found.OperatorSession.csrf)
 
 
 def log_out(database: Database, cookie: str) -> None:
     """End a session. One that has ended stays so."""
-    with database.writing() as session:
+    with database.exclusive() as session:
         session.execute(
             delete(OperatorSession).where(
                 OperatorSession.cookie_hash == operators.digest(cookie)

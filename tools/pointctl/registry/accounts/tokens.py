@@ -37,7 +37,7 @@ def add(
     if not _LABEL.fullmatch(label):
         raise PointctlError("a label is up to 31 of a-z 0-9 . _ -")
     token, now = PREFIX + secrets.token_urlsafe(32), datetime.now(UTC)
-    with database.writing() as session:
+    with database.exclusive() as session:
         operator = operators.find(session, name)
         if not operator.role.covers(role):
             raise Refused(f"{name} is only {operator.role.value}")
@@ -59,7 +59,7 @@ def add(
 
 def listed(database: Database, name: str) -> Sequence[Token]:
     """The tokens of an operator, by label. Raises UnknownOperator."""
-    with database.reading() as session:
+    with database.snapshot() as session:
         operator = operators.find(session, name)
         query = select(Token).where(Token.operator_id == operator.id)
         return session.scalars(query.order_by(Token.label)).all()
@@ -67,7 +67,7 @@ def listed(database: Database, name: str) -> Sequence[Token]:
 
 def revoke(database: Database, name: str, label: str, who: str) -> None:
     """Let nobody in with this token. Raises UnknownOperator, UnknownToken."""
-    with database.writing() as session:
+    with database.exclusive() as session:
         token = _find(session, operators.find(session, name).id, label)
         if token is None:
             raise UnknownToken("the operator has no such token")
@@ -89,13 +89,13 @@ def holder(database: Database, token: str) -> Actor | None:
         .where(Token.revoked_at.is_(None), Token.expires_at > now)
         .where(Operator.disabled_at.is_(None))
     )
-    with database.reading() as session:
+    with database.snapshot() as session:
         found = session.execute(query).one_or_none()
     if found is None:
         return None
     if not found.Token.used_at or found.Token.used_at < now - _NOTED_EVERY:
         noting = update(Token).where(Token.id == found.Token.id)
-        with database.writing() as session:
+        with database.exclusive() as session:
             session.execute(noting.values(used_at=now))
     role = found.Token.role if found.role.covers(found.Token.role) else found.role
     return Actor(f"{found.name}/{found.Token.label}", role)

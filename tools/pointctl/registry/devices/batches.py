@@ -81,7 +81,7 @@ def add(
         credentials.word("the batch's name", name)
     except PointError as error:
         raise PointctlError(error.detail) from error
-    with database.writing() as session:
+    with database.exclusive() as session:
         products.check_exists(session, product_key)
         with suppress(products.UnknownBatch):
             products.find_batch(session, product_key, name)
@@ -109,7 +109,7 @@ def change(
     Raises UnknownBatch, PointctlError, and with the `etag` of its summary
     versions.Changed if it has others by now. A quota below what has enrolled closes it.
     """
-    with database.writing() as session:
+    with database.exclusive() as session:
         batch = products.find_batch(session, product_key, name)
         etags.check(etag, summary(batch), "batch")
         limits = _Limits(
@@ -129,7 +129,7 @@ def open_to_unknown(
     None ends it: only registered boards are served. Raises UnknownBatch, Refused for a
     product whose boards sign nothing.
     """
-    with database.writing() as session:
+    with database.exclusive() as session:
         products.check_exists(session, product_key)
         product = session.get_one(Product, product_key)
         if name is not None:
@@ -148,7 +148,7 @@ def move(
 
     Raises UnknownDevice, UnknownBatch, Refused for a device that was counted already.
     """
-    with database.writing() as session:
+    with database.exclusive() as session:
         device = devices.find(session, imei, product_key)
         if device.enrolled_at is not None:
             raise Refused("the device has enrolled already; its batch stays")
@@ -160,7 +160,7 @@ def move(
 
 def get(database: Database, product_key: str, name: str) -> dict[str, Any]:
     """The batch of this name. Raises UnknownBatch."""
-    with database.reading() as session:
+    with database.snapshot() as session:
         return summary(products.find_batch(session, product_key, name))
 
 
@@ -176,7 +176,7 @@ def listed(
     query = select(Batch, count).order_by(Batch.id.desc())
     if product_key is not None:
         query = query.where(Batch.product_key == product_key)
-    with database.reading() as session:
+    with database.snapshot() as session:
         return [
             {**summary(batch), "devices": number}
             for batch, number in session.execute(query)

@@ -13,7 +13,7 @@ from pointctl.registry.devices import search
 from pointctl.registry.devices.devices import BadRow, Row, checked_row
 from pointctl.registry.issuing import pool
 from pointctl.registry.storage.database import Database
-from pointctl.registry.storage.models import Credential, Device, Standing
+from pointctl.registry.storage.models import Credential, CredentialSlot, Device
 from pointctl.registry.storage.vault import of_device
 
 ENCODING = "utf-8-sig"  # spreadsheets begin a UTF-8 file with a mark; others need none
@@ -120,7 +120,7 @@ def write_secrets(
 
     The audit says who did it and why. Raises PointctlError without a reason.
     """
-    with database.writing() as session:
+    with database.exclusive() as session:
         audit.record_other(
             session.connection(),
             "registry",
@@ -138,7 +138,7 @@ def _write(
     writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     count = 0
-    with database.reading() as session:
+    with database.snapshot() as session:
         query = search.filtered(session, filters or search.Filters())
         query = query.order_by(Device.id).options(joinedload(Device.batch))
         found = session.scalars(query.execution_options(yield_per=_CHUNK))
@@ -157,7 +157,7 @@ def _add_secrets(
 ) -> None:
     query = select(Credential.device_id, Credential.encrypted_secret).where(
         Credential.device_id.in_([device.id for device in devices]),
-        Credential.standing == Standing.CURRENT,
+        Credential.standing == CredentialSlot.CURRENT,
     )
     stored = dict(session.execute(query).all())
     for device, row in zip(devices, rows, strict=True):

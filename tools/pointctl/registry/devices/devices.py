@@ -86,7 +86,7 @@ def register(
     would have been. Raises PointctlError where there is no such product or batch.
     """
     tagged = checked_tags(tags)
-    with database.reading() as session:
+    with database.snapshot() as session:
         products.check_exists(session, product_key)
         batch_id = None
         if batch is not None:

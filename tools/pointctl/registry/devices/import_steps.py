@@ -103,7 +103,7 @@ def undo_broken_off(database: Database) -> None:
     since = datetime.now(UTC) - _BROKEN_OFF
     query = select(_IMPORTS.c.id, _IMPORTS.c.into, _IMPORTS.c.after_id)
     query = query.where(_IMPORTS.c.finished_at.is_(None), _SILENT)
-    with database.reading() as session:
+    with database.snapshot() as session:
         found = session.execute(query, {"since": since}).all()
     for row in found:
         _undo(database, _Own(row.id, _TABLES[row.into], row.after_id))
@@ -121,7 +121,7 @@ class _Own:
 
 def _begin(database: Database, into: Table) -> _Own:
     now = datetime.now(UTC)
-    with database.writing() as session:
+    with database.exclusive() as session:
         last = session.scalar(select(func.max(into.c.id))) or 0
         row = {"into": into.name, "after_id": last, "begun_at": now, "alive_at": now}
         made = session.execute(insert(_IMPORTS).returning(_IMPORTS.c.id), row)
@@ -140,12 +140,12 @@ def _step(database: Database, connection: Connection, own: _Own) -> Iterator[Non
 
 def _undo(database: Database, own: _Own) -> None:
     """Remove its rows, in steps. Broken off itself, it goes on when called again."""
-    with database.writing() as session:
+    with database.exclusive() as session:
         session.execute(_GIVE_UP, {"id_": own.id})
     with database.staging() as connection:
         while _remove_some(database, connection, own):
             pass
-    with database.writing() as session:
+    with database.exclusive() as session:
         session.execute(delete(_IMPORTS).where(_IMPORTS.c.id == own.id))
 
 

@@ -92,14 +92,14 @@ def beginning(span: Span) -> datetime:
 def states(database: Database) -> dict[State, int]:
     """How many devices are in each state."""
     query = select(Device.state, func.count()).group_by(Device.state)
-    with database.reading() as session:
+    with database.snapshot() as session:
         found: dict[State, int] = dict(session.execute(query).all())
     return {state: found.get(state, 0) for state in State}
 
 
 def enrolled(database: Database) -> int:
     """How many devices were ever issued a credential."""
-    with database.reading() as session:
+    with database.snapshot() as session:
         return session.scalar(select(func.count(Device.enrolled_at))) or 0
 
 
@@ -110,7 +110,7 @@ def enrolments(database: Database, span: Span) -> Sequence[Step]:
     # Each count is a walk along the index of the dates, in words that all databases
     # have; grouping by the hour is said differently in each.
     counts = [_enrolled(start, start + step).scalar_subquery() for start in starts]
-    with database.reading() as session:
+    with database.snapshot() as session:
         found = session.execute(select(*counts)).one()
     return [Step(start, count) for start, count in zip(starts, found, strict=True)]
 
@@ -124,7 +124,7 @@ def pools(database: Database) -> list[dict[str, Any]]:
         .where(Product.source == Source.POOL)
         .order_by(Product.product_key)
     )
-    with database.reading() as session:
+    with database.snapshot() as session:
         return [
             {"product_key": key, "left": left, "taken": taken, "low": left < warn_below}
             for key, warn_below, left, taken in session.execute(query)

@@ -81,7 +81,7 @@ def add(
         created_at=datetime.now(UTC),
     )
     _check(product)
-    with database.writing() as session:
+    with database.exclusive() as session:
         if session.get(Product, key) is not None:
             raise Refused(f"product {key} exists; take another --key")
         connection = session.connection()
@@ -133,7 +133,7 @@ def change(
     Raises PointctlError for one that a board would refuse, or for no such product, and
     with the `etag` of its summary versions.Changed if that is another one by now.
     """
-    with database.writing() as session:
+    with database.exclusive() as session:
         product = _find(session, product_key)
         etags.check(etag, summary(product), "product")
         changed = {n: v for n, v in settings.items() if getattr(product, n) != v}
@@ -193,7 +193,7 @@ def _check(product: Product) -> None:
 
 def listed(database: Database) -> Sequence[Product]:
     """All products, by name."""
-    with database.reading() as session:
+    with database.snapshot() as session:
         return session.scalars(
             select(Product).order_by(Product.name, Product.product_key)
         ).all()
@@ -207,7 +207,7 @@ def check_signs(product: Product) -> None:
 
 def get(database: Database, product_key: str) -> Product:
     """The product of this key. Raises UnknownProduct."""
-    with database.reading() as session:
+    with database.snapshot() as session:
         return _find(session, product_key)
 
 
@@ -235,7 +235,7 @@ def find_batch(session: Session, product_key: str, name: str) -> Batch:
 def any_needs_master(database: Database) -> bool:
     """Whether there is a product whose boards have keys derived from the master."""
     query = select(Product.product_key).where(Product.policy == Policy.DEVICE_KEY)
-    with database.reading() as session:
+    with database.snapshot() as session:
         return session.scalar(query.limit(1)) is not None
 
 
@@ -257,7 +257,7 @@ def check_fixed_password(auth: str | None, product_key: str) -> None:
 
 def check_has_device_keys(database: Database, product_key: str) -> None:
     """Raise PointctlError unless the product's boards have keys of their own."""
-    with database.reading() as session:
+    with database.snapshot() as session:
         check_exists(session, product_key)
         product = session.get_one(Product, product_key)
     if product.policy is not Policy.DEVICE_KEY:

@@ -47,7 +47,7 @@ class Counted:
 
 def _write(database: Database, counts: Counter[tuple[str, str]]) -> None:
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    with database.writing() as session:
+    with database.exclusive() as session:
         known = set(session.scalars(select(Product.product_key)))
         sums: Counter[tuple[str, str]] = Counter()
         for (product_key, code), count in counts.items():
@@ -76,5 +76,5 @@ def since(database: Database, moment: datetime) -> list[dict[str, Any]]:
         .group_by(Refusals.code)
         .order_by(total.desc(), Refusals.code)
     )
-    with database.reading() as session:
+    with database.snapshot() as session:
         return [{"code": code, "count": int(n)} for code, n in session.execute(query)]

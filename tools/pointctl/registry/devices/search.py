@@ -71,7 +71,7 @@ def search(
     Raises PointctlError for an `after` that no page has given.
     """
     order = _Order(filters, newest_first)
-    with database.reading() as session:
+    with database.snapshot() as session:
         query = filtered(session, filters).order_by(*order.by())
         if after is not None:
             query = query.where(order.beyond(after))
@@ -126,7 +126,7 @@ def show(
 
     `etag` is what a change of it may be tied to. Raises UnknownDevice.
     """
-    with database.reading() as session:
+    with database.snapshot() as session:
         device = devices.find(session, imei, product_key)
         (summary,) = with_tags(session, [device])
         credentials = session.scalars(
@@ -151,7 +151,7 @@ def history(
     database: Database, imei: str, product_key: str | None = None
 ) -> list[dict[str, Any]]:
     """What was done to a device, oldest first. Raises UnknownDevice."""
-    with database.reading() as session:
+    with database.snapshot() as session:
         device = devices.find(session, imei, product_key)
         return audit.of_device(session, device.id)[::-1]
 

@@ -27,7 +27,7 @@ def change(
     PointctlError for what is no tag.
     """
     adding, removing = set(devices.checked_tags(add)), set(remove)
-    with database.writing() as session:
+    with database.exclusive() as session:
         device = devices.find(session, imei, product_key)
         there = set(_of(session, device))
         new, gone = adding - there, there & removing - adding
@@ -48,7 +48,7 @@ def listed(database: Database) -> list[dict[str, Any]]:
     """Every tag, and how many devices have it."""
     counted = func.count(DeviceTag.device_id)
     query = select(DeviceTag.tag, counted).group_by(DeviceTag.tag)
-    with database.reading() as session:
+    with database.snapshot() as session:
         found = session.execute(query.order_by(DeviceTag.tag))
         return [{"tag": tag, "devices": count} for tag, count in found]
 

@@ -50,7 +50,7 @@ def hand_out(
     except PointError as error:
         raise PointctlError(f"the IMEI: {error.detail}") from error
     products.check_has_device_keys(database, product_key)
-    with database.writing() as session:
+    with database.exclusive() as session:
         place = products.find_batch(session, product_key, batch) if batch else None
         device, is_new = _placed(session, product_key, imei, place, who)
         audit.record(session.connection(), device.id, KEY_GIVEN, who, batch)

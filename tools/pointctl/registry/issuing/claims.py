@@ -57,7 +57,7 @@ from pointctl.registry.storage.models import (
     table,
 )
 from pointctl.registry.storage.vault import Vault
-from pointctl.registry.storage.write_batch import Writes
+from pointctl.registry.storage.write_batch import WriteBatch
 
 _log = structlog.get_logger()
 
@@ -142,13 +142,13 @@ class _Case:
     open_ids: Sequence[int] = ()  # of its open claims: one, or none
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     changes: dict[str, Any] = field(default_factory=dict)  # of the device
-    writes: Writes = field(default_factory=Writes)
+    writes: WriteBatch = field(default_factory=WriteBatch)
 
     def note(self, what: str) -> None:
         """Add an entry to the device's audit."""
         self.writes.add(audit.ADD, audit.entry(self.row.id, what, audit.SERVER))
 
-    def all_writes(self) -> Writes:
+    def all_writes(self) -> WriteBatch:
         """What is to be written, with the changes of the device."""
         if self.changes:
             names = frozenset(self.changes)
@@ -161,13 +161,13 @@ def judge_all(
     connection: Connection,
     keys: Vault,
     asked: Sequence[tuple[devices.Board, dict[str, Any]]],
-) -> tuple[list[Verdict], Writes]:
+) -> tuple[list[Verdict], WriteBatch]:
     """Decide about what boards ask and sign; what is decided is still to be written.
 
     Claims and acknowledgements, each of another device; the transaction has these
     devices to itself.
     """
-    writes = Writes()
+    writes = WriteBatch()
     verdicts: dict[int | None, Verdict] = {}
     for board, request in asked:
         if request["ack"]:
@@ -217,7 +217,9 @@ def close(connection: Connection, device_id: int, closed: ClaimState) -> None:
     connection.execute(_CLOSE, values)
 
 
-def _acknowledge(writes: Writes, board: devices.Board, request: dict[str, Any]) -> None:
+def _acknowledge(
+    writes: WriteBatch, board: devices.Board, request: dict[str, Any]
+) -> None:
     """The board has the credential: its request id is spent. Again changes nothing."""
     values = {"id_": board.device_id, "request_id_": request["requestId"]}
     values.update(closed=ClaimState.ACKNOWLEDGED, now=datetime.now(UTC))
@@ -272,7 +274,7 @@ def _judge(connection: Connection, keys: Vault, case: _Case) -> Verdict:
         with connection.begin_nested():
             return _decide(connection, keys, case)
     except NothingLeft as error:
-        case.changes, case.writes = {}, Writes()
+        case.changes, case.writes = {}, WriteBatch()
         return Verdict(protocol.POOL_EMPTY, reason=str(error))
 
 

@@ -24,15 +24,21 @@ from pointctl.registry import audit
 from pointctl.registry.issuing.pool import Pool
 from pointctl.registry.issuing.sources import CredentialSource, Mint
 from pointctl.registry.storage import encryption, vault
-from pointctl.registry.storage.models import Credential, Device, Source, Standing, table
+from pointctl.registry.storage.models import (
+    Credential,
+    CredentialSlot,
+    Device,
+    Source,
+    table,
+)
 from pointctl.registry.storage.vault import PRODUCT, Vault
-from pointctl.registry.storage.write_batch import Writes
+from pointctl.registry.storage.write_batch import WriteBatch
 
 SOURCES: dict[Source, CredentialSource] = {Source.MINT: Mint(), Source.POOL: Pool()}
 
 
 def _stored(
-    column: InstrumentedAttribute[str | None], standing: Standing
+    column: InstrumentedAttribute[str | None], standing: CredentialSlot
 ) -> ScalarSelect[str | None]:
     # Not a join: a planner without statistics takes those of a standing for few, and
     # reads them all for each device.
@@ -45,11 +51,13 @@ COLUMNS = (
     Device.id,
     Device.product_key,
     Device.device_name,
-    _stored(Credential.encrypted_secret, Standing.CURRENT).label("encrypted_secret"),
-    _stored(Credential.encrypted_product_secret, Standing.CURRENT).label(
+    _stored(Credential.encrypted_secret, CredentialSlot.CURRENT).label(
+        "encrypted_secret"
+    ),
+    _stored(Credential.encrypted_product_secret, CredentialSlot.CURRENT).label(
         "encrypted_product_secret"
     ),
-    _stored(Credential.encrypted_secret, Standing.NEXT).label("next_secret"),
+    _stored(Credential.encrypted_secret, CredentialSlot.NEXT).label("next_secret"),
     encryption.active().label("key_id"),
 )
 _READ = select(*COLUMNS).where(Device.id == bindparam("id_"))
@@ -60,15 +68,15 @@ _RETIRE = (
     .where(Credential.device_id == bindparam("id_"), Credential.standing.is_not(None))
     .values(retired_at=bindparam("now"), **_WIPED)
 )
-_RETIRE_CURRENT = _RETIRE.where(Credential.standing == Standing.CURRENT)
+_RETIRE_CURRENT = _RETIRE.where(Credential.standing == CredentialSlot.CURRENT)
 _PROMOTE = (
     update(Credential)
     .where(Credential.device_id == bindparam("id_"))
-    .where(Credential.standing == Standing.NEXT)
-    .values(standing=Standing.CURRENT)
+    .where(Credential.standing == CredentialSlot.NEXT)
+    .values(standing=CredentialSlot.CURRENT)
 )
 _HAS_NEXT = select(Credential.id).where(
-    Credential.device_id == bindparam("id_"), Credential.standing == Standing.NEXT
+    Credential.device_id == bindparam("id_"), Credential.standing == CredentialSlot.NEXT
 )
 
 
@@ -79,7 +87,7 @@ class Given:
     device_name: str
     device_secret: str = field(repr=False)
     product_secret: str | None = field(default=None, repr=False)  # else the product's
-    standing: Standing = Standing.CURRENT
+    standing: CredentialSlot = CredentialSlot.CURRENT
 
 
 def read(connection: Connection, device_id: int) -> Row[*tuple[Any, ...]]:
@@ -91,7 +99,7 @@ def handed_out(keys: Vault, row: Row[*tuple[Any, ...]]) -> Given | None:
     """What a claim is answered with: the next credential, or the current one."""
     if row.next_secret is not None:
         secret = keys.decrypt(row.next_secret, vault.of_device(row.id))
-        return Given(row.device_name, secret, standing=Standing.NEXT)
+        return Given(row.device_name, secret, standing=CredentialSlot.NEXT)
     if row.encrypted_secret is None:
         return None
     of_product = row.encrypted_product_secret
@@ -114,7 +122,7 @@ def issue(
     source: Source,
     row: Row[*tuple[Any, ...]],
     now: datetime,
-    writes: Writes,
+    writes: WriteBatch,
 ) -> Given:
     """Give a device without a credential one of its product's source.
 
@@ -138,7 +146,7 @@ def add_next(
     _drop_next(connection, device.id, now)
     row = read(connection, device.id)
     taken = SOURCES[source].take(connection, keys, row, now)
-    given = Given(device.device_name, taken.device_secret, standing=Standing.NEXT)
+    given = Given(device.device_name, taken.device_secret, standing=CredentialSlot.NEXT)
     values = _values(keys, device.id, source, given, row.key_id, now)
     connection.execute(_ADD, values)
 
@@ -163,7 +171,7 @@ def retire_all(connection: Connection, device_id: int) -> None:
 
 
 def _drop_next(connection: Connection, device_id: int, now: datetime) -> None:
-    change = _RETIRE.where(Credential.standing == Standing.NEXT)
+    change = _RETIRE.where(Credential.standing == CredentialSlot.NEXT)
     connection.execute(change, {"id_": device_id, "now": now})
 
 

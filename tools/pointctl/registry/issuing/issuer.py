@@ -22,10 +22,10 @@ from pointctl.registry.issuing.sources import NothingLeft
 from pointctl.registry.keys.claim_keys import ClaimKeys
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import (
+    CredentialSlot,
     Device,
     Policy,
     PoolAlarm,
-    Standing,
     State,
     table,
 )
@@ -133,7 +133,7 @@ class Issuer:
     def _steps(self, asked: Sequence[Asked]) -> list[Answer | Alone | Exception]:
         """What each comes to. Raises DatabaseError."""
         names = [(request["imei"], request["productKey"]) for request, _ in asked]
-        with self._database.looking() as connection:
+        with self._database.lookup() as connection:
             boards = devices.look_up_all(connection, names)
         steps: list[Answer | Alone | Exception] = []
         proven: dict[int, _Proven] = {}
@@ -175,7 +175,7 @@ class Issuer:
             return {}
         verdicts: dict[int, claims.Verdict] = {}
         try:
-            with self._database.sharing() as connection:
+            with self._database.row_locked() as connection:
                 ids = sorted({each.board.device_id or 0 for each in proven.values()})
                 self._database.lock(connection, table(Device), ids)
                 for turn in _turns(proven):
@@ -199,7 +199,7 @@ class Issuer:
         self, board: devices.Board, request: dict[str, Any], key: bytes
     ) -> Answer:
         """A board that nobody has registered, where the product takes in such."""
-        with self._database.writing() as session:
+        with self._database.exclusive() as session:
             found = batches.take_in(session.connection(), board, request["imei"])
         if found is None:
             return Answer(protocol.UNKNOWN_IMEI)
@@ -258,13 +258,13 @@ class Issuer:
         if board.device_id is None:
             refused = Answer(protocol.UNKNOWN_IMEI)
             return self._limited(board, request, address, refused)
-        with self._database.looking() as connection:
+        with self._database.lookup() as connection:
             if address and (wait_s := rate_limits.used_up(connection, address)):
                 return Answer(protocol.SLOW_DOWN, retry_after_s=wait_s)
             verdict = claims.again(connection, self._vault, board)
         if verdict is None:
             try:
-                with self._database.writing() as session:
+                with self._database.exclusive() as session:
                     verdict = claims.first(session.connection(), self._vault, board)
             except NothingLeft as error:
                 return self._empty(board, str(error))
@@ -296,7 +296,7 @@ class Issuer:
     def _empty(self, board: devices.Board, reason: str | None) -> Answer:
         """The claim was undone; what is wrong is for an operator to know."""
         product_key = board.product.product_key
-        with self._database.writing() as session:
+        with self._database.exclusive() as session:
             pool.raise_alarm(session.connection(), product_key, PoolAlarm.EMPTY)
         return Answer(protocol.POOL_EMPTY, retry_after_s=_POOL_RETRY_S, reason=reason)
 
@@ -313,16 +313,16 @@ class Issuer:
         product = board.product
         password = mqtt_login.fixed_password(answer.config)
         with self._one_announcer:
-            with self._database.looking() as connection:
+            with self._database.lookup() as connection:
                 if claims.is_announced(connection, board.device_id):
                     return answer  # another request did it while this one waited
             names = product.product_key, given.device_name
             broker_accounts.allow(*names, password, product.auth)
             values = {"id_": board.device_id, "now": datetime.now(UTC)}
-            with self._database.sharing() as connection:
+            with self._database.row_locked() as connection:
                 self._database.lock(connection, table(Device), [board.device_id])
                 told = connection.execute(_ANNOUNCED, values).rowcount
-                if given.standing is Standing.NEXT:
+                if given.standing is CredentialSlot.NEXT:
                     # Such a broker knows one password: the old one is worth nothing.
                     credentials.promote(connection, board.device_id)
             if not told:  # it was revoked meanwhile

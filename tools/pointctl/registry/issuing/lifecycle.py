@@ -221,7 +221,7 @@ def _end_account(
             "again with --mosquitto and what goes with it"
         )
     broker_accounts.refuse(device.product_key, device.device_name)
-    with database.writing() as session:
+    with database.exclusive() as session:
         devices.find(session, device.imei, device.product_key).announced_at = None
 
 
@@ -251,7 +251,7 @@ def _changing(
 ) -> Iterator[tuple[Session, Device]]:
     """One transaction around a change, with its entry in the audit."""
     reason = why.get("reason") and audit.checked_reason(why.get("reason"))
-    with database.writing() as session:
+    with database.exclusive() as session:
         device = devices.find(session, imei, product_key)
         if etag := why.get("etag"):
             (summary,) = search.with_tags(session, [device])

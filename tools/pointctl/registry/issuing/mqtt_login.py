@@ -20,9 +20,9 @@ from pointctl.registry.storage.models import (
     Claim,
     ClaimState,
     Credential,
+    CredentialSlot,
     Device,
     Product,
-    Standing,
     State,
 )
 from pointctl.registry.storage.vault import VaultError
@@ -61,7 +61,7 @@ _LOOKUP = (
     )
 )
 _STILL_NEXT = select(Credential.id).where(
-    Credential.id == bindparam("id_"), Credential.standing == Standing.NEXT
+    Credential.id == bindparam("id_"), Credential.standing == CredentialSlot.NEXT
 )
 
 # A row of _LOOKUP: the device, its product's scheme, and one of its credentials.
@@ -110,7 +110,7 @@ def _judge(
     scheme = (device.auth if device else None) or "plain"
     given = password.lower() if scheme == "aliyun" else password  # hex of any case
     proven = None
-    for standing in Standing:
+    for standing in CredentialSlot:
         row = rows.get(standing)
         secret = _secret(database, row) if row else secrets.token_hex(16)
         expected = _passwords(client_id, username, secret)[scheme]
@@ -125,7 +125,7 @@ def _judge(
         return Login(None, device.state.value)
     if own_client_id and not owns_client_id(device, client_id):
         return Login(None, "client id")
-    rotated = proven.standing is Standing.NEXT
+    rotated = proven.standing is CredentialSlot.NEXT
     if rotated or device.claiming or device.confirmed_at is None:
         _confirm(database, proven)
     return Login(device)
@@ -160,13 +160,13 @@ def fixed_password(config: products.DeviceConfig) -> str:
     return password
 
 
-def _find(database: Database, username: str) -> dict[Standing, Known]:
+def _find(database: Database, username: str) -> dict[CredentialSlot, Known]:
     """The valid credentials of the device that this user name names; {} for none."""
     if not _is_text(username):
         return {}
     device_name, _, product_key = username.partition("|")[0].partition("&")
     names = {"device_name": device_name, "product_key": product_key}
-    with database.reading() as session:
+    with database.snapshot() as session:
         rows = session.connection().execute(_LOOKUP, names).all()
     return {row.standing: row for row in rows}
 
@@ -237,7 +237,7 @@ def _octets(text: str) -> bytes:
 
 
 def _confirm(database: Database, proven: Known) -> None:
-    with database.writing() as session:
+    with database.exclusive() as session:
         connection = session.connection()
         claims.close(connection, proven.id, ClaimState.CONFIRMED)
         first = Device.id == proven.id, Device.confirmed_at.is_(None)

@@ -147,7 +147,7 @@ def fill(
     What `added` says with `dry_run` is what would have been. Raises PointctlError where
     there is no such product, Refused where its credentials are made here.
     """
-    with database.reading() as session:
+    with database.snapshot() as session:
         products.check_exists(session, product_key)
         if session.get_one(Product, product_key).source is not Source.POOL:
             raise Refused(

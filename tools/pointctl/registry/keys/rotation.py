@@ -35,7 +35,7 @@ def rotate(database: Database, who: str) -> dict[str, Any]:
 
 def status(database: Database) -> dict[str, Any]:
     """The key in use, whether it is there, and how many secrets are under others."""
-    with database.reading() as session:
+    with database.snapshot() as session:
         connection = session.connection()
         key_id = encryption.active_key(connection)
         under_others = sum(k.count_not_under(connection, key_id) for k in KINDS)
@@ -44,7 +44,7 @@ def status(database: Database) -> dict[str, Any]:
 
 
 def _use(database: Database, key_id: str, who: str) -> None:
-    with database.writing() as session:
+    with database.exclusive() as session:
         connection = session.connection()
         if key_id in encryption.last_keys(connection):
             raise Refused(f"the key {key_id} was in use before; put a new one first")
@@ -56,7 +56,7 @@ def _bring_under(database: Database, kind: Kind, key_id: str) -> int:
     keys = database.vault
     changed, after = 0, None
     while True:
-        with database.writing() as session:
+        with database.exclusive() as session:
             connection = session.connection()
             rows = kind.not_under(connection, key_id, after)
             for row in rows:
@@ -69,5 +69,5 @@ def _bring_under(database: Database, kind: Kind, key_id: str) -> int:
 
 
 def _last(database: Database, number: int) -> list[str]:
-    with database.reading() as session:
+    with database.snapshot() as session:
         return encryption.last_keys(session.connection())[:number]

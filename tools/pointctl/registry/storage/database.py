@@ -113,14 +113,14 @@ class Database:
         people = self._engine.execution_options
         boards = self._for_boards.execution_options
         if on_sqlite:
-            self._looking = boards(pointctl="looking")
-            self._reading = people(pointctl="reading")
+            self._lookup = boards(pointctl="lookup")
+            self._snapshot = people(pointctl="snapshot")
         else:
             # Elsewhere each statement of a transaction sees another moment.
-            self._looking = boards(isolation_level="AUTOCOMMIT")
-            self._reading = people(isolation_level="REPEATABLE READ")
-        self._writing = people(pointctl="writing")
-        self._sharing = boards(pointctl="sharing")
+            self._lookup = boards(isolation_level="AUTOCOMMIT")
+            self._snapshot = people(isolation_level="REPEATABLE READ")
+        self._exclusive = people(pointctl="exclusive")
+        self._row_locked = boards(pointctl="row_locked")
 
     @property
     def where(self) -> str:
@@ -146,11 +146,11 @@ class Database:
         Raises DatabaseError, VaultError or Refused.
         """
         with self._translated():
-            schema.migrate(self._reading, self._writing, self.where)
-        with self.reading() as session:
+            schema.migrate(self._snapshot, self._exclusive, self.where)
+        with self.snapshot() as session:
             if encryption.is_prepared(session.connection()):
                 return
-        with self.writing() as session:
+        with self.exclusive() as session:
             in_clear = encryption.prepare(session.connection(), self.vault)
         if in_clear:
             self._kind.overwrite_what_was_deleted(self._engine)
@@ -165,22 +165,22 @@ class Database:
             self._kind.back_up(self.url, path)
 
     @contextmanager
-    def reading(self) -> Iterator[Session]:
+    def snapshot(self) -> Iterator[Session]:
         """A session that sees one moment of the registry. Raises DatabaseError."""
-        with self._translated(), Session(self._reading) as session:
+        with self._translated(), Session(self._snapshot) as session:
             yield session
 
     @contextmanager
-    def looking(self) -> Iterator[Connection]:
+    def lookup(self) -> Iterator[Connection]:
         """For what a board is found by, each query of its own moment.
 
         Raises DatabaseError.
         """
-        with self._translated(), self._looking.connect() as connection:
+        with self._translated(), self._lookup.connect() as connection:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Session]:
+    def exclusive(self) -> Iterator[Session]:
         """One transaction, alone from its first read on; committed when the block ends.
 
         What was loaded stays readable afterwards. Raises DatabaseError.
@@ -188,30 +188,34 @@ class Database:
         with (
             self._translated(),
             self._one_writer,
-            Session(self._writing, expire_on_commit=False) as session,
+            Session(self._exclusive, expire_on_commit=False) as session,
         ):
             yield session
             session.commit()
 
     @contextmanager
-    def sharing(self) -> Iterator[Connection]:
-        """One transaction that may run beside others like it, but beside no writing().
+    def row_locked(self) -> Iterator[Connection]:
+        """One transaction beside others like it, but beside no exclusive().
 
         It is for what boards ask for, and has to lock() what it decides by. On SQLite
         it is alone all the same. Raises DatabaseError.
         """
-        with self._translated(), self._one_writer, self._sharing.begin() as connection:
+        with (
+            self._translated(),
+            self._one_writer,
+            self._row_locked.begin() as connection,
+        ):
             yield connection
 
     def lock(self, connection: Connection, table: Table, ids: Sequence[int]) -> None:
-        """Have rows to itself until the end of a sharing(); read them afterwards.
+        """Have rows to itself until the end of a row_locked(); read them afterwards.
 
         All that it needs of a table at once, or two of them could wait for each other.
         """
         self._kind.lock(connection, table, ids)
 
     def pipelined(self, connection: Connection) -> AbstractContextManager[object]:
-        """A block of statements of a sharing() that wait for no results.
+        """A block of statements of a row_locked() that wait for no results.
 
         Not even for the number of rows.
         """

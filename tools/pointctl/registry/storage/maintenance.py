@@ -13,8 +13,8 @@ from pointctl.registry.storage.models import (
     Claim,
     ClaimState,
     Credential,
+    CredentialSlot,
     Device,
-    Standing,
     State,
 )
 
@@ -25,7 +25,7 @@ def check(database: Database) -> list[str]:
     It may be of any revision. All of it is read, as of one moment, and boards are
     served meanwhile. Raises DatabaseError.
     """
-    with database.reading() as session:
+    with database.snapshot() as session:
         connection = session.connection()
         revision, head = schema.revision(connection), schema.head()
         found = database.storage_faults(connection)
@@ -38,7 +38,7 @@ def check(database: Database) -> list[str]:
 
 def revision(database: Database) -> str | None:
     """Of which revision the tables are; None where there are none yet."""
-    with database.reading() as session:
+    with database.snapshot() as session:
         return schema.revision(session.connection())
 
 
@@ -69,7 +69,7 @@ def _without_parent(table: Table, key: ForeignKey) -> Select[int]:
 def _contradictions(connection: Connection) -> Iterator[str]:
     """What no requests and no commands lead to."""
     current = and_(
-        Credential.device_id == Device.id, Credential.standing == Standing.CURRENT
+        Credential.device_id == Device.id, Credential.standing == CredentialSlot.CURRENT
     )
     both = select(func.count()).join_from(Device, Credential, current, isouter=True)
     given = Device.state.in_([State.ISSUED, State.CONFIRMED])

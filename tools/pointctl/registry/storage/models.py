@@ -48,7 +48,7 @@ class State(StrEnum):
     RETIRED = "retired"  # at the end of its life, and never given anything again
 
 
-class Standing(StrEnum):
+class CredentialSlot(StrEnum):
     """What a credential is to its device, until it is retired."""
 
     CURRENT = "current"
@@ -141,7 +141,7 @@ class Base(DeclarativeBase):
         PoolAlarm: _words(PoolAlarm),
         Role: _words(Role),
         Source: _words(Source),
-        Standing: _words(Standing),
+        CredentialSlot: _words(CredentialSlot),
     }
 
 
@@ -233,7 +233,8 @@ class Device(Base):
     credential: Mapped["Credential | None"] = relationship(
         lazy="raise",
         primaryjoin=lambda: and_(
-            Credential.device_id == Device.id, Credential.standing == Standing.CURRENT
+            Credential.device_id == Device.id,
+            Credential.standing == CredentialSlot.CURRENT,
         ),
     )
 
@@ -257,7 +258,9 @@ class Credential(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     device_id: Mapped[int] = mapped_column(ForeignKey("devices.id"))
-    standing: Mapped[Standing | None] = mapped_column(default=Standing.CURRENT)
+    standing: Mapped[CredentialSlot | None] = mapped_column(
+        default=CredentialSlot.CURRENT
+    )
     source: Mapped[Source] = mapped_column(default=Source.MINT)
     encrypted_secret: Mapped[str | None] = mapped_column(String(512))
     encrypted_product_secret: Mapped[str | None] = mapped_column(

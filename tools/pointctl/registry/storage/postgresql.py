@@ -37,8 +37,8 @@ from pointctl.errors import PointctlError
 
 _LOCK = 0x506F696E74  # "Point"; advisory locks belong to one database
 _BEGIN = {
-    "writing": f"SELECT pg_advisory_xact_lock({_LOCK})",
-    "sharing": f"SELECT pg_advisory_xact_lock_shared({_LOCK})",
+    "exclusive": f"SELECT pg_advisory_xact_lock({_LOCK})",
+    "row_locked": f"SELECT pg_advisory_xact_lock_shared({_LOCK})",
 }
 _SETTINGS = {
     "timezone": "UTC",
@@ -113,7 +113,7 @@ def _locking(table: Table) -> Select[int]:
 
 def analyze(connection: Connection) -> None:
     """Let the planner know at once; by itself it would within minutes."""
-    connection.execution_options(pointctl="reading")
+    connection.execution_options(pointctl="snapshot")
     with connection.begin():
         connection.exec_driver_sql("ANALYZE")
 
@@ -181,7 +181,7 @@ def _elsewhere(url: URL) -> bool:
 
 
 def _begin(connection: Connection) -> None:
-    mode = connection.get_execution_options().get("pointctl", "reading")
+    mode = connection.get_execution_options().get("pointctl", "snapshot")
     if mode in _BEGIN:
         connection.exec_driver_sql(_BEGIN[mode])
 

@@ -19,11 +19,11 @@ from pointctl.folder import private_folder
 _BUSY_S = 10  # how long to wait for another process that is writing
 
 _BEGIN = {
-    "looking": "",  # each statement sees its own moment
-    "reading": "BEGIN",
+    "lookup": "",  # each statement sees its own moment
+    "snapshot": "BEGIN",
     # A deferred transaction that starts to write later may fail at once as busy.
-    "writing": "BEGIN IMMEDIATE",
-    "sharing": "BEGIN IMMEDIATE",
+    "exclusive": "BEGIN IMMEDIATE",
+    "row_locked": "BEGIN IMMEDIATE",
     "importing": "BEGIN IMMEDIATE",
 }
 
@@ -68,7 +68,7 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    statement = _BEGIN[connection.get_execution_options().get("pointctl", "reading")]
+    statement = _BEGIN[connection.get_execution_options().get("pointctl", "snapshot")]
     if statement:
         connection.exec_driver_sql(statement)
 

@@ -1,4 +1,4 @@
-"""Writes of several requests, made with few statements."""
+"""WriteBatch of several requests, made with few statements."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Insert, Update
 Statement = Insert | Update
 
 
-class Writes:
+class WriteBatch:
     """Inserts and updates that nobody reads until they are made, all together.
 
     None may ask for a result: inserts are inline().
@@ -20,7 +20,7 @@ class Writes:
         """Put off one of them; all values of a statement have the same names."""
         self._rows.setdefault(statement, []).append(values)
 
-    def include(self, others: "Writes") -> None:
+    def include(self, others: "WriteBatch") -> None:
         """Put off those, too."""
         for statement, rows in others._rows.items():
             self._rows.setdefault(statement, []).extend(rows)

@@ -9,7 +9,7 @@ from pointctl.errors import PointctlError
 from pointctl.registry.accounts import operators
 from pointctl.registry.storage.models import Role
 from pointctl.server.console.pages import page
-from pointctl.server.console.session_dependency import LOGIN, Db, Visitor
+from pointctl.server.console.session_dependency import LOGIN, ConsoleSession, Db
 from pointctl.server.roles import needs
 from pointctl.server.statuses import status_of
 
@@ -18,14 +18,14 @@ _Password = Annotated[str, Form(max_length=operators.MAX_PASSWORD)]
 
 
 @router.get("/account", openapi_extra=needs(Role.VIEWER))
-def show(request: Request, _visitor: Visitor) -> Response:
+def show(request: Request, _visitor: ConsoleSession) -> Response:
     return _page(request)
 
 
 @router.post("/account", openapi_extra=needs(Role.VIEWER))
 def change(
     request: Request,
-    browser: Visitor,
+    browser: ConsoleSession,
     database: Db,
     present: _Password,
     new: _Password,

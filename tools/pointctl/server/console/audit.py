@@ -7,10 +7,10 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pointctl.registry import audit
 from pointctl.registry.storage.models import Role
 from pointctl.server.console.pages import page
-from pointctl.server.console.session_dependency import Db, visitor
+from pointctl.server.console.session_dependency import Db, session_dependency
 from pointctl.server.roles import needs
 
-router = APIRouter(dependencies=[Depends(visitor)])
+router = APIRouter(dependencies=[Depends(session_dependency)])
 _ROWS = 50
 
 

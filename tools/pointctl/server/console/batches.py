@@ -10,11 +10,15 @@ from pointctl.registry.devices import batches, products
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Role
 from pointctl.server.console.pages import done, page
-from pointctl.server.console.session_dependency import Db, Visitor, visitor
+from pointctl.server.console.session_dependency import (
+    ConsoleSession,
+    Db,
+    session_dependency,
+)
 from pointctl.server.roles import needs
 from pointctl.server.statuses import status_of
 
-router = APIRouter(prefix="/batches", dependencies=[Depends(visitor)])
+router = APIRouter(prefix="/batches", dependencies=[Depends(session_dependency)])
 _URL = "/console/batches"
 _Word = Annotated[str, Form(max_length=64)]
 _MayBeEmpty = Annotated[str, Form(max_length=20)]
@@ -28,7 +32,7 @@ def listed(request: Request, database: Db, done: str = "") -> Response:
 @router.post("", openapi_extra=needs(Role.OPERATOR))
 def add(
     request: Request,
-    browser: Visitor,
+    browser: ConsoleSession,
     database: Db,
     product: _Word,
     name: _Word,
@@ -52,7 +56,7 @@ def add(
 @router.post("/{product_key}/{name}", openapi_extra=needs(Role.OPERATOR))
 def change(
     request: Request,
-    browser: Visitor,
+    browser: ConsoleSession,
     database: Db,
     product_key: str,
     name: str,

@@ -11,11 +11,16 @@ from pointctl.registry.devices import products, search, tags
 from pointctl.registry.issuing import lifecycle
 from pointctl.registry.storage.models import Role, State
 from pointctl.server.console.pages import done, page
-from pointctl.server.console.session_dependency import Db, Reg, Visitor, visitor
+from pointctl.server.console.session_dependency import (
+    ConsoleSession,
+    Db,
+    Reg,
+    session_dependency,
+)
 from pointctl.server.roles import needs
 from pointctl.server.statuses import status_of
 
-router = APIRouter(dependencies=[Depends(visitor)])
+router = APIRouter(dependencies=[Depends(session_dependency)])
 _ROWS = 50
 _Word = Annotated[str, Query(max_length=64)]
 _Reason = Annotated[str, Form(max_length=200)]
@@ -94,7 +99,7 @@ def show(
 @router.post("/devices/{product_key}/{imei}/tags", openapi_extra=needs(Role.OPERATOR))
 def tag(
     request: Request,
-    browser: Visitor,
+    browser: ConsoleSession,
     database: Db,
     product_key: str,
     imei: str,
@@ -113,7 +118,7 @@ def tag(
 @router.post("/devices/{product_key}/{imei}/reveal", openapi_extra=needs(Role.ADMIN))
 def reveal(
     request: Request,
-    browser: Visitor,
+    browser: ConsoleSession,
     database: Db,
     product_key: str,
     imei: str,
@@ -148,7 +153,7 @@ def _page(
 def _add_route(action: Action) -> None:
     def do(
         request: Request,
-        browser: Visitor,
+        browser: ConsoleSession,
         registry: Reg,
         product_key: str,
         imei: str,

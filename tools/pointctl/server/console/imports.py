@@ -11,11 +11,15 @@ from pointctl.registry.storage.models import Role
 from pointctl.server import files
 from pointctl.server.console.devices import Filters
 from pointctl.server.console.pages import page
-from pointctl.server.console.session_dependency import Db, Visitor, visitor
+from pointctl.server.console.session_dependency import (
+    ConsoleSession,
+    Db,
+    session_dependency,
+)
 from pointctl.server.roles import needs
 from pointctl.server.statuses import status_of
 
-router = APIRouter(dependencies=[Depends(visitor)])
+router = APIRouter(dependencies=[Depends(session_dependency)])
 _SHOWN = 100  # bad rows
 _Word = Annotated[str, Form(max_length=64)]
 
@@ -35,7 +39,7 @@ def form(request: Request, database: Db) -> Response:
 @router.post("/import", openapi_extra=needs(Role.OPERATOR), max_body_size=files.MOST)
 def import_devices(
     request: Request,
-    browser: Visitor,
+    browser: ConsoleSession,
     database: Db,
     product: _Word,
     file: Annotated[UploadFile, File()],

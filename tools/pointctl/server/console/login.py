@@ -13,7 +13,7 @@ from pointctl.server.console.session_dependency import (
     LOGIN,
     Db,
     check_own_page,
-    visitor,
+    session_dependency,
 )
 from pointctl.server.roles import for_anybody, needs
 
@@ -55,7 +55,9 @@ def log_in(
 
 
 @router.post(
-    "/logout", openapi_extra=needs(Role.VIEWER), dependencies=[Depends(visitor)]
+    "/logout",
+    openapi_extra=needs(Role.VIEWER),
+    dependencies=[Depends(session_dependency)],
 )
 def log_out(request: Request, database: Db) -> Response:
     sessions.log_out(database, request.cookies[COOKIE])

@@ -7,10 +7,14 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from pointctl.registry.accounts import operators, tokens
 from pointctl.registry.storage.models import Role
 from pointctl.server.console.pages import done, page
-from pointctl.server.console.session_dependency import Db, Visitor, visitor
+from pointctl.server.console.session_dependency import (
+    ConsoleSession,
+    Db,
+    session_dependency,
+)
 from pointctl.server.roles import needs
 
-router = APIRouter(prefix="/operators", dependencies=[Depends(visitor)])
+router = APIRouter(prefix="/operators", dependencies=[Depends(session_dependency)])
 _Word = Annotated[str, Form(max_length=64)]
 
 
@@ -28,7 +32,7 @@ def listed(request: Request, database: Db, done: str = "") -> Response:
 
 @router.post("", openapi_extra=needs(Role.ADMIN))
 def add(
-    browser: Visitor,
+    browser: ConsoleSession,
     database: Db,
     name: _Word,
     role: Annotated[Role, Form()],
@@ -45,7 +49,7 @@ def show(request: Request, database: Db, name: str, done: str = "") -> Response:
 
 @router.post("/{name}/role", openapi_extra=needs(Role.ADMIN))
 def set_role(
-    browser: Visitor, database: Db, name: str, role: Annotated[Role, Form()]
+    browser: ConsoleSession, database: Db, name: str, role: Annotated[Role, Form()]
 ) -> Response:
     operators.change(database, name, browser.actor.name, role=role)
     return done(f"/console/operators/{name}", "role")
@@ -53,7 +57,7 @@ def set_role(
 
 @router.post("/{name}/password", openapi_extra=needs(Role.ADMIN))
 def set_password(
-    browser: Visitor,
+    browser: ConsoleSession,
     database: Db,
     name: str,
     password: Annotated[str, Form(max_length=operators.MAX_PASSWORD)],
@@ -63,13 +67,13 @@ def set_password(
 
 
 @router.post("/{name}/disable", openapi_extra=needs(Role.ADMIN))
-def disable(browser: Visitor, database: Db, name: str) -> Response:
+def disable(browser: ConsoleSession, database: Db, name: str) -> Response:
     operators.change(database, name, browser.actor.name, disabled=True)
     return done(f"/console/operators/{name}", "disabled")
 
 
 @router.post("/{name}/enable", openapi_extra=needs(Role.ADMIN))
-def enable(browser: Visitor, database: Db, name: str) -> Response:
+def enable(browser: ConsoleSession, database: Db, name: str) -> Response:
     operators.change(database, name, browser.actor.name, disabled=False)
     return done(f"/console/operators/{name}", "enabled")
 
@@ -77,7 +81,7 @@ def enable(browser: Visitor, database: Db, name: str) -> Response:
 @router.post("/{name}/tokens", openapi_extra=needs(Role.ADMIN))
 def add_token(
     request: Request,
-    browser: Visitor,
+    browser: ConsoleSession,
     database: Db,
     name: str,
     label: _Word,
@@ -89,7 +93,9 @@ def add_token(
 
 
 @router.post("/{name}/tokens/{label}/revoke", openapi_extra=needs(Role.ADMIN))
-def revoke_token(browser: Visitor, database: Db, name: str, label: str) -> Response:
+def revoke_token(
+    browser: ConsoleSession, database: Db, name: str, label: str
+) -> Response:
     tokens.revoke(database, name, label, browser.actor.name)
     return done(f"/console/operators/{name}", "token-revoked")
 

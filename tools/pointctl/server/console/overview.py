@@ -10,11 +10,11 @@ from pointctl.registry.devices.overview import Span
 from pointctl.registry.storage.models import Role, State
 from pointctl.server.console.chart import bars
 from pointctl.server.console.pages import page
-from pointctl.server.console.session_dependency import Reg, visitor
+from pointctl.server.console.session_dependency import Reg, session_dependency
 from pointctl.server.device_api import wire
 from pointctl.server.roles import needs
 
-router = APIRouter(dependencies=[Depends(visitor)])
+router = APIRouter(dependencies=[Depends(session_dependency)])
 _RECENT = 8
 
 

@@ -30,7 +30,7 @@ def _database(request: Request) -> Database:
     return _registry(request).database
 
 
-async def visitor(request: Request) -> Browser:
+async def session_dependency(request: Request) -> Browser:
     """Who is logged in, and may do this. Raises NotLoggedIn, or a 403."""
     cookie = request.cookies.get(COOKIE, "")
     by_itself = request.headers.get("HX-Trigger") == "live"
@@ -69,6 +69,6 @@ def login_url(request: Request) -> str:
     return f"{LOGIN}?to={quote(request.url.path + query, safe='')}"
 
 
-Visitor = Annotated[Browser, Depends(visitor)]
+ConsoleSession = Annotated[Browser, Depends(session_dependency)]
 Db = Annotated[Database, Depends(_database)]
 Reg = Annotated[Registry, Depends(_registry)]

@@ -19,7 +19,7 @@ from pointctl.registry.devices.refusal_counts import Counted
 from pointctl.registry.issuing.issuer import Alone, Answer, Issuer
 from pointctl.server import metrics
 from pointctl.server.device_api import wire
-from pointctl.server.device_api.request_batcher import Gathered
+from pointctl.server.device_api.request_batcher import RequestBatcher
 from pointctl.web.body import whole_body
 
 _log = structlog.get_logger()
@@ -47,7 +47,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 def endpoint(issuer: Issuer, refused: Counted) -> Endpoint:
     """Answers boards; what is refused is counted."""
-    replies = Gathered(partial(_replies, issuer), _AT_ONCE)
+    replies = RequestBatcher(partial(_replies, issuer), _AT_ONCE)
 
     async def access(request: Request) -> Response:
         started = perf_counter()

@@ -10,7 +10,7 @@ Asked = TypeVar("Asked")
 Found = TypeVar("Found")
 
 
-class Gathered(Generic[Asked, Found]):
+class RequestBatcher(Generic[Asked, Found]):
     """Calls of a function that does several at a time, in a thread of its own.
 
     What is asked while it works waits, and is next, all of it together. So the busier

@@ -84,7 +84,7 @@ class Cloud:
 
     def bootstrap(self, did: str, signs: Signs) -> str:
         """Where a device with an auth_key logs in. Raises Rejected."""
-        with self._database.reading() as session:
+        with self._database.snapshot() as session:
             known = _known(session, did, Generation.AGENT)
             if known is None:
                 raise _unknown()
@@ -101,7 +101,7 @@ class Cloud:
         under the auth_key; the body is signed by the auth_key either way.
         """
         mac = gizwits.bare(mac)
-        with self._database.writing() as session:
+        with self._database.exclusive() as session:
             key = self._auth_key(session, product_key, mac)
             if key is None:
                 raise _unknown()
@@ -120,7 +120,7 @@ class Cloud:
 
     def register(self, product_key: str, data: str) -> str:
         """The encrypted did of a device that encrypts its passcode. Raises Rejected."""
-        with self._database.writing() as session:
+        with self._database.exclusive() as session:
             secret = self._classic_secret(session, product_key)
             form = _form(_opened(secret, data))
             mac, passcode = form.get("mac", ""), form.get("passcode", "")
@@ -137,7 +137,7 @@ class Cloud:
 
     def provision(self, product_key: str, sealed_did: str) -> str:
         """Where a device of the older cloud logs in, encrypted. Raises Rejected."""
-        with self._database.reading() as session:
+        with self._database.snapshot() as session:
             secret = self._classic_secret(session, product_key)
             did = _opened(secret, sealed_did).decode(errors="replace")
             known = _known(session, did, Generation.CLASSIC)
@@ -178,7 +178,7 @@ def judge(
     generation = Generation.AGENT if signed else Generation.CLASSIC
     if client_id != did:
         return None
-    with database.reading() as session:
+    with database.snapshot() as session:
         known = _known(session, did, generation)
         if known is None:
             return None

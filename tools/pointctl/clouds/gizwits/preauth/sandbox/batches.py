@@ -32,10 +32,10 @@ _GIVEN = 0  # the outcome of a device that has its key
 
 def work(database: Database, maker: KeyMaker, most: int = PART) -> bool:
     """Do a part of the oldest batch that is not done; False if there is none."""
-    with database.reading() as session:
+    with database.snapshot() as session:
         if session.scalar(_oldest()) is None:
             return False
-    with database.writing() as session:
+    with database.exclusive() as session:
         batch = session.scalar(_oldest())
         if batch is not None:
             _work_on(session, database, maker, batch, most)
@@ -46,7 +46,7 @@ def result(
     database: Database, authorization: str | None, batch: str, host: str
 ) -> wire.BatchResult:
     """How far a batch has come. Raises AuthFailed, RolesInvalid, DataInvalid."""
-    with database.reading() as session:
+    with database.snapshot() as session:
         found = _find(session, authorization, batch)
     begun = found.failed + found.success > 0
     status = wire.DONE if found.finished_at else wire.RUNNING if begun else wire.PENDING
@@ -69,7 +69,7 @@ def sheet(
     """
     with tempfile.TemporaryDirectory(prefix="pointctl-sandbox-") as folder:
         path = Path(folder) / f"{batch}.xlsx"
-        with database.reading() as session:
+        with database.snapshot() as session:
             found = _find(session, authorization, batch)
             if found.finished_at is None:
                 raise errors.DataInvalid("the batch is not done yet")

@@ -138,7 +138,7 @@ class Cloud:
 
     def check_may_issue(self, authorization: str | None, pin: str) -> None:
         """Raise AuthFailed or RolesInvalid, before more is read of a request."""
-        with self._database.reading() as session:
+        with self._database.snapshot() as session:
             authorize(session, authorization, Role.ISSUE, pin)
 
     def key(self, authorization: str | None, asked: wire.KeyRequest) -> wire.AuthKey:
@@ -147,7 +147,7 @@ class Cloud:
         Raises one of the sixteen.
         """
         mac, now = bare(asked.mac), datetime.now(UTC)
-        with self._database.writing() as session:
+        with self._database.exclusive() as session:
             authorize(session, authorization, Role.ISSUE, asked.pin)
             stock = Stock(find_packages(session, asked.pin, asked.auth_code))
             stock = stock.of_kind(Kind.SINGLE)
@@ -171,7 +171,7 @@ class Cloud:
         An Authorization may be missing, the document names none here; a wrong one may
         not. Raises one of the sixteen.
         """
-        with self._database.reading() as session:
+        with self._database.snapshot() as session:
             if authorization is not None:
                 authorize(session, authorization, Role.QUERY, pin)
             found = find_packages(session, pin, auth_code)
@@ -204,7 +204,7 @@ class Cloud:
         sixteen.
         """
         now, batch = datetime.now(UTC), secrets.token_hex(16)
-        with self._database.writing() as session:
+        with self._database.exclusive() as session:
             authorize(session, authorization, Role.ISSUE, pin)
             stock = Stock(find_packages(session, pin, auth_code)).of_kind(Kind.BATCH)
             issuing = Issuing(session, self._database.vault, self._maker, stock)

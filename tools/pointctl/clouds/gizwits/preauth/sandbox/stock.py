@@ -65,7 +65,7 @@ def add_package(
         created_at=now,
         updated_at=now,
     )
-    with database.writing() as session:
+    with database.exclusive() as session:
         products.check_exists(session, product_key)
         product = session.get_one(Product, product_key)
         if mode == Mode.DEVICE and product.encrypted_secret is None:
@@ -90,7 +90,7 @@ def change_package(
     Raises PointctlError where there is none.
     """
     now = datetime.now(UTC)
-    with database.writing() as session:
+    with database.exclusive() as session:
         package = session.get(SandboxPackage, number)
         if package is None:
             raise PointctlError(f"no package {number}; see pointctl sandbox packages")
@@ -106,7 +106,7 @@ def change_package(
 def listed_packages(database: Database) -> Sequence[SandboxPackage]:
     """All packages, by customer."""
     query = select(SandboxPackage).order_by(SandboxPackage.pin, SandboxPackage.id)
-    with database.reading() as session:
+    with database.snapshot() as session:
         return session.scalars(query).all()
 
 
@@ -120,7 +120,7 @@ def add_token(
     if not _LABEL.fullmatch(label):
         raise PointctlError("a label is up to 31 of a-z 0-9 . _ -")
     token = secrets.token_urlsafe(32)
-    with database.writing() as session:
+    with database.exclusive() as session:
         if _token(session, label) is not None:
             raise Refused(f"there was a token {label}; take another label")
         session.add(
@@ -138,7 +138,7 @@ def add_token(
 
 def revoke_token(database: Database, label: str, who: str) -> None:
     """Let nobody in with it. Raises PointctlError where there is none."""
-    with database.writing() as session:
+    with database.exclusive() as session:
         token = _token(session, label)
         if token is None:
             raise PointctlError(f"no token {label}; see pointctl sandbox tokens list")
@@ -149,7 +149,7 @@ def revoke_token(database: Database, label: str, who: str) -> None:
 
 def listed_tokens(database: Database) -> Sequence[SandboxToken]:
     """All Authorizations, by label."""
-    with database.reading() as session:
+    with database.snapshot() as session:
         return session.scalars(select(SandboxToken).order_by(SandboxToken.label)).all()
 
 
