@@ -43,6 +43,7 @@ dialect: .venv/.dev $(MPY_CROSS_1_13) ## Compile device code with the oldest and
 
 imports: .venv/.dev ## Walk the imports: layers, runtime names, vendor modules
 	$(BIN)/python tools/check_imports.py
+	$(BIN)/python tools/check_rooms.py
 
 bench: .venv/.dev $(MICROPYTHON) $(UMQTT) ## Measure size, heap, time and bytes on the wire (ARGS=…)
 	$(BIN)/python -m bench $(ARGS)
