@@ -14,6 +14,7 @@ import ast
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -108,6 +109,22 @@ def _in_circles(arrows: Iterable[tuple[str, str]]) -> list[set[str]]:
         if room in rooms and not any(room in known for known in found):
             found.append({room} | {r for r in rooms if room in reached.get(r, ())})
     return found
+
+
+def floors(found: Iterable[Import], folder: str = PACKAGE) -> dict[str, int]:
+    """The floor of each room of a folder: above all that it imports; 1 is the ground.
+
+    Raises graphlib.CycleError for a folder with a circle.
+    """
+    below: dict[str, set[str]] = defaultdict(set)
+    for each in found:
+        where, source, target = _siblings(each.source, each.target)
+        if where == folder and source != target:
+            below[source].add(target)
+    floor: dict[str, int] = {}
+    for room in TopologicalSorter(below).static_order():  # what is below comes first
+        floor[room] = 1 + max((floor[lower] for lower in below[room]), default=0)
+    return floor
 
 
 def forbidden(found: Iterable[Import]) -> Iterator[str]:

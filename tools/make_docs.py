@@ -8,19 +8,22 @@ change.
 """
 
 import argparse
+import ast
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import check_rooms
 import typer
 from manifests import manifest_py, package_json
 
 from point import flow
 from pointctl.cli import app
 from pointctl.server import api
-from pointctl.server.roles import needed, routes
+from pointctl.server.roles import needed
+from pointctl.web.routing import routes
 
 ROOT = Path(__file__).resolve().parents[1]
 END = "<!-- end -->\n"
@@ -106,12 +109,43 @@ def operations() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _filled(page: str, source: str, part: str) -> tuple[Path, str]:
-    """A page, with the part that is made from `source` as it should be."""
+def rooms() -> str:
+    """The rooms of the host package, the highest floor first, and the rooms in them."""
+    modules = check_rooms.module_names(ROOT / "tools")
+    floors = check_rooms.floors(check_rooms.imports(modules))
+    lines = ["| floor | room | what it is |", "| --- | --- | --- |"]
+    package = ROOT / "tools/pointctl"
+    for room, floor in sorted(floors.items(), key=lambda item: (-item[1], item[0])):
+        if (package / room).is_dir():
+            lines.append(f"| {floor} | **`{room}/`** | {_what_it_is(package / room)} |")
+            for inner in sorted((package / room).glob("**/__init__.py")):
+                name = inner.parent.relative_to(package).as_posix()
+                if name != room and "migrations" not in name:
+                    lines.append(f"| | `{name}/` | {_what_it_is(inner.parent)} |")
+        elif room != "__init__":
+            doc = _first_line(package / f"{room}.py")
+            lines.append(f"| {floor} | `{room}.py` | {doc} |")
+    return "\n".join(lines) + "\n"
+
+
+def _what_it_is(folder: Path) -> str:
+    return _first_line(folder / "__init__.py")
+
+
+def _first_line(file: Path) -> str:
+    text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    return text.partition("\n")[0].replace("|", "\\|")
+
+
+def _filled(page: str, parts: dict[str, str]) -> tuple[Path, str]:
+    """A page with its parts as they should be, each by what it is made from."""
     path = ROOT / page
-    mark = f"<!-- made by tools/make_docs.py from {source} -->\n"
-    before, rest = path.read_text(encoding="utf-8").split(mark)
-    return path, before + mark + part + END + rest.split(END, 1)[1]
+    text = path.read_text(encoding="utf-8")
+    for source, part in parts.items():
+        mark = f"<!-- made by tools/make_docs.py from {source} -->\n"
+        before, rest = text.split(mark)
+        text = before + mark + part + END + rest.split(END, 1)[1]
+    return path, text
 
 
 def pages() -> dict[Path, str]:
@@ -123,8 +157,11 @@ def pages() -> dict[Path, str]:
         ROOT / "package.json": package_json(),
         **dict(
             [
-                _filled("docs/architecture.md", "point/flow.py", diagram()),
-                _filled("docs/api.md", "tools/pointctl/server/api", operations()),
+                _filled(
+                    "docs/architecture.md",
+                    {"point/flow.py": diagram(), "tools/pointctl": rooms()},
+                ),
+                _filled("docs/api.md", {"tools/pointctl/server/api": operations()}),
             ]
         ),
     }

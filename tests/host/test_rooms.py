@@ -1,4 +1,4 @@
-"""The gate of the host's rooms breaks where an import goes up, or into a closed room."""
+"""The gate of the host's rooms breaks where an import goes up or into a closed room."""
 
 import subprocess
 import sys
