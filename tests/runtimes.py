@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,32 @@ def require(name: str, found: Path | None, remedy: str) -> Path:
     if os.environ.get("CI") == "true":
         pytest.fail(message)
     pytest.skip(message)
+
+
+# What make tells a make that it starts itself, and the variables of our own Makefile
+# that a user may have given it: no business of a make that a test starts.
+_OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "ARGS", "PYTHON")
+
+
+def run_make(
+    *arguments: str,
+    cwd: Path = ROOT,
+    env: Mapping[str, str] | None = None,
+    timeout_s: float = 60,
+) -> subprocess.CompletedProcess[str]:
+    """Run `make` as from a shell, also where `make test` itself runs the tests."""
+    found = shutil.which("make")
+    make = require("make", found and Path(found), "apt-get install make")
+    given = os.environ if env is None else env
+    return subprocess.run(
+        [make, *arguments],
+        cwd=cwd,
+        env={name: value for name, value in given.items() if name not in _OF_MAKE},
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
 
 
 def micropython() -> Path:

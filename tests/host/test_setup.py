@@ -1,6 +1,7 @@
 """Set-up without root: what the shell scripts do on machines that lack something."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runtimes import MICROPYTHON, ROOT, require
+from tests.runtimes import MICROPYTHON, ROOT, require, run_make
 
 Put = Callable[[str, str], None]
 _TOOLS = ("sh", "dirname", "rm", "mkdir", "ln", "mktemp", "id", "head", "cat", "chmod")
@@ -160,10 +161,34 @@ def test_debian_packages_leave_nothing_behind_on_failure(
     assert not (tmp_path / "x").exists()
 
 
-def test_make_help_lists_every_target() -> None:
-    make = require("make", Path(shutil.which("make") or ""), "apt-get install make")
-    listed = subprocess.check_output([make], cwd=ROOT, text=True)
-    targets = {line.split()[0] for line in listed.splitlines()}
+@pytest.mark.parametrize("level", ["", "1"], ids=["from a shell", "within make"])
+def test_make_help_lists_every_target(
+    level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Plain `make` lists the targets and nothing else, also if make runs this test."""
+    monkeypatch.setenv("MAKELEVEL", level)
+    monkeypatch.setenv("MAKEFLAGS", "w" if level else "")
+    run = run_make()
+    assert run.returncode == 0, run.stderr
+    targets = {line.split()[0] for line in run.stdout.splitlines()}
     makefile = (ROOT / "Makefile").read_text()
     phony = next(line for line in makefile.splitlines() if line.startswith(".PHONY"))
     assert targets == set(phony.split()[1:])
+
+
+def test_ci_runs_what_the_readme_says() -> None:
+    """CI proves the very command that a new user runs, with no flag beside it."""
+    lines = (ROOT / ".ci/run").read_text().splitlines()
+    assert [line for line in lines if "make test" in line] == ["exec make test"]
+
+
+def test_only_one_helper_starts_make() -> None:
+    """Another call would inherit what the make that runs the tests told its children."""
+    starts = re.compile(r"""\[\s*["']make["']|which\(["']make["']\)""")
+    found = [
+        path.relative_to(ROOT)
+        for folder in ("tests", "bench")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if starts.search(path.read_text(encoding="utf-8"))
+    ]
+    assert found == [Path("tests/runtimes.py")]
