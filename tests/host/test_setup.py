@@ -183,7 +183,7 @@ def test_ci_runs_what_the_readme_says() -> None:
 
 
 def test_only_one_helper_starts_make() -> None:
-    """Another call would inherit what the make that runs the tests told its children."""
+    """Another call would inherit the variables of the make that runs the tests."""
     starts = re.compile(r"""\[\s*["']make["']|which\(["']make["']\)""")
     found = [
         path.relative_to(ROOT)
@@ -192,3 +192,25 @@ def test_only_one_helper_starts_make() -> None:
         if starts.search(path.read_text(encoding="utf-8"))
     ]
     assert found == [Path("tests/runtimes.py")]
+
+
+@pytest.mark.parametrize(
+    ("target", "promise"), [("test", "6 minutes"), ("demo", "10 seconds")]
+)
+def test_the_first_line_says_how_long_it_takes(target: str, promise: str) -> None:
+    """Before anything is set up, on stderr: stdout is what was asked for."""
+    run = run_make("--dry-run", "--always-make", target)
+    assert run.returncode == 0, run.stderr
+    first = run.stdout.splitlines()[0]
+    assert first.startswith(f"echo 'make {target}: ")
+    assert promise in first
+    assert first.endswith(">&2")
+
+
+def test_what_stands_beside_the_venv_is_not_judged_by_it() -> None:
+    """pip would compare what goes into .cache with .venv, and report a conflict."""
+    makefile = (ROOT / "Makefile").read_text().replace("\\\n", "")
+    beside = [line for line in makefile.splitlines() if "--target .cache/" in line]
+    assert len(beside) == 2
+    assert all("$(BESIDE)" in line for line in beside)
+    assert "BESIDE := $(BIN)/pip install --quiet --no-deps" in makefile
