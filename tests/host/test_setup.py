@@ -214,3 +214,35 @@ def test_what_stands_beside_the_venv_is_not_judged_by_it() -> None:
     assert len(beside) == 2
     assert all("$(BESIDE)" in line for line in beside)
     assert "BESIDE := $(BIN)/pip install --quiet --no-deps" in makefile
+
+
+# Stands in for apt: the first {failures} updates fail; every call is written down.
+_SYNCING_APT_GET = """#!/bin/sh
+echo "$@" >>"{calls}"
+case "$*" in
+*update*) test "$(grep -c update "{calls}")" -gt {failures} ;;
+*install*) exit {install} ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("failures", "install", "updates"),
+    [(0, 0, 1), (2, 0, 3), (99, 0, 4), (99, 100, 4)],
+    ids=["works", "works at last", "fails, not needed", "fails, needed"],
+)
+def test_ci_installs_from_a_mirror_that_is_being_synced(
+    failures: int, install: int, updates: int, path: Path, put: Put, tmp_path: Path
+) -> None:
+    """An update that fails is tried again; in the end the install decides."""
+    calls = tmp_path / "calls"
+    text = _SYNCING_APT_GET.format(calls=calls, failures=failures, install=install)
+    put("apt-get", text)
+    put("sleep", "#!/bin/sh\n")
+    for tool in ("bash", "grep"):
+        (path / tool).symlink_to(shutil.which(tool) or tool)
+    done = run(path, ROOT / ".ci/install", "first", "second")
+    assert done.returncode == install
+    *before, last = calls.read_text().splitlines()
+    assert before == ["-qq update"] * updates
+    assert last == "-qq install --no-install-recommends first second"
