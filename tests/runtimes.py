@@ -1,4 +1,4 @@
-"""Programs that tests need and a machine may lack."""
+"""What tests need and a machine may lack: programs, and what make fetches."""
 
 import os
 import shutil
@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+
+from tests.optional import PARTS
 
 ROOT = Path(__file__).resolve().parents[1]
 MICROPYTHON = ROOT / ".cache/micropython/bin/micropython"
@@ -24,6 +26,14 @@ def require(name: str, found: Path | None, remedy: str) -> Path:
     pytest.skip(message)
 
 
+def need(name: str) -> Path:
+    """Return where a part of tests/optional.py is, or skip or fail as `require`."""
+    part = PARTS[name]
+    if found := part.find():
+        return found
+    return require(name, None, f"apt-get install {part.package}")
+
+
 # What make tells a make that it starts itself, and the variables of our own Makefile
 # that a user may have given it: no business of a make that a test starts.
 _OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "ARGS", "PYTHON")
@@ -36,11 +46,9 @@ def run_make(
     timeout_s: float = 60,
 ) -> subprocess.CompletedProcess[str]:
     """Run `make` as from a shell, also where `make test` itself runs the tests."""
-    found = shutil.which("make")
-    make = require("make", found and Path(found), "apt-get install make")
     given = os.environ if env is None else env
     return subprocess.run(
-        [make, *arguments],
+        [need("make"), *arguments],
         cwd=cwd,
         env={name: value for name, value in given.items() if name not in _OF_MAKE},
         capture_output=True,

@@ -14,7 +14,7 @@ import pytest
 from pointctl.broker import find_mosquitto
 from pointctl.demo import scenario, stage
 from pointctl.demo.timeline import Timeline
-from tests.runtimes import MICROPYTHON, require, run_make
+from tests.runtimes import MICROPYTHON, need, require, run_make
 
 _MARK = "POINTACCESS_TEST_MARK"
 
@@ -107,4 +107,4 @@ def test_embedded_broker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_mosquitto_is_used_where_it_is() -> None:
     """CI has mosquitto, so the runs above were with the real one."""
-    require("mosquitto", find_mosquitto(), "apt-get install mosquitto")
+    need("mosquitto")

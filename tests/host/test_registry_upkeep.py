@@ -16,15 +16,14 @@ from pointctl.registry.models import (
     ClaimState,
     State,
 )
-from tests.postgres import programs
+from tests.optional import PARTS
 
 
 @pytest.fixture
 def program(monkeypatch):
     """pg_dump and pg_restore, of the version of the server."""
-    folder = programs()
-    if folder is not None:
-        monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    if initdb := PARTS["postgresql"].find():
+        monkeypatch.setenv("PATH", f"{initdb.parent}{os.pathsep}{os.environ['PATH']}")
 
 
 @pytest.fixture
