@@ -61,7 +61,7 @@ docs: .venv/.dev ## Write the pages and lists that are made from code
 
 dist: .venv/.dev ## Build what people download: wheel, sdist, a zip for each board, checksums
 	rm -rf dist
-	$(BIN)/python tools/make_dist.py
+	$(BIN)/python tools/make_dist.py --tracked
 
 clean: ## Remove everything that make or the tools made
 	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

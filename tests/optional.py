@@ -48,6 +48,7 @@ PARTS = {
     "curl": Part("curl", "curl"),
     "dpkg-deb": Part("dpkg", "dpkg-deb"),
     "faketime": Part("faketime", "faketime"),
+    "git": Part("git", "git"),
     "libzbar": Part("libzbar0", library="zbar"),
     "make": Part("make", "make"),
     "mosquitto": Part("mosquitto", "mosquitto"),

@@ -14,6 +14,7 @@ USERS = {
     "curl": "host/test_gizwits_page.py::test_the_examples",
     "dpkg-deb": "host/test_setup.py::test_a_venv_without_ensurepip_gets_pip",
     "faketime": "faults/test_slice.py::test_slice[clocks]",
+    "git": "host/test_dist_secrets.py::test_what_git_does_not_know_is_refused",
     "libzbar": "host/test_factory_labels.py::test_zbar_reads_it[small-imei]",
     "make": "host/test_setup.py::test_make_help_lists_every_target[from a shell]",
     "mosquitto": "host/test_broker_mosquitto.py::test_no_secret_is_in_argv",
