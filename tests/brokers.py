@@ -16,14 +16,14 @@ import trustme
 from paho.mqtt.enums import CallbackAPIVersion
 
 from point import protocol_server
-from pointctl.broker import BrokerProcess, embedded, find_mosquitto, mosquitto
+from pointctl.broker import BrokerProcess, embedded, mosquitto
 from pointctl.broker.process import HOST, free_port
-from pointctl.registry.devices import devices, products
+from pointctl.registry.devices.devices import devices, products
 from pointctl.registry.issuing.issuer import Issuer
 from pointctl.registry.keys.claim_keys import ClaimKeys
 from pointctl.registry.storage.database import Database, open_database
 from pointctl.registry.storage.models import Policy
-from tests.runtimes import require
+from tests.runtimes import need
 
 SECONDS = 5.0
 PRODUCT = "pk1"
@@ -75,7 +75,7 @@ class Room:
 @contextmanager
 def mosquitto_room(folder: Path) -> Iterator[Room]:
     """A mosquitto that was told of both devices."""
-    program = require("mosquitto", find_mosquitto(), "apt-get install mosquitto")
+    program = need("mosquitto")
     files = make_certificates(folder)
     lines: list[str] = []
     broker = mosquitto.broker(

@@ -14,20 +14,9 @@ from pathlib import Path
 import psycopg
 
 from pointctl.broker.process import free_port
-from tests.runtimes import require
+from tests.runtimes import need
 
 _USER = "pointctl"
-_REMEDY = "apt-get install postgresql"
-
-
-def programs() -> Path | None:
-    """The folder of initdb and postgres, the newest if there are several."""
-    versions = Path("/usr/lib/postgresql").glob("*/bin/initdb")
-    found = sorted(versions, key=lambda path: int(path.parts[-3]))
-    if found:
-        return found[-1].parent
-    elsewhere = shutil.which("initdb")
-    return Path(elsewhere).parent if elsewhere else None
 
 
 class Cluster:
@@ -45,7 +34,7 @@ class Cluster:
         told = [f"port={self.port}", f"unix_socket_directories={self.folder}"]
         told += ["listen_addresses=127.0.0.1", "log_min_messages=fatal", *settings]
         options = [argument for setting in told for argument in ("-c", setting)]
-        found = require("PostgreSQL", programs(), _REMEDY)
+        found = need("postgresql").parent
         command = [str(found / "postgres"), "-D", str(self.folder / "data"), *options]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -93,7 +82,7 @@ class Cluster:
 @contextmanager
 def cluster(*settings: str) -> Iterator[Cluster]:
     """A fresh server. It survives kill -9 of its processes, not a power cut."""
-    found = require("PostgreSQL", programs(), _REMEDY)
+    found = need("postgresql").parent
     folder = Path(tempfile.mkdtemp(prefix="pointctl-postgres-"))
     try:
         if user := _nobody():

@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from pointctl.broker.process import HOST, free_port
-from tests.runtimes import require
+from tests.runtimes import need
 
-# Debian's /usr/sbin/rabbitmq-server wants its own folders; this one asks for them.
-_SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 _PLUGINS = "[rabbitmq_mqtt, rabbitmq_auth_backend_http]."
 _START_S = 60.0
 
@@ -40,11 +38,7 @@ def running(
     `settings` are lines of rabbitmq.conf and `advanced` is advanced.config, in which
     CA stands for the path of the certificate authority.
     """
-    server = require(
-        "RabbitMQ",
-        _SERVER if shutil.which("erl") else None,
-        "apt-get install rabbitmq-server",
-    )
+    server = need("rabbitmq")
     folder = Path(tempfile.mkdtemp(prefix="pointctl-rabbitmq-"))
     port = free_port()
     listeners = _LISTENERS.format(host=HOST, port=port, folder=folder)

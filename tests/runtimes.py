@@ -1,11 +1,14 @@
-"""Programs that tests need and a machine may lack."""
+"""What tests need and a machine may lack: programs, and what make fetches."""
 
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+
+from tests.optional import PARTS
 
 ROOT = Path(__file__).resolve().parents[1]
 MICROPYTHON = ROOT / ".cache/micropython/bin/micropython"
@@ -21,6 +24,38 @@ def require(name: str, found: Path | None, remedy: str) -> Path:
     if os.environ.get("CI") == "true":
         pytest.fail(message)
     pytest.skip(message)
+
+
+def need(name: str) -> Path:
+    """Return where a part of tests/optional.py is, or skip or fail as `require`."""
+    part = PARTS[name]
+    if found := part.find():
+        return found
+    return require(name, None, f"apt-get install {part.package}")
+
+
+# What make tells a make that it starts itself, and the variables of our own Makefile
+# that a user may have given it: no business of a make that a test starts.
+_OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "ARGS", "PYTHON")
+
+
+def run_make(
+    *arguments: str,
+    cwd: Path = ROOT,
+    env: Mapping[str, str] | None = None,
+    timeout_s: float = 60,
+) -> subprocess.CompletedProcess[str]:
+    """Run `make` as from a shell, also where `make test` itself runs the tests."""
+    given = os.environ if env is None else env
+    return subprocess.run(
+        [need("make"), *arguments],
+        cwd=cwd,
+        env={name: value for name, value in given.items() if name not in _OF_MAKE},
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
 
 
 def micropython() -> Path:

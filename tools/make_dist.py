@@ -8,8 +8,10 @@ SOURCE_DATE_EPOCH, or else a fixed one, as hatchling does it for the wheel.
 import argparse
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
+import tarfile
 import time
 import zipfile
 from collections.abc import Mapping
@@ -48,7 +50,7 @@ class Zip(NamedTuple):
         # What stands at a board's root gets a folder; /usr is one.
         under = "flash" if flash.root(self.board) == "/" else ""
         found = {(under + path).lstrip("/"): data for path, data in on_board.items()}
-        samples = (ROOT / "firmware" / self.board).glob("*.json")
+        samples = (ROOT / "firmware" / self.board).glob("*.sample.json")
         beside = {f"samples/{sample.name}": sample for sample in samples}
         beside |= self.pages
         return found | {name: page.read_bytes() for name, page in beside.items()}
@@ -88,6 +90,23 @@ def build_python(folder: Path) -> None:
     )
 
 
+def untracked(folder: Path) -> list[str]:
+    """What the sdist in `folder` holds and git does not know; empty without git's data.
+
+    The wheel and the zips hold nothing that the sdist does not hold.
+    """
+    if not (ROOT / ".git").exists():
+        return []
+    # The owner may be another than who builds, in a container for example.
+    command = ["git", "-c", f"safe.directory={ROOT}", "ls-files", "-z"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    known = {*listed.stdout.decode().split("\0"), "PKG-INFO"}
+    (sdist,) = folder.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = [name.partition("/")[2] for name in archive.getnames()]
+    return sorted(set(names) - known)
+
+
 def build_zips(folder: Path) -> None:
     """The zip of each board and form, with the version in its name."""
     for each in ZIPS:
@@ -107,15 +126,24 @@ def write_sums(folder: Path) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Build all of it into a new folder and print its sums; 1 if it is not empty."""
+    """Build all of it into a new folder and print its sums; 1 if that is refused."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "dist")
-    folder: Path = parser.parse_args(arguments).folder
+    parser.add_argument(
+        "--tracked", action="store_true", help="refuse files that git does not know"
+    )
+    options = parser.parse_args(arguments)
+    folder: Path = options.folder
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         print(f"{folder} is not empty: remove it first", file=sys.stderr)
         return 1
     build_python(folder)
+    if options.tracked and (found := untracked(folder)):
+        shutil.rmtree(folder)
+        told = "git does not know these files: add them to it, or move them away"
+        print(f"{told}:\n  " + "\n  ".join(found), file=sys.stderr)
+        return 1
     build_zips(folder)
     print(write_sums(folder), end="")
     return 0

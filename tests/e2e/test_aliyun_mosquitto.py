@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from pointctl.broker import find_mosquitto
 from pointctl.broker.login import read_login
 from pointctl.demo.system import System, build_system
 from pointctl.demo.timeline import Timeline
@@ -24,7 +23,7 @@ IMEI = "490154203237518"
 def system() -> Iterator[System]:
     """A mosquitto that runs, and what is needed for a server and boards."""
     runtimes.micropython()
-    runtimes.require("mosquitto", find_mosquitto(), "apt-get install mosquitto")
+    runtimes.need("mosquitto")
     with build_system(Timeline(None)) as made:
         yield made
 

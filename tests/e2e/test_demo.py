@@ -14,7 +14,7 @@ import pytest
 from pointctl.broker import find_mosquitto
 from pointctl.demo import scenario, system
 from pointctl.demo.timeline import Timeline
-from tests.runtimes import MICROPYTHON, ROOT, require
+from tests.runtimes import MICROPYTHON, need, require, run_make
 
 _MARK = "POINTACCESS_TEST_MARK"
 
@@ -43,16 +43,7 @@ def _carriers(mark: str) -> list[str]:
 
 def test_json(marked: dict[str, str]) -> None:
     """make demo ARGS=--json prints one object: from the server, then from flash."""
-    for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
-        marked.pop(name, None)  # the make that runs the tests is none of its business
-    run = subprocess.run(
-        ["make", "demo", "ARGS=--json"],
-        cwd=ROOT,
-        env=marked,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
+    run = run_make("demo", "ARGS=--json", env=marked, timeout_s=240)
     assert run.returncode == 0, run.stderr
     told = json.loads(run.stdout)
     assert told["ok"] is True
@@ -116,4 +107,4 @@ def test_embedded_broker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_mosquitto_is_used_where_it_is() -> None:
     """CI has mosquitto, so the runs above were with the real one."""
-    require("mosquitto", find_mosquitto(), "apt-get install mosquitto")
+    need("mosquitto")

@@ -11,7 +11,6 @@ import pytest
 
 from point.digest import sha256
 from point.store import Store
-from pointctl.broker import find_mosquitto
 from pointctl.broker.mosquitto import MosquittoAccounts
 from pointctl.demo import lines
 from pointctl.demo.system import Board, System, build_system
@@ -26,7 +25,7 @@ from tests import runtimes
 def system() -> Iterator[System]:
     """A broker that runs, and what is needed for a server and boards."""
     runtimes.micropython()
-    runtimes.require("mosquitto", find_mosquitto(), "apt-get install mosquitto")
+    runtimes.need("mosquitto")
     with build_system(Timeline(None)) as made:
         yield made
 

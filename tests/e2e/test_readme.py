@@ -146,14 +146,20 @@ def test_explaining(command: str) -> None:
 def test_main(served: tuple[str, Path], tmp_path: Path) -> None:
     """The README's main.py provisions; only its broker is nobody's."""
     url, data = served
-    board = tmp_path / "flash"
+    board, keys = tmp_path / "flash", tmp_path / "keys"
+    derive = "keys", "derive", "--product", "meter", "--imei", IMEI, "--out", keys
+    subprocess.run(
+        [Path(sys.executable).with_name("pointctl"), *derive, "--data", data],
+        check=True,
+        capture_output=True,
+    )
     settings = json.loads(blocks("json")[0])
     flash.assemble(
         board,
         "unix",
         {**settings, "url": url, "spreadS": 0},
         (data / "ca/ca.der").read_bytes(),
-        claim_key=bytes.fromhex((data / f"claim-keys/{IMEI}.key").read_text()),
+        claim_key=bytes.fromhex((keys / f"{IMEI}.key").read_text()),
         libraries=ROOT / ".cache/micropython-lib",
     )
     (board / "main.py").write_text(blocks("python")[0])

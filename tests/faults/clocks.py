@@ -6,7 +6,6 @@ with an error of its own and not a byte sent; a claim keeps its id whatever the 
 
 import hashlib
 import os
-import shutil
 import ssl
 import subprocess
 import tempfile
@@ -22,6 +21,7 @@ from point.clock import BUILT
 from tests.e2e import hostile
 from tests.faults.bench import Row, timed
 from tests.faults.field import BoardProcess
+from tests.optional import PARTS
 
 KEY = b"k" * 32
 BOARD = {"imei": "490154203237518", "productKey": "a1B2c3D4e5F", "key": KEY.hex()}
@@ -105,7 +105,7 @@ class Authority:
 
 def preload() -> str | None:
     """Where libfaketime is, as its own program says; None if it is not installed."""
-    if shutil.which("faketime") is None:
+    if PARTS["faketime"].find() is None:
         return None
     command = ["faketime", "2020-01-01", "printenv", "LD_PRELOAD"]
     return subprocess.run(
@@ -169,7 +169,7 @@ def clocks() -> Row:
     library = preload()
     with timed("wrong clocks") as row, tempfile.TemporaryDirectory() as name:
         if library is None:
-            row.note = "SKIPPED: the program faketime is not installed"
+            row.note = "SKIPPED: faketime is missing: apt-get install faketime"
             row.bad = int(os.environ.get("CI") == "true")
             return row
         server = Authority(Path(name))

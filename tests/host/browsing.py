@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import Browser, Page, Playwright
 
-from tests.runtimes import ROOT, require
+from tests.runtimes import ROOT, need
 
 # What a person with a keyboard, a screen reader or weak eyes needs of any page: a
 # function that returns what is missing.
@@ -26,8 +25,7 @@ NO_SCRIPT = {"java_script_enabled": False}
 
 def launch(playwright: Playwright, certificate: Path) -> Browser:
     """Debian's Chromium, which trusts this one certificate beside the usual ones."""
-    found = shutil.which("chromium")
-    path = require("Chromium", found and Path(found), "apt-get install chromium")
+    path = need("chromium")
     arguments = [
         "--no-sandbox",
         f"--ignore-certificate-errors-spki-list={_pin(certificate)}",

@@ -4,11 +4,8 @@ import json
 import subprocess
 import sys
 
-import pytest
-
 from pointctl.boards.flash import CHECKOUT
-from pointctl.broker import find_mosquitto
-from tests import postgres
+from tests.runtimes import need
 
 
 def run(*arguments: str) -> dict:
@@ -24,9 +21,9 @@ def run(*arguments: str) -> dict:
     return json.loads(done.stdout)
 
 
-@pytest.mark.skipif(find_mosquitto() is None, reason="no mosquitto")
 def test_bench():
     """Each figure has a name, a unit and a number, and a verdict if it has a budget."""
+    need("mosquitto")
     found = run("bench", "--rounds", "1", "--heap-runs", "0")
     assert found["policy"] == "device-key"
     assert len(found["figures"]) > 10
@@ -37,9 +34,9 @@ def test_bench():
         assert (figure["met"] is None) == (figure["budget"] is None)
 
 
-@pytest.mark.skipif(postgres.programs() is None, reason="no PostgreSQL")
 def test_server():
     """Each database under each load, at each size; what is enrolled can be unsealed."""
+    need("postgresql")
     few = ("--rounds", "1", "--requests", "100", "--import", "900")
     found = run("bench.server", *few)
     loads = [(row["database"], row["connections"]) for row in found["enrolments"]]

@@ -20,7 +20,7 @@ from tests.brokers import (
     mosquitto_room,
     running,
 )
-from tests.runtimes import require
+from tests.runtimes import need
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +178,7 @@ def test_no_secret_is_in_argv(room: Room) -> None:
 @pytest.fixture
 def make_broker(tmp_path: Path) -> Callable[[int], BrokerProcess]:
     """A broker on a port, not yet started."""
-    program = require("mosquitto", find_mosquitto(), "apt-get install mosquitto")
+    program = need("mosquitto")
     files = make_certificates(tmp_path)
     return lambda port: mosquitto.broker(
         program,

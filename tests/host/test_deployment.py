@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import ssl
 import subprocess
 import sys
@@ -23,21 +22,16 @@ from pointctl.certificates import CaFiles
 from pointctl.cli import app
 from pointctl.folder import DataFolder
 from pointctl.registry.storage.database import Database
-from tests.runtimes import ROOT, require
+from tests.runtimes import ROOT, need
 
 DEPLOY = ROOT / "examples/deploy"
 POINTCTL = Path(sys.executable).with_name("pointctl")
 NAME = "provision.example.com"
 
 
-def program(name: str, package: str) -> Path:
-    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
-    return require(name, Path(found) if found else None, f"apt-get install {package}")
-
-
 def test_the_units_are_understood(tmp_path: Path) -> None:
     """Every line of them, and the server is kept from what it does not need."""
-    analyze = program("systemd-analyze", "systemd")
+    analyze = need("systemd-analyze")
     units = []
     for unit in DEPLOY.glob("pointctl*.*"):
         text = unit.read_text().replace("/opt/pointctl/bin/pointctl", str(POINTCTL))
@@ -153,7 +147,7 @@ def behind(
     database: Database, data: DataFolder, tmp_path: Path
 ) -> Iterator[tuple[Callable[..., httpx2.Client], Path]]:
     """What makes clients of a server behind nginx, and nginx's folder."""
-    nginx = program("nginx", "nginx")
+    nginx = need("nginx")
     files = certificates.init(tmp_path / "tls", ["localhost", "127.0.0.1", NAME])
     options = ("--mqtt-hook-token-file", tmp_path / "token")
     server = Server(data.path, files, "--trusted-proxy", "127.0.0.1", *options)

@@ -93,7 +93,7 @@ def test_zip_holds_what_deployment_copies(dist: Path, name: str) -> None:
     files = {(under + path).lstrip("/"): p for path, p in flash.files(board).items()}
     held = opened(dist, name)
     pages = PAGES | ({"MERGE.md"} if board == "quecpython" else set())
-    samples = (ROOT / "firmware" / board).glob("*.json")
+    samples = (ROOT / "firmware" / board).glob("*.sample.json")
     pages |= {f"samples/{sample.name}" for sample in samples}
     assert pages <= held.keys()
     found = set()

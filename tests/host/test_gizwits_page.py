@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +13,7 @@ from preauth import Sandbox
 from pointctl.certificates import CaFiles
 from pointctl.clouds.gizwits.preauth import errors, lists
 from pointctl.clouds.kit import chaos
-from tests.runtimes import ROOT, require
+from tests.runtimes import ROOT, need
 
 PAGE = (ROOT / "docs/gizwits.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.M | re.S)
@@ -24,7 +23,7 @@ SERVE = "pointctl sandbox serve\n"
 @pytest.fixture
 def shell(data, tmp_path):
     """Runs a block of the page, with what other blocks exported."""
-    require("curl", (found := shutil.which("curl")) and Path(found), "apt-get install")
+    need("curl")
     folder = tmp_path / "work"
     folder.mkdir()
     environment = {

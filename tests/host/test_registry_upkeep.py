@@ -9,19 +9,18 @@ from contextlib import closing
 import pytest
 from serving import ON_BOTH, imei, issue
 
-from pointctl.registry.devices import devices
+from pointctl.registry.devices.devices import devices
 from pointctl.registry.storage import maintenance, schema
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Claim, ClaimState, State
-from tests.postgres import programs
+from tests.optional import PARTS
 
 
 @pytest.fixture
 def program(monkeypatch):
     """pg_dump and pg_restore, of the version of the server."""
-    folder = programs()
-    if folder is not None:
-        monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    if initdb := PARTS["postgresql"].find():
+        monkeypatch.setenv("PATH", f"{initdb.parent}{os.pathsep}{os.environ['PATH']}")
 
 
 @pytest.fixture

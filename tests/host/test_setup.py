@@ -1,6 +1,7 @@
 """Set-up without root: what the shell scripts do on machines that lack something."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runtimes import MICROPYTHON, ROOT, require
+from tests.runtimes import MICROPYTHON, ROOT, need, require, run_make
 
 Put = Callable[[str, str], None]
 _TOOLS = ("sh", "dirname", "rm", "mkdir", "ln", "mktemp", "id", "head", "cat", "chmod")
@@ -102,9 +103,7 @@ def test_a_venv_without_ensurepip_gets_pip_from_debian(
     path: Path, put: Put, tmp_path: Path
 ) -> None:
     """With python3-pip-whl as Debian builds it, around the wheel that Python brings."""
-    dpkg_deb = shutil.which("dpkg-deb")
-    if dpkg_deb is None:
-        pytest.skip("dpkg-deb is missing: this is not a Debian")
+    dpkg_deb = need("dpkg-deb")
     package = tmp_path / "pip.deb"
     make_pip_package(dpkg_deb, tmp_path / "build", package)
     for tool in ("dpkg-deb", "cp", "tar"):
@@ -117,7 +116,7 @@ def test_a_venv_without_ensurepip_gets_pip_from_debian(
     assert (venv / "bin/pip").exists()
 
 
-def make_pip_package(dpkg_deb: str, build: Path, package: Path) -> None:
+def make_pip_package(dpkg_deb: Path, build: Path, package: Path) -> None:
     """Build a Debian package with the wheel of pip that Python makes venvs with."""
     homes = Path(sysconfig.get_path("stdlib"), "ensurepip/_bundled"), _DEBIANS_WHEELS
     wheel = next((w for home in homes for w in home.glob("pip-*.whl")), None)
@@ -160,10 +159,88 @@ def test_debian_packages_leave_nothing_behind_on_failure(
     assert not (tmp_path / "x").exists()
 
 
-def test_make_help_lists_every_target() -> None:
-    make = require("make", Path(shutil.which("make") or ""), "apt-get install make")
-    listed = subprocess.check_output([make], cwd=ROOT, text=True)
-    targets = {line.split()[0] for line in listed.splitlines()}
+@pytest.mark.parametrize("level", ["", "1"], ids=["from a shell", "within make"])
+def test_make_help_lists_every_target(
+    level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Plain `make` lists the targets and nothing else, also if make runs this test."""
+    monkeypatch.setenv("MAKELEVEL", level)
+    monkeypatch.setenv("MAKEFLAGS", "w" if level else "")
+    run = run_make()
+    assert run.returncode == 0, run.stderr
+    targets = {line.split()[0] for line in run.stdout.splitlines()}
     makefile = (ROOT / "Makefile").read_text()
     phony = next(line for line in makefile.splitlines() if line.startswith(".PHONY"))
     assert targets == set(phony.split()[1:])
+
+
+def test_ci_runs_what_the_readme_says() -> None:
+    """CI proves the very command that a new user runs, with no flag beside it."""
+    lines = (ROOT / ".ci/run").read_text().splitlines()
+    assert [line for line in lines if "make test" in line] == ["exec make test"]
+
+
+def test_only_one_helper_starts_make() -> None:
+    """Another call would inherit the variables of the make that runs the tests."""
+    starts = re.compile(r"""\[\s*["']make["']|which\(["']make["']\)""")
+    found = [
+        path.relative_to(ROOT)
+        for folder in ("tests", "bench")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if starts.search(path.read_text(encoding="utf-8"))
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("target", "promise"), [("test", "6 minutes"), ("demo", "10 seconds")]
+)
+def test_the_first_line_says_how_long_it_takes(target: str, promise: str) -> None:
+    """Before anything is set up, on stderr: stdout is what was asked for."""
+    run = run_make("--dry-run", "--always-make", target)
+    assert run.returncode == 0, run.stderr
+    first = run.stdout.splitlines()[0]
+    assert first.startswith(f"echo 'make {target}: ")
+    assert promise in first
+    assert first.endswith(">&2")
+
+
+def test_what_stands_beside_the_venv_is_not_judged_by_it() -> None:
+    """pip would compare what goes into .cache with .venv, and report a conflict."""
+    makefile = (ROOT / "Makefile").read_text().replace("\\\n", "")
+    beside = [line for line in makefile.splitlines() if "--target .cache/" in line]
+    assert len(beside) == 2
+    assert all("$(BESIDE)" in line for line in beside)
+    assert "BESIDE := $(BIN)/pip install --quiet --no-deps" in makefile
+
+
+# Stands in for apt: the first {failures} updates fail; every call is written down.
+_SYNCING_APT_GET = """#!/bin/sh
+echo "$@" >>"{calls}"
+case "$*" in
+*update*) test "$(grep -c update "{calls}")" -gt {failures} ;;
+*install*) exit {install} ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("failures", "install", "updates"),
+    [(0, 0, 1), (2, 0, 3), (99, 0, 4), (99, 100, 4)],
+    ids=["works", "works at last", "fails, not needed", "fails, needed"],
+)
+def test_ci_installs_from_a_mirror_that_is_being_synced(
+    failures: int, install: int, updates: int, path: Path, put: Put, tmp_path: Path
+) -> None:
+    """An update that fails is tried again; in the end the install decides."""
+    calls = tmp_path / "calls"
+    text = _SYNCING_APT_GET.format(calls=calls, failures=failures, install=install)
+    put("apt-get", text)
+    put("sleep", "#!/bin/sh\n")
+    for tool in ("bash", "grep"):
+        (path / tool).symlink_to(shutil.which(tool) or tool)
+    done = run(path, ROOT / ".ci/install", "first", "second")
+    assert done.returncode == install
+    *before, last = calls.read_text().splitlines()
+    assert before == ["-qq update"] * updates
+    assert last == "-qq install --no-install-recommends first second"
