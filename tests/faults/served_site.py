@@ -39,7 +39,7 @@ class Site:
     ) -> None:
         self._data = DataFolder(folder / "data")
         self._cluster = cluster
-        self._url = cluster.new_database() if cluster else None
+        self._url = cluster.new_registry() if cluster else None
         self._files = certificates.init(folder / "ca")
         self._servers: list[Server] = []
         self.ca = self._files.ca

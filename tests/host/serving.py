@@ -65,7 +65,7 @@ def imei(serial: int) -> str:
 def url_of(request: pytest.FixtureRequest) -> str | None:
     """Where the registry of a parametrized fixture is; None is the data folder."""
     on_postgresql = getattr(request, "param", "sqlite") == "postgresql"
-    return request.getfixturevalue("postgres").new_database() if on_postgresql else None
+    return request.getfixturevalue("postgres").new_registry() if on_postgresql else None
 
 
 def add_product(
