@@ -21,7 +21,7 @@ IMEI = "490154203237518"
 
 
 @pytest.fixture
-def system() -> Iterator[Stage]:
+def system(forked: None) -> Iterator[Stage]:
     """A mosquitto that runs, and what is needed for a server and boards."""
     runtimes.micropython()
     runtimes.require("mosquitto", find_mosquitto(), "apt-get install mosquitto")

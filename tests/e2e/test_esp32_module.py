@@ -105,7 +105,7 @@ class Board:
 
 
 @pytest.fixture
-def system() -> Iterator[Stage]:
+def system(forked: None) -> Iterator[Stage]:
     """Certificates, a broker that runs, and a server that does."""
     with stage(Timeline(None)) as made, made.server() as server:
         made.timeline.require("server", "ready", server.alive)

@@ -37,7 +37,7 @@ Forge = Callable[[bytes, bytes], bytes]
 
 
 @pytest.fixture
-def system() -> Iterator[Stage]:
+def system(forked: None) -> Iterator[Stage]:
     """A broker that runs, and what is needed for a server and modules."""
     runtimes.micropython()
     with stage(Timeline(None)) as made:

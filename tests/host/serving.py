@@ -23,6 +23,7 @@ from pointctl.registry.database import Database
 from pointctl.registry.keys import ClaimKeys
 from pointctl.registry.models import Policy, Product, RateLimit
 from pointctl.registry.products import DeviceConfig
+from tests.forked import Forked
 
 PRODUCT = "pk-test"
 KEYED, SHARED = "pk-keyed", "pk-shared"  # their boards sign; see add_signed()
@@ -201,7 +202,10 @@ class Finished:
 
 
 class Server:
-    """A real `pointctl serve` process; its log is kept and watched."""
+    """A real `pointctl serve` process; its log is kept and watched.
+
+    It is forked, see tests/forked.py, unless it has to be `executed`.
+    """
 
     COMMAND: tuple[str, ...] = ("serve",)
 
@@ -211,18 +215,25 @@ class Server:
         authority: CaFiles,
         *options: str | Path,
         url: str | None = None,
+        executed: bool = False,
     ) -> None:
         self.data = data
-        command = [sys.executable, "-m", "pointctl", *self.COMMAND, "--port", "0"]
         files = ["--certificate", authority.server, "--key", authority.server_key]
-        chosen = {"POINTCTL_DATABASE": url} if url else {}
-        self.process = subprocess.Popen(
-            [*command, *files, "--data", data, *options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=os.environ | chosen | {"PYTHONUNBUFFERED": "1"},
-        )
+        command = [*self.COMMAND, "--port", "0", *files, "--data", data, *options]
+        env = os.environ | ({"POINTCTL_DATABASE": url} if url else {})
+        env["PYTHONUNBUFFERED"] = "1"
+        self.process: Forked | subprocess.Popen[str]
+        # A process with workers starts them as what it was itself started as.
+        if executed or "--workers" in options:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "pointctl", *command],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env=env,
+            )
+        else:
+            self.process = Forked(command, env=env, stderr=subprocess.STDOUT)
         self.lines: list[str] = []
         self._ready = threading.Event()
         self._reader = threading.Thread(target=self._read)
