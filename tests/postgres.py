@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg
 
 from pointctl.broker.process import free_port
+from tests import databases
 from tests.runtimes import need
 
 _USER = "pointctl"
@@ -28,6 +29,7 @@ class Cluster:
         self.password = password
         self._process: subprocess.Popen[bytes] | None = None
         self._databases = 0
+        self._template = ""
 
     def start(self, *settings: str) -> None:
         """Start it, with settings as name=value."""
@@ -71,11 +73,19 @@ class Cluster:
         """Where to connect as the server's own user, by its socket."""
         return f"host={self.folder} port={self.port} user=postgres dbname={database}"
 
-    def new_database(self) -> str:
-        """The URL of an empty database, with its password."""
+    def new_registry(self) -> str:
+        """The URL of a registry of the newest revision: a copy, see databases.py."""
+        if not self._template:
+            made = self.new_database()
+            databases.make_tables(made)
+            self._template = made.rpartition("/")[2]
+        return self.new_database(self._template)
+
+    def new_database(self, template: str = "template1") -> str:
+        """The URL of a database with its password; it is empty, or like another."""
         self._databases += 1
         name = f"registry{self._databases}"
-        self.run(f"CREATE DATABASE {name} OWNER {_USER}")
+        self.run(f"CREATE DATABASE {name} OWNER {_USER} TEMPLATE {template}")
         return f"postgresql://{_USER}:{self.password}@127.0.0.1:{self.port}/{name}"
 
 

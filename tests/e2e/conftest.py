@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 import trustme
 
+from pointctl.broker import process as broker_process
+from pointctl.demo import process as demo_process
 from tests import runtimes
 from tests.e2e import hostile
+from tests.forked import instead_of
 
 CLIENT = Path(__file__).with_name("hostile_client.py")
 RUNTIMES = ("micropython", "cpython")
@@ -31,6 +34,13 @@ def program(runtime: str) -> list[str]:
     if runtime == "micropython":
         return [str(runtimes.micropython())]
     return [sys.executable, "-W", "error"]
+
+
+@pytest.fixture
+def forked() -> Iterator[None]:
+    """Servers and brokers of pointctl that the demo's stage starts are forked."""
+    with instead_of(broker_process, demo_process):
+        yield
 
 
 @pytest.fixture(scope="session", params=RUNTIMES)

@@ -20,7 +20,7 @@ IMEI = "490154203237518"
 
 
 @pytest.fixture
-def system() -> Iterator[System]:
+def system(forked: None) -> Iterator[System]:
     """A mosquitto that runs, and what is needed for a server and boards."""
     runtimes.micropython()
     runtimes.need("mosquitto")

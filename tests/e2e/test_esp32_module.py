@@ -105,7 +105,7 @@ class Board:
 
 
 @pytest.fixture
-def system() -> Iterator[System]:
+def system(forked: None) -> Iterator[System]:
     """Certificates, a broker that runs, and a server that does."""
     with build_system(Timeline(None)) as made, made.server() as server:
         made.timeline.require("server", "ready", server.alive)

@@ -38,7 +38,7 @@ Forge = Callable[[bytes, bytes], bytes]
 
 
 @pytest.fixture
-def system() -> Iterator[System]:
+def system(forked: None) -> Iterator[System]:
     """A broker that runs, and what is needed for a server and modules."""
     runtimes.micropython()
     with build_system(Timeline(None)) as made:

@@ -27,6 +27,7 @@ from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Policy, Role
 from tests.fakeboard.board import FakeBoard, fake_board
+from tests.forked import Forked
 from tests.host.serving import Server, imei
 
 PRODUCT, OTHER, BATCH = "pk-line", "pk-other", "A7"
@@ -231,14 +232,9 @@ def make_unit(
 
 def pointctl(*arguments: str | Path, **secrets: str) -> subprocess.CompletedProcess:
     """A command, finished; secrets come in its environment."""
-    return subprocess.run(
-        [*POINTCTL, *arguments],
-        env=os.environ | secrets,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    with Forked(["factory", *arguments], env=os.environ | secrets) as process:
+        out, err = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.wait(), out, err)
 
 
 class Station:
@@ -267,12 +263,9 @@ class Station:
         named = [f"--port={self._kind}={port}" for port in self._ports.values()]
         verb = "resume" if self.starts else "run"
         self.starts += 1
-        self._process = subprocess.Popen(
-            [*POINTCTL, verb, self._job, "--json", *named, *self._options],
+        self._process = Forked(
+            ["factory", verb, self._job, "--json", *named, *self._options],
             env=os.environ | self._secrets,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
         )
         self._readers = [
             threading.Thread(target=self._read),

@@ -4,7 +4,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +27,7 @@ from pointctl.registry.storage.models import (
 )
 from pointctl.registry.storage.vault import of_device
 from tests import postgres
+from tests.forked import Forked
 from tests.host.serving import Server, imei
 
 KEYED, OPEN = "pk-keyed", "pk-open"
@@ -46,7 +46,7 @@ class Site:
     ) -> None:
         self._data = DataFolder(folder / "data")
         self._cluster = cluster
-        self._url = cluster.new_database() if cluster else None
+        self._url = cluster.new_registry() if cluster else None
         self._files = certificates.init(folder / "ca")
         self._servers: list[Server] = []
         self.ca = self._files.ca
@@ -67,7 +67,7 @@ class Site:
 
     def serve(self, *, workers: int = 1, servers: int = 1) -> None:
         """Start so many commands of so many processes each."""
-        self._options = ["--workers", str(workers)]
+        self._options = ["--workers", str(workers)] if workers > 1 else []
         for _ in range(servers):
             self._start()
 
@@ -151,15 +151,11 @@ class Site:
 
     def check(self) -> subprocess.CompletedProcess[str]:
         """`pointctl db check`."""
-        chosen = {"POINTCTL_DATABASE": self._url} if self._url else {}
-        command = [sys.executable, "-m", "pointctl", "db", "check"]
-        return subprocess.run(
-            [*command, "--data", str(self._data.path)],
-            env=os.environ | chosen,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        env = os.environ | ({"POINTCTL_DATABASE": self._url} if self._url else {})
+        with Forked(["db", "check", "--data", self._data.path], env=env) as process:
+            out, err = process.communicate()
+        code = process.wait()
+        return subprocess.CompletedProcess(process.args, code, out, err)
 
 
 @contextmanager

@@ -18,13 +18,14 @@ from sqlalchemy import delete
 from point import protocol, protocol_server
 from pointctl.certificates import CaFiles
 from pointctl.registry.broker_accounts import BrokerAccounts
-from pointctl.registry.devices import devices, products
+from pointctl.registry.devices.devices import devices, products
 from pointctl.registry.devices.products import DeviceConfig
 from pointctl.registry.issuing import credentials, mqtt_login
 from pointctl.registry.issuing.issuer import Answer, Issuer
 from pointctl.registry.keys.claim_keys import ClaimKeys
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Policy, Product, RateLimit
+from tests.forked import Forked
 
 PRODUCT = "pk-test"
 KEYED, SHARED = "pk-keyed", "pk-shared"  # their boards sign; see add_signed()
@@ -67,7 +68,7 @@ def imei(serial: int) -> str:
 def url_of(request: pytest.FixtureRequest) -> str | None:
     """Where the registry of a parametrized fixture is; None is the data folder."""
     on_postgresql = getattr(request, "param", "sqlite") == "postgresql"
-    return request.getfixturevalue("postgres").new_database() if on_postgresql else None
+    return request.getfixturevalue("postgres").new_registry() if on_postgresql else None
 
 
 def add_product(
@@ -203,7 +204,10 @@ class Finished:
 
 
 class Server:
-    """A real `pointctl serve` process; its log is kept and watched."""
+    """A real `pointctl serve` process; its log is kept and watched.
+
+    It is forked, see tests/forked.py, unless it has to be `executed`.
+    """
 
     COMMAND: tuple[str, ...] = ("serve",)
 
@@ -213,18 +217,25 @@ class Server:
         authority: CaFiles,
         *options: str | Path,
         url: str | None = None,
+        executed: bool = False,
     ) -> None:
         self.data = data
-        command = [sys.executable, "-m", "pointctl", *self.COMMAND, "--port", "0"]
         files = ["--certificate", authority.server, "--key", authority.server_key]
-        chosen = {"POINTCTL_DATABASE": url} if url else {}
-        self.process = subprocess.Popen(
-            [*command, *files, "--data", data, *options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=os.environ | chosen | {"PYTHONUNBUFFERED": "1"},
-        )
+        command = [*self.COMMAND, "--port", "0", *files, "--data", data, *options]
+        env = os.environ | ({"POINTCTL_DATABASE": url} if url else {})
+        env["PYTHONUNBUFFERED"] = "1"
+        self.process: Forked | subprocess.Popen[str]
+        # A process with workers starts them as what it was itself started as.
+        if executed or "--workers" in options:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "pointctl", *command],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env=env,
+            )
+        else:
+            self.process = Forked(command, env=env, stderr=subprocess.STDOUT)
         self.lines: list[str] = []
         self._ready = threading.Event()
         self._reader = threading.Thread(target=self._read)

@@ -234,7 +234,7 @@ def test_on_postgresql(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """No disk to judge; the URL's password is not shown."""
-    url = postgres.new_database()
+    url = postgres.new_registry()
     with open_database(url, well):
         pass
     monkeypatch.setenv("POINTCTL_DATABASE", url)

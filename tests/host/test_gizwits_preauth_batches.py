@@ -90,7 +90,7 @@ def test_killed_in_the_middle(database, start):
 
 def test_two_processes_work_on_one_database(data, authority, start, postgres):
     """They agree on everything: batches, single keys, the quota."""
-    url = postgres.new_database()
+    url = postgres.new_registry()
     with open_database(url, data) as database:
         products.add(database, "T", product_key=PRODUCT, mqtt_host="m.test")
         who, count = customer(database, 1500), 1500

@@ -79,7 +79,7 @@ def test_errors_quote_no_values(database):
 
 def test_one_who_writes_alone_waits_for_those_who_share(database, postgres, data):
     """And they for it: on PostgreSQL, too, nothing comes between."""
-    url, order = postgres.new_database(), []
+    url, order = postgres.new_registry(), []
     with (
         open_database(url, data) as shared,
         ThreadPoolExecutor(2) as pool,

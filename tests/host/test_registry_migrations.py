@@ -113,6 +113,7 @@ def test_from_each_revision_on_postgresql(data, postgres, revision):
 
 
 @ON_BOTH
+@pytest.mark.usefixtures("migrated_registries")
 def test_many_may_open_a_fresh_one_together(data, request, database):
     """One of them makes the tables, the others wait for it."""
     where = data.path / "fresh" / "registry.sqlite"

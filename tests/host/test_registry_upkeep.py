@@ -170,7 +170,7 @@ def test_what_is_no_database_is_said(pointctl, monkeypatch, url):
 
 def test_a_wrong_password_is_one_line(postgres, pointctl, monkeypatch):
     """And is not shown."""
-    url = postgres.new_database().replace(postgres.password, "canary-7")
+    url = postgres.new_registry().replace(postgres.password, "canary-7")
     monkeypatch.setenv("POINTCTL_DATABASE", url)
     done = pointctl("devices", "list")
     assert (done.code, done.err.count("\n")) == (1, 1)

@@ -112,7 +112,7 @@ def test_metrics_of_several_processes_are_one_sum(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whichever process answered, and whether it still lives."""
-    monkeypatch.setenv("POINTCTL_DATABASE", postgres.new_database())
+    monkeypatch.setenv("POINTCTL_DATABASE", postgres.new_registry())
     server = serving("--workers", "2", "--metrics-port", "0")
     url = server.events("metrics")[0]["url"]
 

@@ -51,7 +51,7 @@ def stopped(tmp_path_factory, authority):
     data = DataFolder(tmp_path_factory.mktemp("stopped") / "data")
     claim_keys.create_master(data)
     with registry_of(data.registry):
-        server = Server(data.path, authority)
+        server = Server(data.path, authority, executed=True)
         with server.client() as client:
             reply = ask(client, 0)
             ask(client, 99)
@@ -106,7 +106,7 @@ def test_a_server_that_is_stopped_ends_well(stopped):
 
 def test_a_restarted_server_gives_the_same(stopped, authority):
     """The credential is in the file, not in the process. Ctrl-C ends it as well."""
-    server = Server(stopped.server.data, authority)
+    server = Server(stopped.server.data, authority, executed=True)
     with server.client() as client:
         assert ask(client, 0).content == stopped.reply.content
     assert server.stop(signal.SIGINT) == 0

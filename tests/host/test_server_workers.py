@@ -25,7 +25,7 @@ def registry(tmp_path_factory, postgres):
     """A registry in PostgreSQL, its URL, and the folder with the claim master."""
     data = DataFolder(tmp_path_factory.mktemp("workers") / "data")
     keys.create_master(data)
-    url = postgres.new_database()
+    url = postgres.new_registry()
     with open_database(url, data) as database:
         add_product(database, KEYED, DEVICES)
         yield database, url, data
