@@ -18,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from point import protocol_server
 from pointctl.broker import BrokerProcess, embedded, mosquitto
 from pointctl.broker.process import HOST, free_port
-from pointctl.registry.devices.devices import devices, products
+from pointctl.registry.devices import devices, products
 from pointctl.registry.issuing.issuer import Issuer
 from pointctl.registry.keys.claim_keys import ClaimKeys
 from pointctl.registry.storage.database import Database, open_database

@@ -18,7 +18,7 @@ from sqlalchemy import delete
 from point import protocol, protocol_server
 from pointctl.certificates import CaFiles
 from pointctl.registry.broker_accounts import BrokerAccounts
-from pointctl.registry.devices.devices import devices, products
+from pointctl.registry.devices import devices, products
 from pointctl.registry.devices.products import DeviceConfig
 from pointctl.registry.issuing import credentials, mqtt_login
 from pointctl.registry.issuing.issuer import Answer, Issuer

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 from serving import ON_BOTH, imei, issue
 
-from pointctl.registry.devices.devices import devices
+from pointctl.registry.devices import devices
 from pointctl.registry.storage import maintenance, schema
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Claim, ClaimState, State
