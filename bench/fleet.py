@@ -18,7 +18,7 @@ from bench.load import Job, Result
 from pointctl import certificates
 from pointctl.folder import DataFolder
 from pointctl.registry import keys, overview, products, search
-from pointctl.registry.database import open_database
+from pointctl.registry.database import Database, open_database
 from pointctl.registry.models import Policy
 
 PRODUCT = "pk-bench"
@@ -76,10 +76,15 @@ class Fleet:
         chosen = {"POINTCTL_DATABASE": url} if url else {}
         self._environment = os.environ | chosen | {"PYTHONUNBUFFERED": "1"}
         with self._opened() as registry:
-            settings = {"product_key": PRODUCT, "mqtt_host": "mqtt.example.com"}
-            products.add(registry, PRODUCT, policy=Policy.DEVICE_KEY, **settings)
+            products.add(
+                registry,
+                PRODUCT,
+                policy=Policy.DEVICE_KEY,
+                product_key=PRODUCT,
+                mqtt_host="mqtt.example.com",
+            )
 
-    def _opened(self):
+    def _opened(self) -> Database:
         return open_database(self._url or self._data.registry, self._data)
 
     def _command(self, *arguments: str) -> list[str]:

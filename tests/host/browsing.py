@@ -27,7 +27,8 @@ NO_SCRIPT = {"java_script_enabled": False}
 def launch(playwright: Playwright, certificate: Path) -> Browser:
     """Debian's Chromium, which trusts this one certificate beside the usual ones."""
     found = shutil.which("chromium")
-    path = require("Chromium", found and Path(found), "apt-get install chromium")
+    program = Path(found) if found else None
+    path = require("Chromium", program, "apt-get install chromium")
     arguments = [
         "--no-sandbox",
         f"--ignore-certificate-errors-spki-list={_pin(certificate)}",

@@ -112,7 +112,9 @@ def secret_of(
     given = answer(database, request, accounts)
     assert given.code == protocol.SUCCESS
     assert given.config is not None
-    return given.config["device"]["deviceSecret"]
+    secret = given.config["device"]["deviceSecret"]
+    assert secret is not None
+    return secret
 
 
 def secrets_of(
@@ -213,7 +215,9 @@ class Server:
         url: str | None = None,
     ) -> None:
         self.data = data
+        command: list[str | Path]
         command = [sys.executable, "-m", "pointctl", *self.COMMAND, "--port", "0"]
+        files: list[str | Path]
         files = ["--certificate", authority.server, "--key", authority.server_key]
         chosen = {"POINTCTL_DATABASE": url} if url else {}
         self.process = subprocess.Popen(

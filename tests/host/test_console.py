@@ -57,7 +57,7 @@ def test_every_reply_tells_the_browser_what_to_refuse(admin, staff):
 def test_no_page_holds_script_or_style(admin):
     """What the policy would refuse is not there."""
     for route in routes(console.ROUTERS):
-        if "GET" in route.methods and "{name}" not in route.path:
+        if "GET" in (route.methods or ()) and "{name}" not in route.path:
             text = admin.get("/console" + _path(route)).text
             assert not re.search(r"<script(?! src=)|<style|\sstyle=|\son\w+=", text)
 
@@ -83,12 +83,12 @@ def test_nothing_shows_a_secret(admin, staff, database):
     texts = [
         admin.get("/console" + _path(route)).text
         for route in routes(console.ROUTERS)
-        if "GET" in route.methods
+        if "GET" in (route.methods or ())
     ]
     texts += [
         program.get(_path(route)).text
         for route in routes(api.ROUTERS)
-        if "GET" in route.methods
+        if "GET" in (route.methods or ())
     ]
     assert len(texts) > 15
     for text in texts:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from preauth import Sandbox
@@ -24,7 +25,8 @@ SERVE = "pointctl sandbox serve\n"
 @pytest.fixture
 def shell(data, tmp_path):
     """Runs a block of the page, with what other blocks exported."""
-    require("curl", (found := shutil.which("curl")) and Path(found), "apt-get install")
+    found = shutil.which("curl")
+    require("curl", Path(found) if found else None, "apt-get install")
     folder = tmp_path / "work"
     folder.mkdir()
     environment = {
@@ -33,7 +35,7 @@ def shell(data, tmp_path):
         "POINTCTL_DATA": str(data.path),
     }
 
-    def run(block):
+    def run(block: str) -> str:
         done = subprocess.run(
             ["bash", "-euc", f"umask 077\n{block}"],
             cwd=folder,
@@ -46,8 +48,7 @@ def shell(data, tmp_path):
         assert done.returncode == 0, block + done.stdout + done.stderr
         return done.stdout
 
-    run.folder = folder
-    return run
+    return SimpleNamespace(run=run, folder=folder)
 
 
 def shape(value):
@@ -63,14 +64,14 @@ def test_the_examples(shell, data):
     """Each block, in order; what follows it is what it prints."""
     place = next(n for n, (_, text) in enumerate(BLOCKS) if text == SERVE)
     for _, block in BLOCKS[:place]:
-        shell(block)
+        shell.run(block)
     server = Sandbox(data.path, CaFiles(data.ca))
     try:
         printed, replies = "", []
         exports = BLOCKS[place + 1][1].replace("8444", str(server.port))
         for kind, block in BLOCKS[place + 2 :]:
             if kind == "sh":
-                printed = shell(exports + block)
+                printed = shell.run(exports + block)
             elif kind == "json":
                 replies.append(json.loads(printed))
                 assert shape(replies[-1]) == shape(json.loads(block))

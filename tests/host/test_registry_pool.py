@@ -25,7 +25,7 @@ from pointctl.registry import (
     products,
     search,
 )
-from pointctl.registry.models import Policy, Pooled, Source
+from pointctl.registry.models import Policy, Pooled, Product, Source
 from pointctl.registry.pool import Entry
 from pointctl.registry.staging import BadRow
 
@@ -72,7 +72,7 @@ def left(registry):
 
 def alarm(registry):
     with registry.reading() as session:
-        found = session.get_one(products.Product, POOLED).pool_alarm
+        found = session.get_one(Product, POOLED).pool_alarm
     return found and found.value
 
 
@@ -195,7 +195,7 @@ def test_the_broker_is_told_the_name_that_was_given(registry):
     """Not the one before."""
 
     class Accounts:
-        told = ()
+        told: tuple[str, ...] = ()
 
         def allow(self, *names):
             self.told = names
@@ -239,7 +239,7 @@ def test_a_dry_run_adds_nothing(registry):
 
 def test_if_one_is_bad_none_is_added(registry):
     """Each with its line."""
-    entries = [
+    entries: list[Entry | BadRow] = [
         Entry(2, "new1", "s"),
         BadRow(3, "no"),
         Entry(4, "new2", "s"),

@@ -14,12 +14,14 @@ from pointctl.server.roles import check_declared, for_anybody, needed, needs, ro
 
 RANKS = (None, *Role)
 API = [
-    (route, method) for route in routes(api.ROUTERS) for method in sorted(route.methods)
+    (route, method)
+    for route in routes(api.ROUTERS)
+    for method in sorted(route.methods or ())
 ]
 CONSOLE = [
     (route, method)
     for route in routes(console.ROUTERS)
-    for method in sorted(route.methods)
+    for method in sorted(route.methods or ())
 ]
 VALUES = {
     "product_key": PRODUCT,
