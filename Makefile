@@ -34,10 +34,11 @@ faults-server: .venv/.dev ## 10,000 requests for one IMEI, kill -9 of servers an
 abuse: .venv/.dev ## 20,000 requests made up from the API's own description (ARGS=…)
 	$(BIN)/python -m tests.abuse $(ARGS)
 
-lint: .venv/.dev ## Style, format and types
+lint: .venv/.dev ## Style, format, and the types of all that runs on CPython
 	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy
 
-types: .venv/.dev $(STUBS) ## Types of firmware/, against what ESP32 and QuecPython firmware offers
+types: .venv/.dev $(STUBS) ## point's stubs against point; firmware/ against what ESP32 and QuecPython offer
+	$(BIN)/stubtest --mypy-config-file pyproject.toml point
 	$(BIN)/mypy --config-file typings/esp32.ini
 	$(BIN)/mypy --config-file typings/quecpython.ini
 

@@ -19,7 +19,7 @@ from pointctl import certificates
 from pointctl.folder import DataFolder
 from pointctl.registry.devices import overview, products, search
 from pointctl.registry.keys import claim_keys
-from pointctl.registry.storage.database import open_database
+from pointctl.registry.storage.database import Database, open_database
 from pointctl.registry.storage.models import Policy
 
 PRODUCT = "pk-bench"
@@ -77,10 +77,15 @@ class Fleet:
         chosen = {"POINTCTL_DATABASE": url} if url else {}
         self._environment = os.environ | chosen | {"PYTHONUNBUFFERED": "1"}
         with self._opened() as registry:
-            settings = {"product_key": PRODUCT, "mqtt_host": "mqtt.example.com"}
-            products.add(registry, PRODUCT, policy=Policy.DEVICE_KEY, **settings)
+            products.add(
+                registry,
+                PRODUCT,
+                policy=Policy.DEVICE_KEY,
+                product_key=PRODUCT,
+                mqtt_host="mqtt.example.com",
+            )
 
-    def _opened(self):
+    def _opened(self) -> Database:
         return open_database(self._url or self._data.registry, self._data)
 
     def _command(self, *arguments: str) -> list[str]:

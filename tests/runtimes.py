@@ -63,7 +63,7 @@ def micropython() -> Path:
     named = os.environ.get("MICROPYTHON") or (
         MICROPYTHON if MICROPYTHON.exists() else shutil.which("micropython")
     )
-    return require("MicroPython", named and Path(named), "run make test")
+    return require("MicroPython", Path(named) if named else None, "run make test")
 
 
 def run_micropython(source: str, folder: Path, *path: Path | str) -> str:

@@ -49,20 +49,19 @@ def imports(modules: Mapping[str, Path]) -> Iterator[Import]:
     """Every import of one of the modules by another, also inside functions."""
     for source, file in modules.items():
         for node in ast.walk(ast.parse(file.read_bytes(), str(file))):
-            for target in _targets(node, modules):
-                yield Import(file, node.lineno, source, target)
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                for target in _targets(node, modules):
+                    yield Import(file, node.lineno, source, target)
 
 
-def _targets(node: ast.AST, modules: Mapping[str, Path]) -> Iterator[str]:
-    if isinstance(node, ast.ImportFrom) and node.module:
-        for alias in node.names:
-            inner = f"{node.module}.{alias.name}"
-            if inner in modules or node.module in modules:
-                yield inner if inner in modules else node.module
-    elif isinstance(node, ast.Import):
-        for alias in node.names:
-            if alias.name in modules:
-                yield alias.name
+def _targets(
+    node: ast.Import | ast.ImportFrom, modules: Mapping[str, Path]
+) -> Iterator[str]:
+    for alias in node.names:
+        package = node.module if isinstance(node, ast.ImportFrom) else None
+        names = (f"{package}.{alias.name}", package) if package else (alias.name,)
+        found = [name for name in names if name in modules]
+        yield from filter(None, found[:1])  # the module itself, else its package
 
 
 def circles(found: Iterable[Import]) -> Iterator[str]:
@@ -88,8 +87,8 @@ def _siblings(source: str, target: str) -> tuple[str, str, str]:
     depth = 0
     while ours[depth : depth + 1] == theirs[depth : depth + 1] != []:
         depth += 1
-    rooms = (name[depth] if name[depth:] else "__init__" for name in (ours, theirs))
-    return ".".join(ours[:depth]), *rooms
+    room, other = (n[depth] if n[depth:] else "__init__" for n in (ours, theirs))
+    return ".".join(ours[:depth]), room, other
 
 
 def _in_circles(arrows: Iterable[tuple[str, str]]) -> list[set[str]]:

@@ -77,7 +77,7 @@ def test_version() -> None:
     """What QPYcom calls the image is what it holds."""
     program = ast.parse((FIRMWARE / "main.py").read_text())
     named = {
-        node.targets[0].id: node.value.value
+        node.targets[0].id: getattr(node.value, "value", None)
         for node in program.body
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
     }

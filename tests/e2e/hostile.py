@@ -16,11 +16,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+if TYPE_CHECKING:
+    from point.credentials import DeviceConfig
 
 Answer = Callable[[socket.socket], None]
 LIMIT_S = 30  # no connection outlives this, whatever a scenario does
@@ -185,6 +189,16 @@ def silent(sock: socket.socket) -> None:
         pass
 
 
+def silent_after(first: bytes) -> Answer:
+    """Send `first`, then nothing."""
+
+    def answer(sock: socket.socket) -> None:
+        sock.sendall(first)
+        silent(sock)
+
+    return answer
+
+
 def resetting(first: bytes = b"") -> Answer:
     """Send `first`, then RST instead of FIN."""
 
@@ -266,7 +280,7 @@ def self_signed(name: str) -> trustme.LeafCert:
 # HTTP.
 
 
-def config() -> dict[str, dict[str, object]]:
+def config() -> "DeviceConfig":
     """A reply's `result` with all that the seed names."""
     return {
         "device": {
@@ -280,7 +294,7 @@ def config() -> dict[str, dict[str, object]]:
 
 def reply(code: object = "00000", **changed: object) -> bytes:
     """A reply body. `productKey="x"` replaces a member, None removes it."""
-    result = config()
+    result: Any = config()
     for name, value in changed.items():
         for part in (result, result["device"], result["connect"]):
             if name in part:

@@ -58,6 +58,6 @@ if JOB["pins"]:
     trust["pins"] = [unhexed(pin) for pin in JOB["pins"]]
 if JOB["ca"] is not None:
     trust["ca"] = certificate(JOB["ca"])
-access = PointAccess(trust=trust)
+access = PointAccess(trust=trust)  # type: ignore[arg-type]  # no types on boards
 for given in JOB["requests"]:
     print("RESULT " + json.dumps(attempt(access, given)))

@@ -39,7 +39,7 @@ class Client:
     purpose = ""
 
     def __init__(self, connect: ConnectPacket, writer: asyncio.StreamWriter) -> None:
-        self.id: str = connect.client_id
+        self.id: str = connect.client_id or ""
         self.user: str = connect.username or ""
         self.password: str = connect.password or ""
         self.keep_alive: int = connect.keep_alive

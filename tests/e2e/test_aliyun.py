@@ -10,6 +10,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -193,10 +194,11 @@ def test_a_cloud_that_is_not_trusted(
 ) -> None:
     """Under another CA, or with another certificate, nothing is sent."""
     other = trustme.CA(key_type=trustme.KeyType.ECDSA)
-    signer, trust, number = {
-        "ca": (other, {}, "E22 TLS_CA"),
-        "pin": (authority, {"pins": ["00" * 32]}, "E24 TLS_PIN"),
+    signer, number = {
+        "ca": (other, "E22 TLS_CA"),
+        "pin": (authority, "E24 TLS_PIN"),
     }[wrong]
+    trust: dict[str, Any] = {"pins": ["00" * 32]} if wrong == "pin" else {}
     context = hostile.server_context(signer.issue_cert("127.0.0.1"))
 
     def handle(sock: socket.socket, seen: Seen) -> None:

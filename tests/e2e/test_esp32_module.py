@@ -68,7 +68,7 @@ class Board:
             libraries=system.runtime.libraries,
         )
         heap = f"heapsize={HEAP_BYTES}"
-        self._command = [system.runtime.command, "-X", heap]
+        self._command = [str(system.runtime.command), "-X", heap]
         self.save("board.json", WIRED | wired)
         self.save("../script.json", SCRIPT | script)
 

@@ -82,7 +82,7 @@ def test_until_the_broker_has_heard_of_it(kind, tmp_path):
     runtimes.micropython()
     port = free_port()
     site = kind(tmp_path, quota=1, mqtt_port=port)
-    lines = []
+    lines: list[str] = []
     broker = embedded.broker(
         tmp_path / "broker",
         port=port,
@@ -106,6 +106,7 @@ def test_until_the_broker_has_heard_of_it(kind, tmp_path):
     assert (unit.outcome, unit.reason) == ("passed", "")
     with Journal(job) as journal:
         (tested,) = [e for e in journal.events(unit.imei) if e.step is Step.TESTED]
+    assert tested.note is not None
     assert "published" in tested.note
     held = (unit.flash / site.key_file).read_text()
     assert held == site.key_of(unit.imei) + "\n"

@@ -28,6 +28,7 @@ from tests.e2e.hostile import (
     resetting,
     saying,
     silent,
+    silent_after,
 )
 
 SLOW_S = 1  # the board's deadline where the server never ends
@@ -100,6 +101,7 @@ def bodies() -> Iterator[tuple[str, Scenario]]:
 
 def members() -> Iterator[tuple[str, Scenario]]:
     """Good JSON that holds what credentials may not."""
+    value: object
     for value in (
         0,
         0.0,
@@ -277,8 +279,8 @@ def slowness() -> Iterator[tuple[str, Scenario]]:
         ("drip in the body", dripping(head, reply())),
         ("drip in a chunk", dripping(CHUNKED + b"100\r\n", b" " * 256)),
         ("drip of continues", dripping(b"", b"HTTP/1.1 100 x\r\n\r\n" * 20)),
-        ("silent after the head", lambda s: (s.sendall(head), silent(s))),
-        ("silent in the body", lambda s: (s.sendall(OK[:-1]), silent(s))),
+        ("silent after the head", silent_after(head)),
+        ("silent in the body", silent_after(OK[:-1])),
     ):
         yield name, Scenario(answer, "TIMEOUT", slow=True)
 

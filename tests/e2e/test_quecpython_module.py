@@ -82,8 +82,8 @@ class Module:
         """A boot, perhaps with a small stack; to leave it is to pull the plug."""
         played = self.flash.parent / "script.json"
         played.write_text(json.dumps({"pace": 0.05} | script))
-        names = f"quecpython_{age}", "quecpython", "quecpython_prelude"
-        names += ("quecpython_securedata",) if "secureData" in script else ()
+        names = [f"quecpython_{age}", "quecpython", "quecpython_prelude"]
+        names += ["quecpython_securedata"] if "secureData" in script else []
         return Process(
             "board",
             [self.system.runtime.command, "-X", f"heapsize={HEAP_BYTES}", VM],

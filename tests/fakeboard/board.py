@@ -384,6 +384,7 @@ class FakeBoard:
         poll = select.poll()
         poll.register(self._wake, select.POLLIN)
         if opened:
+            assert self._line.master is not None
             wanted = select.POLLIN | (select.POLLOUT if self._said else 0)
             poll.register(self._line.master, wanted)
         if self._chip:

@@ -8,6 +8,7 @@ import hmac
 import http.client
 import io
 import json
+import socket
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -19,13 +20,13 @@ from tests.faults.bench import Row, on_the_vm
 KEY = b"the board's claim key, 32 bytes."
 
 
-class _Wire:
+class _Wire(socket.socket):
     """What http.client takes for a socket."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
 
-    def makefile(self, mode: str) -> io.BytesIO:
+    def makefile(self, *_: Any, **__: Any) -> Any:
         return io.BytesIO(self._data)
 
 

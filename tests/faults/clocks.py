@@ -6,6 +6,7 @@ with an error of its own and not a byte sent; a claim keeps its id whatever the 
 
 import hashlib
 import os
+import socket
 import ssl
 import subprocess
 import tempfile
@@ -83,7 +84,7 @@ class Authority:
         self.pin = hashlib.sha256(shown).hexdigest()
         self.ids: list[str] = []
 
-    def handle(self, sock: ssl.SSLSocket, seen: hostile.Seen) -> None:
+    def handle(self, sock: socket.socket, seen: hostile.Seen) -> None:
         """One connection: claims and acknowledgements until the board leaves."""
         with self._context.wrap_socket(sock, server_side=True) as secured:
             while hostile.read_request(secured, seen):
@@ -94,12 +95,15 @@ class Authority:
         request = protocol_server.decode_request(body)
         if request["ack"]:
             return protocol_server.encode_reply("00000")
-        names = [request[name] for name in ("imei", "productKey", "requestId", "time")]
+        product_key, request_id = request["productKey"], request["requestId"]
+        assert product_key is not None
+        assert request_id is not None
+        names = request["imei"], product_key, request_id, request["time"]
         if request["sign"] != seal.sign(KEY, "", *names):
             return protocol_server.encode_reply("40101")
-        self.ids.append(request["requestId"])
+        self.ids.append(request_id)
         return protocol_server.encode_sealed_reply(
-            hostile.config(), KEY, request["requestId"], os.urandom(16)
+            hostile.config(), KEY, request_id, os.urandom(16)
         )
 
 

@@ -55,9 +55,14 @@ class Site:
         self.master = claim_keys.open_keys(self.data)
         with open_database(self.data.registry, self.data) as registry:
             for key in (PRODUCT, OTHER):
-                settings = {"product_key": key, "mqtt_host": "127.0.0.1"}
-                settings |= {"mqtt_port": self._mqtt_port}
-                products.add(registry, key, policy=Policy.DEVICE_KEY, **settings)
+                products.add(
+                    registry,
+                    key,
+                    policy=Policy.DEVICE_KEY,
+                    product_key=key,
+                    mqtt_host="127.0.0.1",
+                    mqtt_port=self._mqtt_port,
+                )
             batches.add(registry, PRODUCT, BATCH, "test", quota=quota)
             operators.add(registry, "line-1", Role.OPERATOR, None, "test")
             names = "line-1", "bench", Role.OPERATOR
@@ -127,8 +132,14 @@ class GizwitsSite(Site):
 
     def _fill(self, quota: int) -> None:
         with open_database(self.data.registry, self.data) as registry:
-            settings = {"product_key": PRODUCT, "mqtt_host": "m", "auth": "gizwits"}
-            products.add(registry, "Line", policy=Policy.OPEN, **settings)
+            products.add(
+                registry,
+                "Line",
+                policy=Policy.OPEN,
+                product_key=PRODUCT,
+                mqtt_host="m",
+                auth="gizwits",
+            )
             bought = quota, "test"
             _, auth_code = stock.add_package(registry, _PIN, None, PRODUCT, *bought)
             role = models.Role.ISSUE

@@ -68,7 +68,7 @@ class Field:
             database.snapshot() as session,
         ):
             return [
-                (imei, database.vault.decrypt(stored, of_device(number)))
+                (imei, database.vault.decrypt(str(stored), of_device(number)))
                 for number, imei, stored in session.execute(query)
             ]
 

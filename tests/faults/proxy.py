@@ -100,14 +100,15 @@ class Proxy:
         fault: Fault | None,
     ) -> bool:
         """Whether it ended by the fault, and not by the peer."""
-        faulty = fault is not None and fault.direction == direction
+        if fault is not None and fault.direction != direction:
+            fault = None
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
-                if faulty:
+                if fault is not None:
                     data = data[: fault.at - passed[direction]]
                 passed[direction] += len(data)
                 writer.write(data)
                 await writer.drain()
-                if faulty and passed[direction] >= fault.at:
+                if fault is not None and passed[direction] >= fault.at:
                     return True
         return False

@@ -38,14 +38,13 @@ class Board:
         names = {"imei": self.imei, "productKey": self.product}
         if self.key is None:
             return names
-        claim: dict[str, Any] = protocol.claim(names, request_id, self.key)
-        return claim
+        return dict(protocol.claim(names, request_id, self.key))
 
     def acknowledgement(self, request_id: str) -> dict[str, Any]:
         """That the reply to it is in flash."""
         names = {"imei": self.imei, "productKey": self.product}
-        made: dict[str, Any] = protocol.acknowledge(names, request_id, self.key)
-        return made
+        assert self.key is not None
+        return dict(protocol.acknowledge(names, request_id, self.key))
 
     def read(self, reply: Reply, request_id: str) -> tuple[str, str | None]:
         """The code and, if there is one, the deviceSecret, by the board's own reading.

@@ -56,8 +56,10 @@ class Site:
         self.keys = claim_keys.open_keys(self._data)
         with self._opened() as registry:
             for key, policy in ((KEYED, Policy.DEVICE_KEY), (OPEN, Policy.OPEN)):
-                settings = {"product_key": key, "mqtt_host": "mqtt.example.com"}
-                products.add(registry, key, policy=policy, **settings)
+                host = "mqtt.example.com"
+                products.add(
+                    registry, key, policy=policy, product_key=key, mqtt_host=host
+                )
             rows = (devices.Row(n, one, None) for n, one in enumerate(self.imeis))
             devices.register(registry, KEYED, rows)
             devices.register(registry, OPEN, [devices.Row(0, self.imeis[0], None)])

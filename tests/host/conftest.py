@@ -57,7 +57,7 @@ def pointctl(data, capsys) -> Callable[..., Finished]:
         with pytest.raises(SystemExit) as stopped:
             __main__.main([str(argument) for argument in arguments])
         streams = capsys.readouterr()
-        return Finished(stopped.value.code or 0, streams.out, streams.err)
+        return Finished(int(stopped.value.code or 0), streams.out, streams.err)
 
     return run
 

@@ -9,8 +9,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from socket import create_server, socket
+from typing import Any
 
-import xlsxwriter
+import xlsxwriter  # type: ignore[import-untyped]
 from serving import PRODUCT, Server
 
 from pointctl.certificates import CaFiles
@@ -38,7 +39,7 @@ class Customer:
     package: int
     authorization: str
 
-    def top_up(self, capacity: int, **details: object) -> int:
+    def top_up(self, capacity: int, **details: Any) -> int:
         """Another package of the same auth_code; its number."""
         made, _ = stock.add_package(
             self.database,
@@ -51,7 +52,7 @@ class Customer:
         )
         return made.id
 
-    def change(self, **details: object) -> None:
+    def change(self, **details: Any) -> None:
         """Change the first package."""
         stock.change_package(self.database, self.package, "test", **details)
 
@@ -81,7 +82,7 @@ def customer(
     return Customer(database, pin, auth_code, package.id, token)
 
 
-def settings_of(server: Server, authorization: str, **changes: object) -> Settings:
+def settings_of(server: Server, authorization: str, **changes: Any) -> Settings:
     """How a client asks this sandbox."""
     made = Settings(
         authorization=authorization, url=server.url, ca=server.ca_file, within_s=60

@@ -115,7 +115,9 @@ def secret_of(
     given = answer(database, request, accounts)
     assert given.code == protocol.SUCCESS
     assert given.config is not None
-    return given.config["device"]["deviceSecret"]
+    secret = given.config["device"]["deviceSecret"]
+    assert secret is not None
+    return secret
 
 
 def secrets_of(
@@ -220,6 +222,7 @@ class Server:
         executed: bool = False,
     ) -> None:
         self.data = data
+        files: list[str | Path]
         files = ["--certificate", authority.server, "--key", authority.server_key]
         command = [*self.COMMAND, "--port", "0", *files, "--data", data, *options]
         env = os.environ | ({"POINTCTL_DATABASE": url} if url else {})

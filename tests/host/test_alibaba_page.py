@@ -7,6 +7,7 @@ by point.
 import hashlib
 import hmac
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.hazmat.decrepit.ciphers.modes import CFB
@@ -15,6 +16,9 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 
 from point import aliyun, cipher, mqttauth
 from tests.runtimes import ROOT
+
+if TYPE_CHECKING:
+    from point.credentials import Device
 
 PAGE = (ROOT / "docs/alibaba.md").read_text(encoding="utf-8")
 
@@ -56,7 +60,7 @@ def test_mqtt() -> None:
     assert found["password"] == signature(secret, text)
     assert found["password by hmacsha1"] == signature(secret, text, "sha1")
     assert found["password by hmacmd5"] == signature(secret, text, "md5")
-    device = {"productKey": key, "deviceName": name, "deviceSecret": secret}
+    device: Device = {"productKey": key, "deviceName": name, "deviceSecret": secret}
     assert aliyun.host(key) == found["host"]
     names = found["client id"], found["user"], found["password"]
     assert aliyun.login(device, {}) == names
@@ -130,7 +134,7 @@ def test_channel() -> None:
     cbc, cfb = (cipher.Channel(key, iv, mode) for mode in ("cbc", "cfb"))
     assert cbc.encrypt(plain) == messages["cbc"]
     assert cbc.decrypt(messages["cbc"]) == plain
-    assert cfb.encrypt(plain).hex() == messages["cfb"]
+    assert cfb.encrypt(plain) == bytes.fromhex(messages["cfb"])
     assert cfb.decrypt(bytes.fromhex(messages["cfb"])) == plain
 
 

@@ -1,5 +1,7 @@
 """The list of serial ports, and the guess at what is behind each."""
 
+from typing import Any
+
 import pytest
 from serial.tools import list_ports
 from serial.tools.list_ports_common import ListPortInfo
@@ -11,7 +13,7 @@ from pointctl.factory.station.serial_ports import watched
 
 def info(device: str, vendor: int | None, description: str | None) -> ListPortInfo:
     """A port as pyserial tells of it."""
-    found = ListPortInfo(device)
+    found: Any = ListPortInfo(device)  # whose types know no port without
     found.vid = vendor
     found.description = description
     found.serial_number = "0001" if vendor else None

@@ -128,7 +128,7 @@ def test_compiled(tmp_path):
     for path, data in made.items():
         (tmp_path / path).write_bytes(data)
     source = "from point import access, setup; print(access.PointAccess.success_code)"
-    run = [micropython(), "-c", source]
+    run = [str(micropython()), "-c", source]
     assert subprocess.check_output(run, cwd=tmp_path, text=True) == "00000\n"
 
 

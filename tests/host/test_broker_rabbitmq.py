@@ -75,8 +75,7 @@ def board(field: SimpleNamespace, auth: str, serial: int = 0) -> dict[str, Any]:
     request = {"imei": imei(serial), "productKey": auth}
     config = answer(field.database, request).config
     assert config is not None
-    made: dict[str, Any] = mqttauth.settings(config, os.urandom)
-    return made
+    return dict(mqttauth.settings(config, os.urandom))
 
 
 def connected(field: SimpleNamespace, made: dict[str, Any]) -> Client:

@@ -93,8 +93,7 @@ def board(
     request = {"imei": imei(serial), "productKey": key}
     config = answer(database, request, accounts).config
     assert config is not None
-    settings: dict[str, Any] = mqttauth.settings(config, os.urandom)
-    return settings
+    return dict(mqttauth.settings(config, os.urandom))
 
 
 def client(room: Room, made: dict[str, Any], **options: Any) -> Client:

@@ -15,6 +15,7 @@ from pointctl.errors import PointctlError, Refused
 
 def verify(authority, server, name):
     """Verify by the rules of the web, as the strictest of clients do."""
+    subject: x509.IPAddress | x509.DNSName
     try:
         subject = x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:

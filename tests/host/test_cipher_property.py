@@ -9,6 +9,7 @@ import hmac
 import json
 import random
 import subprocess
+from typing import Any
 
 import pytest
 from cryptography.hazmat.decrepit.ciphers.modes import CFB
@@ -30,7 +31,8 @@ SEPARATORS = st.sampled_from(["", ":", "-"])
 
 def encrypted(key: bytes, mode: Mode, data: bytes) -> bytes:
     """What `cryptography` makes of `data`."""
-    encryptor = Cipher(algorithms.AES(key), mode).encryptor()
+    made: Cipher[Any] = Cipher(algorithms.AES(key), mode)
+    encryptor = made.encryptor()
     return encryptor.update(data) + encryptor.finalize()
 
 

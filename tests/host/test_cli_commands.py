@@ -514,6 +514,7 @@ def test_every_act_on_a_device(pointctl, database, tmp_path):
 def test_a_secret_is_revealed_into_a_file(pointctl, database, tmp_path):
     """With a reason, and never on a stream."""
     secret = issue(database, 3)["device"]["deviceSecret"]
+    assert secret is not None
     out = tmp_path / "secret.txt"
     reveal = ["devices", "reveal", imei(3), "--out", out]
     assert pointctl(*reveal).code == 2

@@ -18,7 +18,7 @@ from pointctl.registry.storage.models import Refusals, Role, State
 from pointctl.server import api, console
 from pointctl.server.console.chart import HEIGHT, bars
 from pointctl.server.console.session_dependency import COOKIE
-from pointctl.server.roles import routes
+from pointctl.web.routing import routes
 
 ONE = f"/console/devices/{PRODUCT}/{imei(1)}"
 
@@ -59,7 +59,7 @@ def test_every_reply_tells_the_browser_what_to_refuse(admin, staff):
 def test_no_page_holds_script_or_style(admin):
     """What the policy would refuse is not there."""
     for route in routes(console.ROUTERS):
-        if "GET" in route.methods and "{name}" not in route.path:
+        if "GET" in (route.methods or ()) and "{name}" not in route.path:
             text = admin.get("/console" + _path(route)).text
             assert not re.search(r"<script(?! src=)|<style|\sstyle=|\son\w+=", text)
 
@@ -85,12 +85,12 @@ def test_nothing_shows_a_secret(admin, staff, database):
     texts = [
         admin.get("/console" + _path(route)).text
         for route in routes(console.ROUTERS)
-        if "GET" in route.methods
+        if "GET" in (route.methods or ())
     ]
     texts += [
         program.get(_path(route)).text
         for route in routes(api.ROUTERS)
-        if "GET" in route.methods
+        if "GET" in (route.methods or ())
     ]
     assert len(texts) > 15
     for text in texts:

@@ -62,8 +62,7 @@ def fleet(tmp_path_factory, authority):
     with open_database(folder.registry) as database:
         operators.add(database, "ann", Role.ADMIN, PASSWORD, "test")
         operators.add(database, "bob", Role.VIEWER, PASSWORD, "test")
-        settings = {"product_key": PRODUCT, "mqtt_host": "mqtt.test"}
-        products.add(database, "Tracker 4G", **settings)
+        products.add(database, "Tracker 4G", product_key=PRODUCT, mqtt_host="mqtt.test")
         batches.add(database, PRODUCT, "A7", "ann", quota=500)
         rows = [devices.checked_row(n, imei(n), None) for n in range(120)]
         devices.register(database, PRODUCT, rows)

@@ -46,9 +46,15 @@ def test_the_units_are_understood(tmp_path: Path) -> None:
     )
     ours = [line for line in done.stderr.splitlines() if "pointctl" in line]
     assert not ours, ours
-    command = [analyze, "security", "--offline=true", "--threshold=15", "--no-pager"]
+    command = [
+        str(analyze),
+        "security",
+        "--offline=true",
+        "--threshold=15",
+        "--no-pager",
+    ]
     done = subprocess.run(
-        [*command, tmp_path / "pointctl.service"],
+        [*command, str(tmp_path / "pointctl.service")],
         capture_output=True,
         text=True,
         check=False,

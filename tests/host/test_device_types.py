@@ -29,9 +29,9 @@ def check(tmp_path_factory: pytest.TempPathFactory) -> Check:
 
     def run(board: str, *paths: Path) -> subprocess.CompletedProcess[str]:
         configuration = ROOT / f"typings/{board}.ini"
-        command = [sys.executable, "-m", "mypy", "--config-file", configuration]
+        command = [sys.executable, "-m", "mypy", "--config-file", str(configuration)]
         return subprocess.run(
-            [*command, "--cache-dir", cache / board, *paths],
+            [*command, "--cache-dir", str(cache / board), *paths],
             capture_output=True,
             text=True,
             check=False,
@@ -41,13 +41,36 @@ def check(tmp_path_factory: pytest.TempPathFactory) -> Check:
     return run
 
 
-@pytest.mark.parametrize("board", ["esp32", "quecpython"])
-def test_our_adapters(board: str, check: Check) -> None:
-    """Every name is there, and every call has the arguments that it takes."""
+@pytest.mark.parametrize(("board", "others"), [("esp32", 1), ("quecpython", 0)])
+def test_our_adapters(board: str, others: int, check: Check) -> None:
+    """Every name is there, and every call has the arguments that it takes.
+
+    Of the board's example, too, and of boot.py, which calls what CPython lacks.
+    """
     done = check(board)
     assert done.returncode == 0, done.stdout + done.stderr
-    files = len(list((ROOT / "firmware" / board).glob("*.py")))
+    folders = f"firmware/{board}", f"examples/{board}_sensor"
+    files = others + sum(len(list((ROOT / each).glob("*.py"))) for each in folders)
     assert f"no issues found in {files} source files" in done.stdout
+
+
+@pytest.mark.parametrize("board", ["esp32", "quecpython"])
+def test_our_adapters_are_boards(board: str, check: Check, tmp_path: Path) -> None:
+    """With each name that point asks a board for, and the arguments that it gives."""
+    folder = tmp_path / "firmware"
+    shutil.copytree(ROOT / "firmware" / board, folder)
+    (folder / "fits.py").write_text(
+        "import board\nfrom point import setup\n\nsetup.prepare(board)\n"
+    )
+    done = check(board, folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = (folder / "board.py").read_text(encoding="utf-8")
+    assert "def network_time():" in text
+    text = text.replace("def network_time():", "def network_time(zone):")
+    (folder / "board.py").write_text(text, encoding="utf-8")
+    done = check(board, folder)
+    assert done.returncode == 1
+    assert 'fits.py:4: error: Argument 1 to "prepare"' in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -89,8 +112,9 @@ def test_what_only_cpython_has_is_found(check: Check, tmp_path: Path) -> None:
 
 def test_typings_hold_what_is_used() -> None:
     """No name of QuecPython is described that nothing of ours calls."""
-    folder = ROOT / "firmware/quecpython"
-    text = "".join(file.read_text(encoding="utf-8") for file in folder.glob("*.py"))
+    folders = ROOT / "firmware/quecpython", ROOT / "examples/quecpython_sensor"
+    ours = [file for folder in folders for file in folder.glob("*.py")]
+    text = "".join(file.read_text(encoding="utf-8") for file in ours)
     used = set(re.findall(r"\w+", text))
     for file in (ROOT / "typings/quecpython").rglob("*.pyi"):
         names = {

@@ -144,7 +144,7 @@ def test_zip_runs(dist: Path, tmp_path: Path, name: str) -> None:
     (board / "ca.der").write_bytes(b"unread")
     settings = {"url": "https://127.0.0.1/v1/access", "productKey": "meter"}
     (board / "settings.json").write_text(json.dumps(settings | {"ca": "ca.der"}))
-    command = [micropython(), "-X", "heapsize=128k", "-c", "import boot, main"]
+    command = [str(micropython()), "-X", "heapsize=128k", "-c", "import boot, main"]
     libraries = require("umqtt", UMQTT, "run make test").parents[1]
     environment = {
         "POINTACCESS_IMEI": "490154203237518",
@@ -213,9 +213,9 @@ def test_wheel_runs(dist: Path, tmp_path: Path) -> None:
     """
     home = tmp_path / "venv"
     venv.create(home, with_pip=False)
-    python = home / "bin/python"
+    python = str(home / "bin/python")
     pip = [sys.executable, "-m", "pip", "-q", "--python", python, "install"]
-    wheel = dist / f"pointaccess-{V}-py3-none-any.whl"
+    wheel = str(dist / f"pointaccess-{V}-py3-none-any.whl")
     offline = "--no-deps", "--no-index", "--no-compile"
     subprocess.run([*pip, *offline, wheel], check=True, timeout=120)
     (site,) = home.glob("lib/python*/site-packages")
@@ -236,6 +236,37 @@ def test_wheel_runs(dist: Path, tmp_path: Path) -> None:
     where, *files = run("-c", question).split()
     assert Path(where).is_relative_to(site)
     assert files == list(flash.files("esp32"))
+
+
+def test_wheel_has_the_types(dist: Path, tmp_path: Path) -> None:
+    """Who installs it, and checks what calls point, is told of a wrong argument."""
+    with zipfile.ZipFile(dist / f"pointaccess-{V}-py3-none-any.whl") as archive:
+        names = [n for n in archive.namelist() if n.startswith(("point/", "point-"))]
+        archive.extractall(tmp_path / "packages", names)
+    program = tmp_path / "program.py"
+    program.write_text(
+        "from point import PointAccess, imei\n\n"
+        "code: str = PointAccess().request('https://a/', {'imei': imei.check('')})\n"
+        "wrong: int = PointAccess().device_config['device']['deviceName']\n"
+    )
+    python = tmp_path / "python"  # mypy asks it where packages are
+    python.write_text(
+        f'#!/bin/sh\nPYTHONPATH={tmp_path / "packages"} exec {sys.executable} -S "$@"\n'
+    )
+    python.chmod(0o755)
+    options = "--strict", "--python-executable", str(python), "--cache-dir", os.devnull
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, str(program)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 1, done.stderr
+    first, last = done.stdout.splitlines()
+    assert first.startswith("program.py:4: error: Incompatible types in assignment")
+    assert last == "Found 1 error in 1 file (checked 1 source file)"
 
 
 def test_nothing_is_overwritten(dist: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import subprocess
 import threading
 import time
+from typing import Any
 
 import pytest
 from factory_parts import CountingSource, MemoryBoard, plan
@@ -28,8 +29,8 @@ class Bench:
 
     def __init__(self, folder, journal, source, show=None, **more) -> None:
         self.folder = folder
-        self.boards = {}
-        self.turns = []
+        self.boards: dict[str, Any] = {}
+        self.turns: list[Any] = []
         self.show = show or self
         line = Line(
             plan(**more),
@@ -41,7 +42,7 @@ class Bench:
         )
         tally = tally_of(journal.standings())
         self.station = Station(line, self.ports, self.show, tally, Words())
-        self.raised = []
+        self.raised: list[BaseException] = []
         self._thread = threading.Thread(target=self._run)
 
     def ports(self):
@@ -273,14 +274,15 @@ def test_json_lines():
 
 def test_the_live_table():
     """Every port has its row, every result its word; a bell for each."""
-    console = Console(file=io.StringIO(), width=110, force_terminal=True)
+    out = io.StringIO()
+    console = Console(file=out, width=110, force_terminal=True)
     table = LiveTable(plan(count=500, batch="A7"), console, ["P0", "P1", "P2", "P3"])
     for number, result in enumerate(RESULTS):
         table.ended(f"P{number}", result, 2)
     table.at("P3", "looking")
     table.at("P3", f"{imei(9)} burning")
     console.print(table.picture(Tally(before=40)))
-    text = console.file.getvalue()
+    text = out.getvalue()
     assert text.count("\a") == 3
     for words in ("PASS", "FAIL", "STOP, set aside", imei(9), "burning", "40 of 500"):
         assert words in text

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from preauth import Sandbox
@@ -32,7 +33,7 @@ def shell(data, tmp_path):
         "POINTCTL_DATA": str(data.path),
     }
 
-    def run(block):
+    def run(block: str) -> str:
         done = subprocess.run(
             ["bash", "-euc", f"umask 077\n{block}"],
             cwd=folder,
@@ -45,8 +46,7 @@ def shell(data, tmp_path):
         assert done.returncode == 0, block + done.stdout + done.stderr
         return done.stdout
 
-    run.folder = folder
-    return run
+    return SimpleNamespace(run=run, folder=folder)
 
 
 def shape(value):
@@ -62,14 +62,14 @@ def test_the_examples(shell, data):
     """Each block, in order; what follows it is what it prints."""
     place = next(n for n, (_, text) in enumerate(BLOCKS) if text == SERVE)
     for _, block in BLOCKS[:place]:
-        shell(block)
+        shell.run(block)
     server = Sandbox(data.path, CaFiles(data.ca))
     try:
         printed, replies = "", []
         exports = BLOCKS[place + 1][1].replace("8444", str(server.port))
         for kind, block in BLOCKS[place + 2 :]:
             if kind == "sh":
-                printed = shell(exports + block)
+                printed = shell.run(exports + block)
             elif kind == "json":
                 replies.append(json.loads(printed))
                 assert shape(replies[-1]) == shape(json.loads(block))

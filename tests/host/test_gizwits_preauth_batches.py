@@ -235,7 +235,8 @@ def test_each_kind_of_bad_luck(database, start):
     """Each is told apart: one that was done and was not heard of is the worst."""
     who = customer(database, 1000)
     server = start("--chaos", "20", "--chaos-seed", "5", "--chaos-delay", "0")
-    met, number = set(), 0
+    met: set[object] = set()
+    number = 0
     until = time.monotonic() + 120
     with client_of(server, who) as client:
         while len(met) < 3 and time.monotonic() < until:

@@ -36,10 +36,8 @@ PACKAGE = {
     "auth_code": AUTH_CODE,
     "is_enabled": True,
 }
-PAGE = {
-    "meta": {"total": 1, "limit": 20, "skip": 0, "next": "string", "previous": "x"},
-    "objects": [PACKAGE],
-}
+META = {"total": 1, "limit": 20, "skip": 0, "next": "string", "previous": "x"}
+PAGE = {"meta": META, "objects": [PACKAGE]}
 GOOD_PAGE = ok(json.dumps(PAGE).encode())
 
 
@@ -247,8 +245,7 @@ def test_numbers_as_the_document_has_them(hostile, result):
 
 def test_pages_end(hostile):
     """A server that always has more, or the same again, is not followed for ever."""
-    page = {**PAGE, "meta": {**PAGE["meta"], "total": 2**31 - 1}}
-    page["objects"] = [PACKAGE] * 5000
+    page = {"meta": META | {"total": 2**31 - 1}, "objects": [PACKAGE] * 5000}
     with hostile(ok(json.dumps(page).encode())) as (server, client):
         with pytest.raises(errors.BadReply, match="over 10000"):
             ask_packages(client)

@@ -5,6 +5,7 @@ import io
 import json
 import sys
 from types import ModuleType
+from typing import Any
 
 import pytest
 import serving
@@ -148,7 +149,8 @@ def test_login_in_the_keyring(pointctl, data, tmp_path, monkeypatch):
         path.write_text(f"the {path.name}\n")
     done = pointctl("gizwits", *files, "login", "--keyring")
     assert (done.code, "pointaccess[keyring]" in done.err) == (1, True)
-    package, failures = ModuleType("keyring"), ModuleType("keyring.errors")
+    package: Any = ModuleType("keyring")
+    failures: Any = ModuleType("keyring.errors")
     failures.KeyringError = failures.NoKeyringError = OSError
     kept = {}
     package.set_password = lambda service, user, text: kept.update({user: text})

@@ -22,7 +22,9 @@ def test_no_secret_is_in_the_database(database, data):
     who = customer(database)
     keys.create_secret(data)
     cloud = Cloud(database, keys.open_maker(data, None))
-    asked = wire.KeyRequest(pin=who.pin, mac="02004c4f4f50", auth_code=who.auth_code)
+    asked = wire.KeyRequest(
+        pin=who.pin, mac="02004c4f4f50", auth_code=who.auth_code, auth_key=None
+    )
     made = cloud.key(who.authorization, asked).auth_key
     with database.snapshot() as session:
         rows = [

@@ -9,6 +9,10 @@ import pytest
 
 from tests.runtimes import ROOT
 
+# What mypy reads, beside main.py.
+TYPED = ["tools/pointctl", "bench"]
+FOLDERS = [*TYPED, "tests/host", "examples/x", "firmware/template"]
+
 
 @pytest.fixture
 def house(tmp_path: Path) -> Path:
@@ -16,8 +20,12 @@ def house(tmp_path: Path) -> Path:
     for name in ("pyproject.toml", "point/ruff.toml", "firmware/ruff.toml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    (tmp_path / "tools/pointctl").mkdir(parents=True)
-    (tmp_path / "tools/pointctl/__init__.py").write_text('"""A room."""\n')
+    for folder in FOLDERS:
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / "good.py").write_text('"""A module."""\n')
+    for file in ("main.py", "firmware/unix/board.py"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text('"""A module."""\n')
     (tmp_path / "point/good.py").write_text('"""A module."""\n\nX = "%d" % 1\n')
     return tmp_path
 
@@ -63,16 +71,23 @@ def test_ruff_format(house: Path) -> None:
     assert run(house, "ruff", "format", "--check").returncode == 1
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "def half(number):\n    return number / 2\n",
-        'WORD: int = "word"\n',
-    ],
-)
-def test_mypy(house: Path, text: str) -> None:
-    """The host side is typed, and the types hold."""
-    (house / "tools/pointctl/bad.py").write_text(text)
+def faults(house: Path, files: list[str]) -> list[str]:
+    """Where mypy finds something in a house of which it finds something."""
     found = run(house, "mypy")
     assert found.returncode == 1
-    assert "bad.py" in found.stdout
+    lines = [line for line in found.stdout.splitlines() if ": error: " in line]
+    places = [line.split(" ")[0].removesuffix(":") for line in lines]
+    assert {place.rpartition(":")[0] for place in places} <= set(files), found.stdout
+    return sorted(places)
+
+
+def test_mypy(house: Path) -> None:
+    """The host side and the bench are typed; everywhere types hold as far as known."""
+    files = [f"{folder}/bad.py" for folder in FOLDERS]
+    files += ["main.py", "firmware/unix/board.py"]
+    for file in files:
+        (house / file).write_text("def half(number):\n    return number / 2\n")
+    assert faults(house, files) == sorted(f"{folder}/bad.py:1" for folder in TYPED)
+    for file in files:
+        (house / file).write_text("WORD = 'a'\n\nWORD + 1\n")
+    assert faults(house, files) == sorted(f"{file}:3" for file in files)

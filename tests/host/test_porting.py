@@ -12,8 +12,8 @@ import pytest
 from tests.runtimes import MPY_CROSS_1_13, ROOT, micropython, require
 
 PAGE = (ROOT / "docs/porting.md").read_text(encoding="utf-8")
-COPIED = ("boot.py", "main.py", "point", "firmware", "examples", "tools", "tests")
-COPIED += ("Makefile", "pyproject.toml")
+COPIED = ["boot.py", "main.py", "point", "firmware", "examples", "tools", "tests"]
+COPIED += ["Makefile", "pyproject.toml"]
 NOT_CODE = shutil.ignore_patterns("__pycache__")
 
 

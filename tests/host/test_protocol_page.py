@@ -104,9 +104,9 @@ def test_the_server_takes_the_golden_requests(database, case) -> None:
     request = {name: case[name] for name in members}
     master = ClaimKeys(bytes.fromhex(case["master"] or "00"))
     given = answer(database, request, keys=master)
+    assert given.seal_key is not None
     assert given.seal_key.hex() == case["claimKey"]
-    members = ("imei", "productKey", "requestId", "ack")
-    told = {name: case[name] for name in members}
+    told = {name: case[name] for name in ("imei", "productKey", "requestId", "ack")}
     assert answer(database, told, keys=master).code == protocol.SUCCESS
     assert answer(database, request, keys=master).code == protocol.REPLAYED
     sealed = protocol_server.encode_sealed_reply(

@@ -52,6 +52,7 @@ def test_first_access_makes_the_secret_and_marks_the_device(database):
     with database.snapshot() as session:
         device = devices.find(session, imei(0))
         assert device.state is State.ISSUED
+        assert device.issued_at is not None
         assert device.issued_at.tzinfo is not None
     (credential,) = search.show(database, imei(0))["credentials"]
     assert credential["created_at"] == device.issued_at.isoformat(timespec="seconds")
@@ -80,6 +81,7 @@ def test_an_imei_in_two_open_products_has_to_name_one(database):
     devices.register(database, "pk-other", [devices.Row(1, imei(0), None)])
     assert ask(database, 0).code == protocol.BAD_SIGNATURE
     named = answer(database, {"imei": imei(0), "productKey": "pk-other"})
+    assert named.config is not None
     assert named.config["device"]["productKey"] == "pk-other"
 
 
@@ -148,7 +150,9 @@ def test_mqtt_login_is_the_issued_secret_and_nothing_else(database):
     """Also not the empty password of a device that was never issued one."""
     secret = secret_of(issue(database, 0))
     user = f"{imei(0)}&{PRODUCT}"
-    assert log_in(database, user, secret).imei == imei(0)
+    known = log_in(database, user, secret)
+    assert known is not None
+    assert known.imei == imei(0)
     for name, password in (
         (user, secret[:-1]),
         (user, ""),

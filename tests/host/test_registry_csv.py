@@ -99,7 +99,11 @@ def test_nothing_is_registered_if_a_row_is_bad(database):
 
 def test_bad_rows_can_be_skipped(database):
     """The good ones are registered, the bad ones reported in order."""
-    given = [BadRow(2, "b"), Row(3, imei(100), None), BadRow(4, "d")]
+    given: list[Row | BadRow] = [
+        BadRow(2, "b"),
+        Row(3, imei(100), None),
+        BadRow(4, "d"),
+    ]
     result = devices.register(database, PRODUCT, given, skip_bad=True)
     assert (result.added, [row.line for row in result.bad]) == (1, [2, 4])
 
@@ -148,6 +152,7 @@ def test_an_unknown_product_registers_nothing(database):
 def test_export_holds_no_secret_unless_told(database):
     """One row a device; the extra column is empty before the first access."""
     secret = issue(database, 0)["device"]["deviceSecret"]
+    assert secret is not None
     plain, full = io.StringIO(), io.StringIO()
     assert device_csv.write(database, plain) == 10
     assert device_csv.write_secrets(database, full, "ann", "moving") == 10

@@ -261,7 +261,8 @@ def rotated_meanwhile(database, data, monkeypatch):
     What this process has read by then is under a key that it never had, and gone.
     """
     url = database.url.render_as_string(hide_password=False)
-    decrypt, rotations = database.vault.decrypt, []
+    decrypt = database.vault.decrypt
+    rotations: list[object] = []
 
     def late(stored, to):
         if not rotations:

@@ -26,6 +26,7 @@ def count(database):
 @ON_BOTH
 def test_a_dry_run_registers_nothing(database):
     """And says what would be done, down to the bad rows."""
+    rows: list[Row | BadRow]
     rows = [Row(2, imei(0), None), Row(3, imei(100), None), BadRow(4, "no")]
     done = devices.register(database, PRODUCT, rows[:2], dry_run=True)
     assert (done.added, done.unchanged, done.bad) == (1, 1, [])

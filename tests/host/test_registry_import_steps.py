@@ -49,7 +49,8 @@ def rows(first=100, count=ROWS):
 
 def between_steps(monkeypatch, database, act, after=5):
     """Call act() between two steps of an import, as another process would."""
-    importing, steps = database.importing, []
+    importing = database.importing
+    steps: list[None] = []
 
     def counted(connection):
         steps.append(None)
@@ -97,7 +98,8 @@ def test_boards_are_served_between_its_steps(database, monkeypatch):
 
 def test_a_step_is_as_much_work_however_many_devices_there_are(database, monkeypatch):
     """Counted in what SQLite's machine does, for tags of the row and of all."""
-    importing, work = database.importing, []
+    importing = database.importing
+    work: list[int] = []
 
     def one_more():
         work[-1] += 1
@@ -179,6 +181,7 @@ def test_kill_9_leaves_nothing(database, data, pointctl, monkeypatch):
     """
     command = [sys.executable, "-c", textwrap.dedent(program)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
         assert process.stdout.readline() == "now\n"
         process.kill()
     assert count(database, Device) == 10 + 400
@@ -197,8 +200,14 @@ def test_kill_9_leaves_nothing(database, data, pointctl, monkeypatch):
 
 def test_a_pool_is_filled_in_steps_too(database, monkeypatch):
     """Its credentials are handed out when all of them are there, and never half."""
-    settings = {"product_key": POOL, "mqtt_host": "h", "source": Source.POOL}
-    products.add(database, POOL, policy=Policy.OPEN, **settings)
+    products.add(
+        database,
+        POOL,
+        policy=Policy.OPEN,
+        product_key=POOL,
+        mqtt_host="h",
+        source=Source.POOL,
+    )
     devices.register(database, POOL, [Row(0, imei(0), None)])
     entries = [pool.checked_entry(n, f"p{n}", f"secret-{n}", None) for n in range(ROWS)]
     seen = []

@@ -4,6 +4,7 @@ import stat
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
+from typing import Any
 
 import pytest
 from serving import imei
@@ -23,7 +24,8 @@ class NoKeyringError(KeyringError):
 @pytest.fixture
 def keyring(monkeypatch):
     """A stand-in for the package keyring; `broken` makes it fail."""
-    package, errors = ModuleType("keyring"), ModuleType("keyring.errors")
+    package: Any = ModuleType("keyring")
+    errors: Any = ModuleType("keyring.errors")
     errors.KeyringError, errors.NoKeyringError = KeyringError, NoKeyringError
     package.broken, package.entries = None, {}
 

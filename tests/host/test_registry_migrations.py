@@ -84,6 +84,7 @@ def check_brought_up_to_date(where, data) -> None:
         assert issued.confirmed_at is issued.busy_until is None
         assert registered.state is State.REGISTERED
         config = answer(database, {"imei": imei(0), "productKey": "pk1"}).config
+        assert config is not None
         assert config["device"]["deviceSecret"] == "kept"
         assert answer(database, {"imei": imei(1)}).code == "00000"
         assert differences(database.url) == []

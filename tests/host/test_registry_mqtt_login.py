@@ -79,7 +79,8 @@ def test_a_board_is_let_in_by_its_own_scheme_only(registry, auth):
     assert let_in(registry, *connect(registry, auth)) == imei(0)
     config = issued(registry, auth)
     for other in SCHEMES:
-        told = {**config["connect"], "clientId": f"{imei(0)}&{auth}"}
+        told = config["connect"].copy()
+        told["clientId"] = f"{imei(0)}&{auth}"
         made = mqttauth.SCHEMES[other](config["device"], told, os.urandom)
         # With the secret itself as password, classic and plain are the same CONNECT.
         same = auth == other or (auth, other) in BY_SECRET
@@ -256,7 +257,9 @@ def test_the_first_login_confirms_and_a_refused_one_does_not(registry, auth):
     with registry.snapshot() as session:
         device = devices.find(session, imei(2), auth)
     assert (device.state, device.confirmed_at is None) == (State.CONFIRMED, False)
-    assert mqtt_login.find(registry, who[1]).imei == imei(2)
+    found = mqtt_login.find(registry, who[1])
+    assert found is not None
+    assert found.imei == imei(2)
     lifecycle.revoke(registry, imei(2), auth, "op")
     login = mqtt_login.judge(registry, *who)
     assert (login.device, login.reason) == (None, "revoked")

@@ -116,6 +116,7 @@ def test_logging_in_and_out(people):
     """A cookie is good until it is given back."""
     cookie = sessions.log_in(people, "operator", PASSWORD, HERE)
     found = sessions.find(people, cookie)
+    assert found is not None
     assert found.actor == Actor("operator", Role.OPERATOR)
     assert len(found.csrf) == 43
     assert sessions.find(people, cookie + "x") is None
@@ -261,6 +262,7 @@ def test_nothing_that_lets_in_is_kept(people, data):
     cookie = sessions.log_in(people, "viewer", PASSWORD, HERE)
     token = tokens.add(people, "viewer", "ci", Role.VIEWER, 1, "test")
     browser = sessions.find(people, cookie)
+    assert browser is not None
     assert browser.csrf not in repr(browser)
     with people.snapshot() as session:
         (hashed,) = set(session.scalars(select(Operator.password_hash))) & {

@@ -20,7 +20,7 @@ from pointctl.registry.devices import batches, devices, overview, products, sear
 from pointctl.registry.devices.staging import BadRow
 from pointctl.registry.issuing import lifecycle, pool
 from pointctl.registry.issuing.pool import Entry
-from pointctl.registry.storage.models import Policy, Pooled, Source
+from pointctl.registry.storage.models import Policy, Pooled, Product, Source
 
 pytestmark = ON_BOTH
 
@@ -65,7 +65,7 @@ def left(registry):
 
 def alarm(registry):
     with registry.snapshot() as session:
-        found = session.get_one(products.Product, POOLED).pool_alarm
+        found = session.get_one(Product, POOLED).pool_alarm
     return found and found.value
 
 
@@ -188,7 +188,7 @@ def test_the_broker_is_told_the_name_that_was_given(registry):
     """Not the one before."""
 
     class Accounts:
-        told = ()
+        told: tuple[str, ...] = ()
 
         def allow(self, *names):
             self.told = names
@@ -232,7 +232,7 @@ def test_a_dry_run_adds_nothing(registry):
 
 def test_if_one_is_bad_none_is_added(registry):
     """Each with its line."""
-    entries = [
+    entries: list[Entry | BadRow] = [
         Entry(2, "new1", "s"),
         BadRow(3, "no"),
         Entry(4, "new2", "s"),

@@ -145,6 +145,7 @@ def test_tags(fleet):
 def test_show(fleet):
     """All there is to know, and no secret."""
     secret = issue(fleet, 3)["device"]["deviceSecret"]
+    assert secret is not None
     shown = search.show(fleet, imei(3), PRODUCT)
     assert secret not in str(shown)
     assert shown["state"] == "issued"

@@ -85,7 +85,8 @@ def test_numbers_are_numbers(admin, sent):
 @ON_BOTH
 def test_pages(admin, database):
     """Each device once, in the order of registration; the header says the same."""
-    seen, url = [], "/api/v1/devices?limit=4"
+    seen: list[str] = []
+    url: str | None = "/api/v1/devices?limit=4"
     while url:
         reply = admin.get(url)
         page = reply.json()
@@ -317,10 +318,10 @@ def test_products(admin, database):
     odd = {"mqtt_qos": None}
     problem(admin.patch("/api/v1/products/pkm", json=odd), 422)
     problem(admin.patch("/api/v1/products/pkx", json={"name": "x"}), 404)
-    odd = {**new, "product_key": "pkn", "auth": "magic"}
+    unknown = {**new, "product_key": "pkn", "auth": "magic"}
     assert (
         "auth is one of"
-        in problem(admin.post("/api/v1/products", json=odd), 422)["detail"]
+        in problem(admin.post("/api/v1/products", json=unknown), 422)["detail"]
     )
     problem(admin.post("/api/v1/products", json={"name": "No broker"}), 422)
 

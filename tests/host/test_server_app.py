@@ -105,6 +105,9 @@ class FailingAccounts:
             self.failed = True
             raise RuntimeError(f"{CANARY} could not add {password}")
 
+    def refuse(self, product_key, device_name):
+        pass  # no device leaves
+
 
 def test_a_failure_is_50001_and_the_next_request_recovers(database, log):
     """The client sees no cause, the log no secret."""
@@ -152,6 +155,7 @@ def test_the_page_documents_both_versions(client):
         body = json.dumps(reply).encode()
         sealed = (key, request_id) if name == "Sealed" else ()
         _, config, _ = protocol.decode_reply(200, body, *sealed)
+        assert config is not None
         assert config["device"]["deviceName"] == "866123456789018"
         assert config["connect"]["auth"] in mqttauth.SCHEMES
 
@@ -168,8 +172,8 @@ def test_the_page_documents_both_versions(client):
 )
 def test_real_replies_fit_the_documented_models(client, database, cloud):
     """No member is sent that the page does not know, nor missing where it is set."""
-    settings = {"policy": Policy.OPEN, "product_key": "pk-c", "mqtt_host": "h"}
-    products.add(database, "C", **settings, **cloud)
+    given = {"product_key": "pk-c", "mqtt_host": "h", **cloud}
+    products.add(database, "C", policy=Policy.OPEN, **given)
     devices.register(database, "pk-c", [devices.Row(1, imei(70), None)])
     reply = client.post("/v1/access", content=json.dumps({"imei": imei(70)})).json()
     assert set(cloud.values()) - {True} <= set(reply["result"]["connect"].values())

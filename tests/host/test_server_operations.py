@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 
 from pointctl import certificates
 from pointctl.certificates import CaFiles
+from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
 from pointctl.registry.storage.database import Database
 from pointctl.server.app import create_app
@@ -205,7 +206,7 @@ def test_half_of_a_pair_is_not_taken(authority: CaFiles, tmp_path: Path) -> None
     certificates.renew(files.folder)
     new_key = files.server_key.read_bytes()
     files.server_key.write_bytes(old_key)
-    with pytest.raises(certificates.PointctlError, match="no certificate with its key"):
+    with pytest.raises(PointctlError, match="no certificate with its key"):
         served.reload()
     files.server_key.write_bytes(new_key)
     assert served.reload()

@@ -26,8 +26,13 @@ def ask(client, serial):
 def registry_of(path):
     """A fresh registry with one open product and a few devices."""
     database = open_database(path)
-    settings = {"product_key": PRODUCT, "mqtt_host": "mqtt.test"}
-    products.add(database, "Tracker", policy=Policy.OPEN, **settings)
+    products.add(
+        database,
+        "Tracker",
+        policy=Policy.OPEN,
+        product_key=PRODUCT,
+        mqtt_host="mqtt.test",
+    )
     devices.register(database, PRODUCT, [devices.Row(n, imei(n), None) for n in (0, 1)])
     return database
 

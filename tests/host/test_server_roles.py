@@ -11,16 +11,19 @@ from pointctl.registry.accounts import operators, tokens
 from pointctl.registry.devices import batches
 from pointctl.registry.storage.models import Role
 from pointctl.server import api, console
-from pointctl.server.roles import check_declared, for_anybody, needed, needs, routes
+from pointctl.server.roles import check_declared, for_anybody, needed, needs
+from pointctl.web.routing import routes
 
 RANKS = (None, *Role)
 API = [
-    (route, method) for route in routes(api.ROUTERS) for method in sorted(route.methods)
+    (route, method)
+    for route in routes(api.ROUTERS)
+    for method in sorted(route.methods or ())
 ]
 CONSOLE = [
     (route, method)
     for route in routes(console.ROUTERS)
-    for method in sorted(route.methods)
+    for method in sorted(route.methods or ())
 ]
 VALUES = {
     "product_key": PRODUCT,

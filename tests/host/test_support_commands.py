@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from serving import Finished, answer, cuts_handshakes, imei
@@ -25,6 +25,9 @@ from pointctl.registry.storage.models import Policy
 from tests.brokers import Certificates, Room, make_certificates, running
 from tests.runtimes import ROOT
 
+if TYPE_CHECKING:
+    from point.credentials import DeviceConfig
+
 CANARY = "canary7d41"
 GOLDEN = json.loads((ROOT / "tests/golden/alibaba.json").read_text())["vectors"]
 GIZWITS = json.loads((ROOT / "tests/golden/gizwits.json").read_text())["vectors"]
@@ -35,7 +38,7 @@ Run = Callable[..., Finished]
 
 
 @pytest.fixture
-def secret(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+def secret(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Gives commands a secret in the environment."""
 
     def give(text: str) -> None:
@@ -287,7 +290,9 @@ def read_or_end(handle: int) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Room, dict]]:
+def room(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Room, "DeviceConfig"]]:
     """An embedded broker, and the device_config of an Alibaba device that it knows."""
     folder = tmp_path_factory.mktemp("support")
     files = make_certificates(folder)

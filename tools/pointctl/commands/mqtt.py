@@ -1,8 +1,9 @@
 """pointctl mqtt …: logging in at a broker as a device does."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -13,6 +14,9 @@ from pointctl.errors import Refused
 from pointctl.registry.devices.products import ALIYUN
 from pointctl.support import signatures
 from pointctl.support.secret import SecretFile, read_secret
+
+if TYPE_CHECKING:
+    from point.credentials import Device, Options
 
 app = typer.Typer(no_args_is_help=True, help="Log in at a broker as a device does.")
 
@@ -129,7 +133,7 @@ def _login(
     product: str,
     device: str,
     secret: str,
-    connect: dict[str, Any],
+    connect: Mapping[str, object],
     timestamp: str | None,
 ) -> signatures.Signed:
     """The login. Raises typer.BadParameter for what makes none."""
@@ -140,12 +144,13 @@ def _login(
     time = timestamp or aliyun.FIXED_TIME
     try:
         credentials.word("--timestamp", time)
-        names = {
+        names: Device = {
             "productKey": credentials.word("--product", product),
             "deviceName": credentials.word("--device", device),
             "deviceSecret": credentials.text("the secret", secret),
         }
-        given = {name: value for name, value in connect.items() if value is not None}
+        known = {name: value for name, value in connect.items() if value is not None}
+        given = cast("Options", known)
         return signatures.login(auth, names, given, None if time == "none" else time)
     except PointError as error:
         raise typer.BadParameter(error.detail) from None

@@ -3,9 +3,12 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from point import aliyun, cipher, mqttauth
+
+if TYPE_CHECKING:
+    from point.credentials import Device, Options
 
 
 @dataclass(frozen=True)
@@ -79,14 +82,14 @@ def provisioning_key(
     cipher_type: int, secret: str, random: str, mac: str | None
 ) -> tuple[list[Part], bytes]:
     """The 32 bytes of SHA-256, and what they were made of. Raises PointError."""
-    key: bytes = cipher.provisioning_key(cipher_type, secret, random, mac)
+    key = cipher.provisioning_key(cipher_type, secret, random, mac)
     return provisioning_parts(cipher_type, secret, random, mac), key
 
 
 def login(
     auth: str,
-    device: dict[str, str],
-    connect: dict[str, Any],
+    device: "Device",
+    connect: "Options",
     timestamp: str | None = aliyun.FIXED_TIME,
 ) -> Signed:
     """How a device logs in by the scheme `auth`, with a device_config's two halves.
@@ -95,17 +98,14 @@ def login(
     """
     if auth == "aliyun":
         return _aliyun(device, connect, timestamp)
-    schemes: dict[str, Any] = mqttauth.SCHEMES
-    client_id, user, password = schemes[auth](device, connect, os.urandom)
+    client_id, user, password = mqttauth.SCHEMES[auth](device, connect, os.urandom)
     formula, parts = "nothing is signed: the password is the secret itself", []
     if auth == "gizwits":
         formula, parts = "hex(SHA-256(parts))", _gizwits_parts(device, user)
     return Signed(client_id, user, password, formula, parts)
 
 
-def _aliyun(
-    device: dict[str, str], connect: dict[str, Any], timestamp: str | None
-) -> Signed:
+def _aliyun(device: "Device", connect: "Options", timestamp: str | None) -> Signed:
     client_id, user, password = aliyun.login(device, connect, timestamp)
     members = {
         "clientId": client_id.partition("|")[0],
@@ -119,12 +119,12 @@ def _aliyun(
         for name in sorted(members)
     ]
     method = connect.get("signMethod", aliyun.METHODS[-1]).removeprefix("hmac").upper()
-    secret = hidden(device["deviceSecret"])
+    secret = hidden(device["deviceSecret"] or "")
     formula = f"hex(HMAC-{method}(deviceSecret {secret}, parts))"
     return Signed(client_id, user, password, formula, parts)
 
 
-def _gizwits_parts(device: dict[str, str], user: str) -> list[Part]:
+def _gizwits_parts(device: "Device", user: str) -> list[Part]:
     mac = "".join(char for char in device["deviceName"] if char not in ":-").lower()
     nonce = user.rpartition("=")[2]
     comma = Part("comma", ",", ",", 1)
@@ -133,7 +133,7 @@ def _gizwits_parts(device: dict[str, str], user: str) -> list[Part]:
         comma,
         Part("mac", device["deviceName"], mac, len(mac)),
         comma,
-        _secret("auth_key", device["deviceSecret"]),
+        _secret("auth_key", device["deviceSecret"] or ""),
         comma,
         _text("nonce", nonce),
     ]

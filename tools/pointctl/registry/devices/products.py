@@ -4,7 +4,7 @@ import os
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
@@ -19,7 +19,10 @@ from pointctl.registry.storage.models import Batch, Policy, Product, Source, mom
 from pointctl.registry.storage.vault import Vault
 from pointctl.registry.topics import made_client_id
 
-DeviceConfig = dict[str, dict[str, Any]]  # {"device": {…}, "connect": {…}}
+if TYPE_CHECKING:  # device code has its types in typings/, not where it runs
+    from point.credentials import DeviceConfig as DeviceConfig
+else:
+    DeviceConfig = dict
 
 ALIYUN = ("aliyun", "aliyun-token")
 _NEEDS_SECRET = "the policy product-secret needs a product secret"
@@ -282,7 +285,7 @@ def device_config(
     client_id = None  # the boards make their own
     if product.auth in _GIVEN_CLIENT_ID:
         client_id = made_client_id(product.product_key, device_name)
-    config: DeviceConfig = credentials.checked(
+    config = credentials.checked(
         {
             "device": {
                 "productKey": product.product_key,

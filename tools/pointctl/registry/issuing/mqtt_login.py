@@ -156,8 +156,7 @@ def fixed_password(config: products.DeviceConfig) -> str:
     """
     auth, key = config["connect"].get("auth"), config["device"]["productKey"]
     products.check_fixed_password(auth, key)
-    password: str = mqttauth.settings(config, os.urandom)["password"]
-    return password
+    return mqttauth.settings(config, os.urandom)["password"]
 
 
 def _find(database: Database, username: str) -> dict[CredentialSlot, Known]:
@@ -222,8 +221,7 @@ def _aliyun(
     signed = {"clientId": bare, "deviceName": name, "productKey": key}
     if "timestamp" in members:
         signed["timestamp"] = members["timestamp"]
-    signature: str = aliyun.sign(method, secret, signed)
-    return signature
+    return aliyun.sign(method, secret, signed)
 
 
 def _is_text(text: str) -> bool:

@@ -36,8 +36,7 @@ class ClaimKeys:
 
     def derive(self, product_key: str, imei: str) -> bytes:
         """The claim key of one board, 32 bytes."""
-        key: bytes = seal.claim_key(self.master, product_key, imei)
-        return key
+        return seal.claim_key(self.master, product_key, imei)
 
 
 def open_keys(folder: DataFolder) -> ClaimKeys:

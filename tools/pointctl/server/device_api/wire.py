@@ -5,19 +5,22 @@ holds these models to it.
 """
 
 import json
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from point import protocol, protocol_server
 
+if TYPE_CHECKING:
+    from point.credentials import DeviceConfig
+
 _REQUEST: JsonDict = {"imei": "866123456789018", "productKey": "pk3f9a2c71"}
 # The examples of version 2 are true under this claim key and this id.
 _KEY = bytes(range(32))
 _REQUEST_ID = "0123456789abcdef0123456789abcdef"
-_CLAIM: JsonDict = protocol.claim(_REQUEST, _REQUEST_ID, _KEY, 1767225600)
-_ACKNOWLEDGEMENT: JsonDict = protocol.acknowledge(_REQUEST, _REQUEST_ID, _KEY)
+_CLAIM = cast(JsonDict, protocol.claim(_REQUEST, _REQUEST_ID, _KEY, 1767225600))
+_ACKNOWLEDGEMENT = cast(JsonDict, protocol.acknowledge(_REQUEST, _REQUEST_ID, _KEY))
 _DEVICE: JsonDict = {
     "productKey": "pk3f9a2c71",
     "productSecret": "0d2e9b7a4c61f358",
@@ -40,7 +43,9 @@ _ISSUED: JsonDict = {
 
 
 _SEALED: JsonDict = json.loads(
-    protocol_server.encode_sealed_reply(_ISSUED["result"], _KEY, _REQUEST_ID, bytes(16))
+    protocol_server.encode_sealed_reply(
+        cast("DeviceConfig", _ISSUED["result"]), _KEY, _REQUEST_ID, bytes(16)
+    )
 )
 _HEX_32 = "^[0-9a-f]{32}$"
 _HEX_64 = "^[0-9a-f]{64}$"

@@ -34,8 +34,7 @@ class Listed:
 
 def bare(mac: str) -> str:
     """A MAC or IMEI as the cloud has it: two spellings are one device."""
-    plain: str = gizwits.bare(mac)
-    return plain
+    return gizwits.bare(mac)
 
 
 def read(content: bytes) -> list[Listed]:

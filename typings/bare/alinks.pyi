@@ -1,0 +1,1 @@
+from tests.device.alinks import *

@@ -1,0 +1,1 @@
+from tests.host.factory_parts import *

@@ -1,0 +1,1 @@
+from tests.host.staff import *

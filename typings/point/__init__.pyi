@@ -1,0 +1,3 @@
+from .access import PointAccess as PointAccess
+
+__version__: str

@@ -1,0 +1,16 @@
+from typing import Literal
+
+def provisioning_key(
+    cipher_type: int | None, secret: str, random: str, mac: str | None = None
+) -> bytes: ...
+def channel_key(
+    cipher_type: int | None, secret: str, random: str, mac: str | None = None
+) -> bytes: ...
+
+class Channel:
+    def __init__(
+        self, key: bytes | bytearray, iv: bytes | bytearray, mode: Literal["cbc", "cfb"]
+    ) -> None: ...
+    # Hex text in mode "cbc", bytes in mode "cfb".
+    def encrypt(self, data: bytes | bytearray) -> str | bytes: ...
+    def decrypt(self, data: str | bytes | bytearray) -> bytes: ...

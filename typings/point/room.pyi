@@ -1,0 +1,5 @@
+from collections.abc import Iterable
+
+FINDERS: tuple[str, ...]
+
+def unload(names: Iterable[str]) -> None: ...
