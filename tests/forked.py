@@ -52,11 +52,11 @@ class Forked:
         self.returncode: int | None = None
         self.stderr: IO[str] | None = None
         out, theirs_out = os.pipe()
-        self.stdout: IO[str] = open(out, encoding="utf-8", errors="replace")
+        self.stdout: IO[str] = os.fdopen(out, encoding="utf-8", errors="replace")
         theirs_err = theirs_out
         if stderr == subprocess.PIPE:
             err, theirs_err = os.pipe()
-            self.stderr = open(err, encoding="utf-8", errors="replace")
+            self.stderr = os.fdopen(err, encoding="utf-8", errors="replace")
         request = {
             "argv": self.args,
             "env": dict(os.environ if env is None else env),
@@ -125,7 +125,8 @@ def popen(
     command: Sequence[str | Path], **options: Any
 ) -> "Forked | subprocess.Popen[str]":
     """subprocess.Popen, except that modules of pointctl are forked."""
-    python, flag, module, *arguments = *map(str, command[:3]), *command[3:]
+    python, flag, module = map(str, command[:3])
+    arguments = command[3:]
     if (python, flag) != (sys.executable, "-m") or module.split(".")[0] != "pointctl":
         return subprocess.Popen(command, **options)
     kept = {name: options[name] for name in ("env", "umask") if name in options}
@@ -152,7 +153,7 @@ def _original() -> socket.socket:
     """Where to ask the process that is copied; it ends with this one."""
     ours, theirs = _pair()
     command = [sys.executable, "-u", "-m", "tests.forked"]
-    process = subprocess.Popen(command, stdin=theirs, cwd=_ROOT)
+    process = subprocess.Popen(command, stdin=theirs.fileno(), cwd=_ROOT)
     theirs.close()
 
     @atexit.register
@@ -191,7 +192,8 @@ class _Original:
                     continue
                 request, given, *_ = socket.recv_fds(self._asked, _REQUEST_BYTES, 3)
                 if not request:
-                    return self._end()
+                    self._end()
+                    return None
                 pid = os.fork()
                 if not pid:
                     return self._become(json.loads(request), given)

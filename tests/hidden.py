@@ -39,10 +39,10 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["PATH"] = folder
     for name in _LIBRARIES:
         sys.modules[name] = None  # type: ignore[assignment]
-    shutil.which = lambda cmd, *rest, **named: (
+    shutil.which = lambda cmd, *rest, **named: (  # type: ignore[assignment]
         None if os.fspath(cmd) in _PROGRAMS else _which(cmd, *rest, **named)
     )
-    Path.glob = lambda self, pattern, **named: (  # type: ignore[method-assign]
+    Path.glob = lambda self, pattern, **named: (  # type: ignore[assignment, method-assign]
         iter(()) if pattern in _PLACES else _glob(self, pattern, **named)
     )
     ctypes.util.find_library = lambda name: (

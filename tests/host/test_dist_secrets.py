@@ -181,9 +181,9 @@ def test_git_ignores_what_our_tools_make(tmp_path: Path) -> None:
     git = need("git")
     shutil.copy(ROOT / ".gitignore", tmp_path)
     subprocess.run([git, "init", "-q"], cwd=tmp_path, check=True)
-    ours = ("claim-keys/490154203237518.key", "ca/ca.key", ".env", "claim-master")
-    ours += ("claim.key", "credentials.0", "database-key", "settings.json")
-    ours += ("registry.sqlite", "registry.sqlite-wal", "firmware/esp32/secrets.py")
+    ours = ["claim-keys/490154203237518.key", "ca/ca.key", ".env", "claim-master"]
+    ours += ["claim.key", "credentials.0", "database-key", "settings.json"]
+    ours += ["registry.sqlite", "registry.sqlite-wal", "firmware/esp32/secrets.py"]
     for name in ours:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(CANARY)
