@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol, Self
 
+from pointctl.boards.kinds import BoardKind
 from pointctl.errors import PointctlError
 from pointctl.factory.domain.job import SelfTest
 from pointctl.factory.domain.units import Found, Reason
@@ -35,4 +36,4 @@ class OnTheBench(Protocol):
         ...
 
 
-Opener = Callable[[str, str | None], OnTheBench]  # of a port, and a board's kind
+Opener = Callable[[str, BoardKind | None], OnTheBench]  # of a port, and a board's kind

@@ -12,6 +12,7 @@ from enum import StrEnum
 from threading import Lock
 from typing import Protocol
 
+from pointctl.boards.kinds import BoardKind
 from pointctl.boards.link import LinkError
 from pointctl.errors import PointctlError
 from pointctl.factory.domain import units
@@ -82,7 +83,7 @@ class Line:
         found = journal.standings().values()
         self._answered = {each.unit for each in found if each.answered}
 
-    def carry(self, port: str, kind: str | None) -> Result:
+    def carry(self, port: str, kind: BoardKind | None) -> Result:
         """Take the board at a port as far as it goes.
 
         Raises JournalError alone: then nothing more may be done to any board.

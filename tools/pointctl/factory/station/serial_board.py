@@ -6,10 +6,11 @@ from typing import Self
 
 from point.errors import SUCCESS
 from pointctl.boards import plan as deployment
-from pointctl.boards.bootlog import ended, has_published, outcome_of
+from pointctl.boards.bootlog import has_published, is_banner, parse_outcome
 from pointctl.boards.connection import Connection
+from pointctl.boards.kinds import BoardKind
 from pointctl.boards.link import BoardError, LinkError
-from pointctl.boards.onboard import OnBoard
+from pointctl.boards.remote_board import RemoteBoard
 from pointctl.errors import PointctlError
 from pointctl.factory.domain.job import SelfTest
 from pointctl.factory.domain.units import Found, Reason, checked_unit, key_hash
@@ -28,7 +29,7 @@ except Exception:
 class Bench:
     """A board with our firmware, at a port."""
 
-    def __init__(self, port: str, kind: str | None, file: str) -> None:
+    def __init__(self, port: str, kind: BoardKind | None, file: str) -> None:
         self._file = file  # that the key is in
         self._connection = Connection(port, kind, _TIMEOUT_S)
 
@@ -46,7 +47,7 @@ class Bench:
             raise StepFailed(Reason.NO_FIRMWARE, "there is no board.py on it")
         if board.sha256(deployment.JOURNAL) is not None:
             raise StepFailed(Reason.NO_FIRMWARE, "it is half deployed")
-        manifest = deployment.manifest_of(board.read(deployment.MANIFEST) or b"")
+        manifest = deployment.parse_manifest(board.read(deployment.MANIFEST) or b"")
         try:
             unit = checked_unit(board.imei())
         except BoardError as error:
@@ -83,7 +84,7 @@ class Bench:
                 Reason.NOT_BURNED, "it does not read back what was written"
             )
 
-    def _held(self, board: OnBoard) -> str | None:
+    def _held(self, board: RemoteBoard) -> str | None:
         """The hash of the key that it holds, whole; None where it holds none."""
         if self._file == deployment.CLAIM_KEY:
             return board.claim_key_hash()
@@ -101,12 +102,12 @@ class Bench:
         for line in link.lines(within_s):
             if has_published(line):  # so it has credentials, too
                 return line.strip()
-            found = outcome_of(line)
+            found = parse_outcome(line)
             if found is not None:
                 last = f"credentials {found.code} {found.detail}"
                 if how is SelfTest.CREDENTIALS and found.code == SUCCESS:
                     return last
-            elif ended(line):
+            elif is_banner(line):
                 last = "main.py has ended"
                 break
             if time.monotonic() > until:
@@ -114,7 +115,7 @@ class Bench:
         raise StepFailed(Reason.SELF_TEST, last)
 
 
-def _product(board: OnBoard) -> str | None:
+def _product(board: RemoteBoard) -> str | None:
     """The product of its settings; None where it has none that can be read."""
     text = board.read(deployment.SETTINGS)
     try:

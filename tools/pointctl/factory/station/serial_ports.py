@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from pointctl.boards import ports
-from pointctl.boards.connection import KINDS
+from pointctl.boards.kinds import BoardKind, parse_kind
 from pointctl.errors import PointctlError
 from pointctl.factory.station.station import MOST_PORTS, Ports
 
@@ -23,20 +23,21 @@ def watched(named: Sequence[str]) -> Ports:
     return lambda: {port: kind for port, kind in given.items() if os.path.exists(port)}
 
 
-def _parsed(text: str) -> tuple[str, str | None]:
-    kind, found, port = text.partition("=")
-    if not found:
+def _parsed(text: str) -> tuple[str, BoardKind | None]:
+    name, separator, port = text.partition("=")
+    if not separator:
         return text, None
-    if kind not in KINDS:
-        raise PointctlError(f"no board {kind!r}; there are {', '.join(KINDS)}")
+    kind = parse_kind(name)
+    if kind is None:
+        raise PointctlError(f"no board {name!r}; there are {', '.join(BoardKind)}")
     return port, kind
 
 
-def _found() -> Mapping[str, str | None]:
+def _found() -> Mapping[str, BoardKind | None]:
     """The ports that a board may be at, in the order of their names."""
     kinds = {
-        each.device: each.guess if each.guess in KINDS else None
-        for each in ports.listed()
+        each.device: parse_kind(each.guess)
+        for each in ports.find_ports()
         if each.may_be_board
     }
     return dict(sorted(kinds.items()))

@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from pointctl.boards.kinds import BoardKind
 from pointctl.factory.domain.units import Reason, UnitProgress
 from pointctl.factory.station.line import Line, Outcome, Result
 
@@ -23,7 +24,8 @@ _AGAIN_S = 5.0  # after a failure that mends itself
 _TRIES = 3  # a board that has just been plugged in may not listen yet
 _HOUR_S = 3600.0
 
-Ports = Callable[[], Mapping[str, str | None]]  # those that are there, and their kinds
+# Returns the ports that exist now, and the kinds of their boards.
+Ports = Callable[[], Mapping[str, BoardKind | None]]
 
 
 class Show(Protocol):
@@ -109,7 +111,7 @@ def tally_of(standings: Mapping[str, UnitProgress]) -> Tally:
 
 @dataclass
 class _Slot:
-    kind: str | None
+    kind: BoardKind | None
     plugged: tuple[int, ...]  # which board it is, as far as the port tells
     began: float = 0.0
     work: Future[Result] | None = None
