@@ -6,7 +6,7 @@ from serial.tools.list_ports_common import ListPortInfo
 
 from pointctl.boards import ports
 from pointctl.boards.ports import Port
-from pointctl.factory.station.serial_ports import watched
+from pointctl.factory.station.serial_ports import port_finder
 
 
 def info(device: str, vendor: int | None, description: str | None) -> ListPortInfo:
@@ -43,7 +43,7 @@ def test_where_a_station_looks(monkeypatch: pytest.MonkeyPatch) -> None:
         info("/dev/ttyS0", None, None),
     ]
     monkeypatch.setattr(list_ports, "comports", lambda: found)
-    assert watched(())() == {
+    assert port_finder(())() == {
         "/dev/ttyUSB1": "quecpython",
         "/dev/ttyUSB2": None,
         "/dev/ttyUSB3": "esp32",
