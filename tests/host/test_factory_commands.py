@@ -181,7 +181,7 @@ def test_exports(worked, pointctl, tmp_path, kind):
     if kind == "csv":
         rows = list(csv.reader(path.read_text().splitlines()))
     else:
-        rows = workbook.rows(path.read_bytes())
+        rows = workbook.read_workbook(path.read_bytes())
     assert tuple(rows[0]) == report.COLUMNS
     assert [row[:3] for row in rows[1:]] == [
         [imei(0), "done", ""],

@@ -147,7 +147,7 @@ def test_a_list(tmp_path, job, header):
 def test_a_workbook(tmp_path, job):
     """As .xlsx, where IMEIs may be numbers."""
     path = tmp_path / "keys.xlsx"
-    workbook.write(path, ("imei", "auth_key"), [(imei(1), "ab" * 16)])
+    workbook.write_workbook(path, ("imei", "auth_key"), [(imei(1), "ab" * 16)])
     path.chmod(0o600)
     with listed(path, job) as source:
         assert source.request_key(imei(1)).text == "ab" * 16

@@ -43,7 +43,9 @@ def files(board: str, libraries: Path | None = None) -> dict[str, Path]:
     firmware = _DEVICE / "firmware" / board
     if not (firmware / "board.py").is_file():
         known = sorted(p.parent.name for p in _DEVICE.glob("firmware/*/board.py"))
-        raise PointctlError(f"no board {board!r}; there are {', '.join(known)}")
+        raise PointctlError(
+            f"there is no board {board!r}; name one of {', '.join(known)}"
+        )
     found = {"boot.py": _DEVICE / "boot.py", program(board): _DEVICE / "main.py"}
     for source in sorted(_POINT.glob("*.py")):
         if source.name not in NOT_ON_BOARDS:

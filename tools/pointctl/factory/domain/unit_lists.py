@@ -20,7 +20,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, Sequence[str]]]:
             f"{path} is too large: a list has at most {lists.MOST_BYTES >> 20} MiB"
         )
     try:
-        found = workbook.table(content)
+        found = workbook.read_table(content)
     except workbook.BadWorkbook as error:
         raise PointctlError(f"{path}: {error}") from None
     for number, row in enumerate(found, 1):

@@ -111,7 +111,7 @@ def write_table(journal: Journal, path: Path) -> int:
     if path.suffix == ".xlsx":
         with private_path(path) as made:
             body = (list(map(_escape_formula, row.values())) for row in found)
-            workbook.write(made, COLUMNS, body)
+            workbook.write_workbook(made, COLUMNS, body)
     elif path.suffix == ".csv":
         with private_file(path) as file:
             writer = csv.writer(file)

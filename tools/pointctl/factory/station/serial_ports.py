@@ -33,7 +33,9 @@ def _parse_port(text: str) -> tuple[str, BoardKind | None]:
         return text, None
     kind = parse_kind(name)
     if kind is None:
-        raise PointctlError(f"no board {name!r}; there are {', '.join(BoardKind)}")
+        raise PointctlError(
+            f"there is no board {name!r}; name one of {', '.join(BoardKind)}"
+        )
     return port, kind
 
 
