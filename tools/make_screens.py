@@ -12,8 +12,8 @@ from rich.console import Console
 
 from pointctl.factory.domain.job import Plan, SourceKind
 from pointctl.factory.domain.units import Reason
-from pointctl.factory.station.line import Outcome, Result
-from pointctl.factory.station.show import LiveTable
+from pointctl.factory.station.display import LiveTable
+from pointctl.factory.station.line import TurnOutcome, TurnResult
 from pointctl.factory.station.station import Tally
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs/images"
@@ -38,14 +38,14 @@ def station() -> str:
     console = Console(record=True, width=100, file=io.StringIO(), force_terminal=True)
     ports = [f"/dev/ttyUSB{n}" for n in range(6)]
     table = LiveTable(plan, console, ports)
-    table.ended(ports[0], Result(Outcome.PASSED, _IMEIS[0]), 4)
-    table.at(ports[1], f"{_IMEIS[1]} burning")
-    failed = Result(Outcome.FAILED, _IMEIS[2], Reason.UNPLUGGED, "")
-    table.ended(ports[2], failed, 2)
-    refused = Result(Outcome.REFUSED, _IMEIS[3], Reason.WRONG_PRODUCT, "")
-    table.ended(ports[3], refused, 2)
-    table.ended(ports[4], Result(Outcome.ALREADY, _IMEIS[4]), 2)
-    console.print(table.picture(_tally()))
+    table.show_result(ports[0], TurnResult(TurnOutcome.PASSED, _IMEIS[0]), 4)
+    table.show_status(ports[1], f"{_IMEIS[1]} burning")
+    failed = TurnResult(TurnOutcome.FAILED, _IMEIS[2], Reason.UNPLUGGED, "")
+    table.show_result(ports[2], failed, 2)
+    refused = TurnResult(TurnOutcome.REFUSED, _IMEIS[3], Reason.WRONG_PRODUCT, "")
+    table.show_result(ports[3], refused, 2)
+    table.show_result(ports[4], TurnResult(TurnOutcome.ALREADY, _IMEIS[4]), 2)
+    console.print(table.render(_tally()))
     drawn = console.export_svg(title="pointctl factory run jobs/A7", unique_id="a")
     # A reader's own font does as well as one from a stranger's host.
     return re.sub(r"\s*@font-face \{.*?\n    \}", "", drawn, flags=re.S)
@@ -55,9 +55,9 @@ def _tally() -> Tally:
     """Half an hour of work."""
     tally = Tally(started=time.monotonic() - 1800, before=120)
     for number in range(58):
-        tally.add(Result(Outcome.PASSED, f"done {number}"))
+        tally.add(TurnResult(TurnOutcome.PASSED, f"done {number}"))
     for number in range(3):
-        failed = Result(Outcome.FAILED, f"not {number}", Reason.UNPLUGGED, "")
+        failed = TurnResult(TurnOutcome.FAILED, f"not {number}", Reason.UNPLUGGED, "")
         tally.add(failed)
     return tally
 

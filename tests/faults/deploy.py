@@ -22,8 +22,9 @@ from typing import Any
 from pointctl.boards import deploy, flash, image, plan, repl_link
 from pointctl.boards.connection import Connection
 from pointctl.boards.deploy import Deployment, Firmware
+from pointctl.boards.kinds import BoardKind
 from pointctl.boards.link import Link
-from pointctl.boards.onboard import Facts, OnBoard
+from pointctl.boards.remote_board import Facts, RemoteBoard
 from pointctl.errors import PointctlError
 from tests.fakeboard.board import FakeBoard, Faults, fake_board
 from tests.faults.bench import Row, timed
@@ -68,7 +69,7 @@ class Nervous:
 @cache
 def firmware(kind: str, version: int) -> Firmware:
     """The real one, with a mark in it that differs; odd versions have a module more."""
-    files = dict(image.firmware(kind, _FACTS, source=True).files)
+    files = dict(image.build(kind, _FACTS, source=True).files)
     mark = f"\nVERSION = {version}\n".encode()
     for path in MARKED:
         files[path] += mark
@@ -96,19 +97,19 @@ def attempt(
     board: FakeBoard, made: Firmware, answer_s: float, calls: Iterator[int]
 ) -> None:
     """One deployment, as the command does it. Raises what it raises."""
-    with Connection(board.port, made.board, answer_s) as connection:
+    with Connection(board.port, BoardKind(made.board), answer_s) as connection:
 
-        def seen(found: OnBoard) -> OnBoard:
+        def seen(found: RemoteBoard) -> RemoteBoard:
             link: Any = Nervous(found.link, calls)
-            return OnBoard(link, found.root, answer_s)
+            return RemoteBoard(link, found.root, answer_s)
 
         there = seen(connection.board)
-        state = deploy.look(there, made.files)
+        state = deploy.inspect(there, made.files)
         Deployment(
             there,
             made,
             {},
-            restarted=lambda sign: seen(connection.restarted(sign)),
+            restart_to_repl=lambda sign: seen(connection.restart_to_repl(sign)),
             report=lambda *_: None,
         ).carry_out(state)
 

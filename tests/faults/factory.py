@@ -158,40 +158,40 @@ def _compare(
     row: Row, journal: Journal, site: floor.Site, units: list[floor.Unit]
 ) -> None:
     """Journal, server and boards agree about every unit."""
-    standings = journal.standings()
+    units_progress = journal.all_progress()
     registered = site.registered()
     answers: dict[str, int] = {}
     for event in journal.events():
         if event.step is Step.ANSWERED and event.unit:
             answers[event.unit] = answers.get(event.unit, 0) + 1
     for unit in units:
-        standing = standings.get(unit.imei, UnitProgress(unit.imei))
+        progress = units_progress.get(unit.imei, UnitProgress(unit.imei))
         if unit.flaw:
-            _compare_flawed(row, unit, standing, registered)
+            _compare_flawed(row, unit, progress, registered)
             continue
         key = site.key_of(unit.imei)
         file = unit.home / site.key_file
         held = file.read_text().strip() if file.exists() else None
-        why = f"{unit.imei}: {unit.outcome} {unit.reason}, {standing}"
-        row.check(standing.done, f"not done: {why}")
+        why = f"{unit.imei}: {unit.outcome} {unit.reason}, {progress}"
+        row.check(progress.done, f"not done: {why}")
         row.check(answers.get(unit.imei) == 1, f"not one answer: {why}")
         row.check(held == key, f"the board holds something else: {why}")
-        row.check(standing.key_hash == key_hash(key), f"another key: {why}")
+        row.check(progress.key_hash == key_hash(key), f"another key: {why}")
         row.check(unit.imei in registered, f"the server does not know it: {why}")
     good = {unit.imei for unit in units if not unit.flaw}
-    spent = sum(each.answered for each in standings.values())
+    spent = sum(each.answered for each in units_progress.values())
     row.check(spent == site.spent() == len(good), f"{spent}, {site.spent()} spent")
     row.check(registered == good, "places that nobody has")
     row.check(not journal.faults(), "the journal is damaged")
 
 
 def _compare_flawed(
-    row: Row, unit: floor.Unit, standing: UnitProgress, registered: set[str]
+    row: Row, unit: floor.Unit, progress: UnitProgress, registered: set[str]
 ) -> None:
     """It was refused or failed with the right word, and nothing was spent on it."""
     wanted = FLAWS[unit.flaw]
     row.check(unit.reason == wanted, f"{unit.flaw}: {unit.reason!r}, not {wanted!r}")
-    row.check(not standing.answered, f"{unit.flaw}: a key was spent")
+    row.check(not progress.answered, f"{unit.flaw}: a key was spent")
     row.check(unit.imei not in registered, f"{unit.flaw}: it has a place")
 
 

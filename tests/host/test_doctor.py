@@ -215,16 +215,16 @@ def test_disks(tmp_path: Path, kind: str, level: Level) -> None:
     mounts = tmp_path / "mounts"
     folder = str(tmp_path).replace(" ", "\\040")
     mounts.write_text(f"a / tmpfs rw 0 0\nserver:/b {folder} {kind} rw 0 0\n")
-    (found,) = files.disk(tmp_path / "registry.sqlite", mounts)
+    (found,) = files.check_disk(tmp_path / "registry.sqlite", mounts)
     assert found.level is level
-    (found,) = files.disk(tmp_path / "registry.sqlite", tmp_path / "none")
+    (found,) = files.check_disk(tmp_path / "registry.sqlite", tmp_path / "none")
     assert found.level is Level.WEAK
 
 
 def test_root(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server needs none of its rights."""
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert [found.level for found in files.user()] == [Level.WEAK]
+    assert files.check_user().level is Level.WEAK
 
 
 def test_on_postgresql(
@@ -251,6 +251,6 @@ def test_a_database_elsewhere_that_is_not_verified() -> None:
     from pointctl.doctor import registry_checks
 
     url = "postgresql://u@db.example.com/x"
-    assert not list(registry_checks._connection(make_url(url)))
-    (found,) = registry_checks._connection(make_url(f"{url}?sslmode=require"))
+    assert not list(registry_checks._check_connection(make_url(url)))
+    (found,) = registry_checks._check_connection(make_url(f"{url}?sslmode=require"))
     assert found.level is Level.WEAK

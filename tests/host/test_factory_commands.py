@@ -108,7 +108,7 @@ def test_a_batch(planned, pointctl, registry, data, tmp_path):
     # A board that comes then is burned, and nobody is asked.
     board, source = MemoryBoard(imei(1), product=KEYED), CountingSource()
     with Journal(planned) as journal:
-        line(journal, source, board, product=KEYED).carry("P0", None)
+        line(journal, source, board, product=KEYED).process("P0", None)
     assert (board.key, source.asked) == (rows[1]["key"], [])
     assert out.read_text() not in "".join(
         path.read_text(errors="replace") for path in planned.iterdir()
@@ -157,7 +157,7 @@ def worked(planned):
         journal.begin()
         one = line(journal, source, *boards, product=KEYED)
         for number in range(3):
-            one.carry(f"P{number}", None)
+            one.process(f"P{number}", None)
     return planned
 
 
@@ -181,7 +181,7 @@ def test_exports(worked, pointctl, tmp_path, kind):
     if kind == "csv":
         rows = list(csv.reader(path.read_text().splitlines()))
     else:
-        rows = workbook.rows(path.read_bytes())
+        rows = workbook.read_workbook(path.read_bytes())
     assert tuple(rows[0]) == report.COLUMNS
     assert [row[:3] for row in rows[1:]] == [
         [imei(0), "done", ""],
@@ -195,8 +195,8 @@ def test_a_formula_from_a_board_stays_text(planned, tmp_path):
     source = CountingSource()
     board = MemoryBoard(imei(0), product="=HYPERLINK(1)")
     with Journal(planned) as journal:
-        line(journal, source, board).carry("P0", None)
-        report.write(journal, tmp_path / "x.csv")
+        line(journal, source, board).process("P0", None)
+        report.write_table(journal, tmp_path / "x.csv")
     (_, row) = csv.reader((tmp_path / "x.csv").read_text().splitlines())
     assert row[3].startswith("'=HYPERLINK(1)")
 
@@ -217,7 +217,7 @@ def test_certificates(worked, pointctl, tmp_path):
     assert steps == ["seen", "asking", "answered", "burning", "burned", "done"]
     with Journal(worked) as journal:
         key = journal.key(imei(0))
-        assert told["key_sha256"] == journal.standing(imei(0)).key_hash
+        assert told["key_sha256"] == journal.progress(imei(0)).key_hash
     for path in papers.iterdir():
         assert key not in path.read_text()
     unknown = pointctl(
@@ -241,7 +241,7 @@ def test_a_sheet_of_labels(worked, pointctl, tmp_path):
 
 def test_one_station_at_a_time(worked, pointctl):
     """Two would ask for the same units."""
-    with Job(worked).alone():
+    with Job(worked).locked():
         done = pointctl("factory", "run", worked, "--idle", "1")
     assert (done.code, "another station" in done.err) == (3, True)
 

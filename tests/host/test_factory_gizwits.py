@@ -13,8 +13,8 @@ from pointctl.factory.domain.journal import Journal
 from pointctl.factory.domain.units import Reason, Step
 from pointctl.factory.sources import batching
 from pointctl.factory.sources.open_source import open_source
-from pointctl.factory.sources.source import Denied, SourceDown, Unsure
-from pointctl.factory.station.line import Outcome
+from pointctl.factory.sources.source import AnswerLost, KeyDenied, SourceDown
+from pointctl.factory.station.line import TurnOutcome
 
 
 @pytest.fixture
@@ -65,12 +65,12 @@ def test_a_unit(sandbox, buyer, journal, tmp_path):
     board = MemoryBoard(imei(1), product=PRODUCT)
     with opened(sandbox, buyer, tmp_path) as source:
         one = line(journal, source, board, product=PRODUCT)
-        assert one.carry("P0", None).outcome is Outcome.PASSED
-        assert one.carry("P0", None).outcome is Outcome.ALREADY
+        assert one.process("P0", None).outcome is TurnOutcome.PASSED
+        assert one.process("P0", None).outcome is TurnOutcome.ALREADY
         assert [(each.used, each.left) for each in source.stocks()] == [(1, 9)]
     assert len(board.key or "") == 32
     assert board.key == journal.key(imei(1))
-    assert plan(sandbox, buyer).burns == "auth.key"
+    assert plan(sandbox, buyer).key_file == "auth.key"
 
 
 def test_eight_ports(sandbox, buyer, tmp_path):
@@ -79,7 +79,7 @@ def test_eight_ports(sandbox, buyer, tmp_path):
     with opened(sandbox, buyer, tmp_path) as source:
 
         def ask(serial):
-            keys[serial] = source.key(imei(serial)).text
+            keys[serial] = source.request_key(imei(serial)).text
 
         threads = [threading.Thread(target=ask, args=(n,)) for n in range(8)]
         for each in threads:
@@ -94,10 +94,10 @@ def test_the_stock_is_empty(sandbox, buyer, tmp_path):
     """The cloud's own word for it; whoever has a key has it."""
     with opened(sandbox, buyer, tmp_path) as source:
         for serial in range(10):
-            source.key(imei(serial))
-        with pytest.raises(Denied, match="CAPACITY_NOT_ENOUGH"):
-            source.key(imei(10))
-        assert source.key(imei(1)).text
+            source.request_key(imei(serial))
+        with pytest.raises(KeyDenied, match="CAPACITY_NOT_ENOUGH"):
+            source.request_key(imei(10))
+        assert source.request_key(imei(1)).text
 
 
 def test_a_list(sandbox, buyer, journal, tmp_path):
@@ -122,7 +122,7 @@ def test_a_list_that_was_sent_before_a_power_cut(sandbox, buyer, journal, tmp_pa
     chosen = plan(sandbox, buyer)
     with opened(sandbox, buyer, tmp_path) as source:
         journal.append_all(Step.ASKING, wanted)
-        journal.append(Step.SENT, note=source.send(wanted))
+        journal.append(Step.SENT, note=source.send_list(wanted))
         done = batching.fetch(chosen, journal, source, wanted, lambda _n: None)
     assert (done.fetched, done.had, buyer.size()) == (3, 0, 3)
     assert [event.step for event in journal.events()].count(Step.SENT) == 1
@@ -153,12 +153,12 @@ def test_where_repeats_are_free(sandbox, buyer, journal, tmp_path):
 @pytest.mark.parametrize(
     ("answer", "kind", "free"),
     [
-        (reply(503), Unsure, False),
+        (reply(503), AnswerLost, False),
         (reply(503), SourceDown, True),
-        (lambda peer: peer.close(), Unsure, False),
+        (lambda peer: peer.close(), AnswerLost, False),
         (lambda peer: peer.close(), SourceDown, True),
-        (reply(403, b'{"error_code": 2}'), Denied, False),
-        (ok(b"<html>"), Unsure, False),
+        (reply(403, b'{"error_code": 2}'), KeyDenied, False),
+        (ok(b"<html>"), AnswerLost, False),
     ],
     ids=["busy", "busy, free", "cut", "cut, free", "refused", "a page"],
 )
@@ -172,7 +172,7 @@ def test_what_a_cloud_may_say(
         opened(cloud, buyer, tmp_path, repeats_are_free=free) as source,
         pytest.raises(PointctlError) as error,
     ):
-        source.key(imei(1))
+        source.request_key(imei(1))
     assert type(error.value) is kind
     assert buyer.auth_code not in str(error.value)
 
@@ -185,5 +185,5 @@ def test_a_cloud_that_is_not_there(buyer, journal, tmp_path, authority):
     board = MemoryBoard(imei(1), product=PRODUCT)
     with opened(hostile, buyer, tmp_path) as source:
         one = line(journal, source, board, product=PRODUCT)
-        reasons = [one.carry("P0", None).reason for _ in range(2)]
+        reasons = [one.process("P0", None).reason for _ in range(2)]
     assert reasons == [Reason.SOURCE_DOWN, Reason.SOURCE_DOWN]

@@ -14,6 +14,7 @@ from serving import imei
 from pointctl.errors import PointctlError
 from pointctl.factory.domain.job import LabelPlan
 from pointctl.factory.output import labels, sheets
+from pointctl.factory.output.labels import LabelContent
 from tests.runtimes import need
 
 
@@ -48,9 +49,9 @@ def test_zbar_reads_it(unit, size, prefix):
     """In each size, also a little blurred, and it says what the label says."""
     plan = LabelPlan(prefix=prefix, width_mm=size[0], height_mm=size[1], title="Meter")
     label = labels.Label(PRODUCT, unit, plan)
-    picture = labels.picture(label)
+    picture = labels.draw(label)
     assert codes(picture) == [label.content]
-    assert labels.read(label.content) == (PRODUCT, unit)
+    assert labels.parse_content(label.content) == LabelContent(PRODUCT, unit)
     blurred = picture.convert("L").filter(ImageFilter.GaussianBlur(1.2))
     assert codes(blurred) == [label.content]
     assert picture.size == tuple(round(mm / 25.4 * 300) for mm in size)
@@ -62,9 +63,8 @@ def test_the_form():
     assert labels.Label("pk 1&x", MAC, plan).content == (
         f"https://example.com/d?product_key=pk+1%26x&mac={MAC}"
     )
-    assert labels.read(f"https://a.b/?x=1&product_key=pk+1%26x&mac={MAC}") == (
-        "pk 1&x",
-        MAC,
+    assert labels.parse_content(f"https://a.b/?x=1&product_key=pk+1%26x&mac={MAC}") == (
+        LabelContent("pk 1&x", MAC)
     )
 
 
@@ -73,20 +73,20 @@ def test_the_form():
 )
 def test_not_ours(content):
     """What somebody else printed is told apart."""
-    with pytest.raises(PointctlError, match="no label of ours"):
-        labels.read(content)
+    with pytest.raises(PointctlError, match="not a label of ours"):
+        labels.parse_content(content)
 
 
 def test_too_small():
     """It is said when the job is planned, not when nobody can read the labels."""
     plan = LabelPlan(width_mm=20, height_mm=10, prefix="https://example.com/devices?")
-    with pytest.raises(PointctlError, match=r"too small: its QR needs \d+ mm"):
-        labels.picture(labels.Label(PRODUCT, imei(1), plan))
+    with pytest.raises(PointctlError, match=r"too small: its QR code needs \d+ mm"):
+        labels.draw(labels.Label(PRODUCT, imei(1), plan))
 
 
 def test_text_is_there_and_black_and_white():
     """A printer has no grey; the text's half is not empty."""
-    made = labels.picture(labels.Label(PRODUCT, imei(1), LabelPlan(title="Meter")))
+    made = labels.draw(labels.Label(PRODUCT, imei(1), LabelPlan(title="Meter")))
     assert made.mode == "1"
     beside = made.crop((made.height, 0, made.width, made.height))
     assert 0.01 < beside.histogram()[0] / (beside.width * beside.height) < 0.4
@@ -95,8 +95,8 @@ def test_text_is_there_and_black_and_white():
 def test_titles_in_other_scripts():
     """Without a font that has them there is no label with boxes on it."""
     plan = LabelPlan(title="电表")
-    with pytest.raises(PointctlError, match="--font"):
-        labels.picture(labels.Label(PRODUCT, imei(1), plan))
+    with pytest.raises(PointctlError, match="--label-font"):
+        labels.draw(labels.Label(PRODUCT, imei(1), plan))
 
 
 def test_printing(tmp_path):
@@ -160,7 +160,7 @@ def test_sheets(tmp_path):
                 (round(each.rect.top / pitch), each.rect.left, each.data.decode())
                 for each in zbar(picture)
             )
-            found.append([labels.read(content)[1] for *_, content in places])
+            found.append([labels.parse_content(content).unit for *_, content in places])
             page.close()
     assert [len(each) for each in found] == [27, 13]
     assert found[0] + found[1] == units

@@ -18,7 +18,7 @@ from pointctl.errors import PointctlError
 from pointctl.factory.domain.job import SelfTest
 from pointctl.factory.domain.journal import Journal, JournalError
 from pointctl.factory.domain.units import WHAT_TO_DO, Reason, Step
-from pointctl.factory.station.line import Outcome
+from pointctl.factory.station.line import TurnOutcome
 
 STEPS = ("seen", "asking", "answered", "burning", "burned", "labelled", "done")
 
@@ -40,11 +40,11 @@ def test_a_new_board(journal):
     """All steps in order, one key, one label, and nothing when it comes again."""
     source, labels, board = CountingSource(), CountingLabels(), MemoryBoard(imei(1))
     one = line(journal, source, board, labels=labels)
-    assert one.carry("P0", "esp32").outcome is Outcome.PASSED
+    assert one.process("P0", "esp32").outcome is TurnOutcome.PASSED
     assert steps(journal, imei(1)) == list(STEPS)
     assert board.key == source.given[imei(1)] == journal.key(imei(1))
-    again = line(journal, source, board, labels=labels).carry("P0", None)
-    assert (again.outcome, again.reason) == (Outcome.ALREADY, None)
+    again = line(journal, source, board, labels=labels).process("P0", None)
+    assert (again.outcome, again.reason) == (TurnOutcome.ALREADY, None)
     assert (source.asked, labels.made) == ([imei(1)], [imei(1)])
 
 
@@ -54,23 +54,23 @@ def test_the_self_test_comes_before_the_label(journal):
     board.fail = ["try"]
     more = {"labels": labels, "self_test": SelfTest.CREDENTIALS}
     one = line(journal, CountingSource(), board, **more)
-    assert one.carry("P0", None).reason is Reason.UNPLUGGED
+    assert one.process("P0", None).reason is Reason.UNPLUGGED
     assert labels.made == []
-    assert one.carry("P0", None).outcome is Outcome.PASSED
+    assert one.process("P0", None).outcome is TurnOutcome.PASSED
     assert (board.tried, labels.made) == (1, [imei(1)])
     tested = [e for e in journal.events(imei(1)) if e.step is Step.TESTED]
     assert [event.note for event in tested] == ["credentials 00000 server"]
 
 
-@pytest.mark.parametrize("fault", ["open", "look", "burn", "burned"])
+@pytest.mark.parametrize("fault", ["open", "identify", "burn", "burned"])
 def test_unplugged_at_any_step(journal, fault):
     """It goes on where it was; the source is asked once."""
     source, board = CountingSource(), MemoryBoard(imei(1), fail=[fault])
     one = line(journal, source, board)
-    failed = one.carry("P0", None)
-    wanted = Reason.NO_ANSWER if fault in ("open", "look") else Reason.UNPLUGGED
-    assert (failed.outcome, failed.reason) == (Outcome.FAILED, wanted)
-    assert one.carry("P0", None).outcome is Outcome.PASSED
+    failed = one.process("P0", None)
+    wanted = Reason.NO_ANSWER if fault in ("open", "identify") else Reason.UNPLUGGED
+    assert (failed.outcome, failed.reason) == (TurnOutcome.FAILED, wanted)
+    assert one.process("P0", None).outcome is TurnOutcome.PASSED
     assert source.asked == [imei(1)]
     assert board.key == source.given[imei(1)]
 
@@ -95,12 +95,14 @@ def test_power_cut_at_every_step(tmp_path, monkeypatch, cut, after):
     with Journal(tmp_path / "job") as journal, monkeypatch.context() as patched:
         patched.setattr(Journal, "append", append)
         with pytest.raises(PowerCut):
-            line(journal, source, board, labels=labels).carry("P0", None)
+            line(journal, source, board, labels=labels).process("P0", None)
     with Journal(tmp_path / "job") as journal:
-        result = line(journal, source, board, labels=labels).carry("P0", None)
-        wanted = Outcome.ALREADY if (cut, after) == (7, True) else Outcome.PASSED
+        result = line(journal, source, board, labels=labels).process("P0", None)
+        wanted = (
+            TurnOutcome.ALREADY if (cut, after) == (7, True) else TurnOutcome.PASSED
+        )
         assert result.outcome is wanted
-        assert journal.standing(imei(1)).done
+        assert journal.progress(imei(1)).done
         assert journal.key(imei(1)) == board.key
     assert source.given == {imei(1): board.key}
     # Once the answer is in the journal nobody is asked again.
@@ -113,10 +115,13 @@ def test_a_source_that_is_away(journal):
     source, board = CountingSource(down=1, lose=1), MemoryBoard(imei(1))
     one = line(journal, source, board)
     for _ in range(2):
-        failed = one.carry("P0", None)
-        assert (failed.outcome, failed.reason) == (Outcome.FAILED, Reason.SOURCE_DOWN)
+        failed = one.process("P0", None)
+        assert (failed.outcome, failed.reason) == (
+            TurnOutcome.FAILED,
+            Reason.SOURCE_DOWN,
+        )
         assert board.key is None
-    assert one.carry("P0", None).outcome is Outcome.PASSED
+    assert one.process("P0", None).outcome is TurnOutcome.PASSED
     assert source.given == {imei(1): board.key}
 
 
@@ -125,10 +130,10 @@ def test_a_lost_answer_that_may_have_cost_a_key(journal):
     source, board = CountingSource(lose=1, repeats_are_free=False), MemoryBoard(imei(1))
     one = line(journal, source, board)
     for _ in range(2):
-        assert one.carry("P0", None).reason is Reason.UNSURE
+        assert one.process("P0", None).reason is Reason.UNSURE
     assert len(source.asked) == 1
     one = line(journal, source, board, ask_again=[imei(1)])
-    assert one.carry("P0", None).outcome is Outcome.PASSED
+    assert one.process("P0", None).outcome is TurnOutcome.PASSED
     assert len(source.asked) == 2
 
 
@@ -136,7 +141,7 @@ def test_a_power_cut_while_such_a_source_is_asked(journal):
     """The same: the journal says that it was asked, and nothing of an answer."""
     source, board = CountingSource(repeats_are_free=False), MemoryBoard(imei(1))
     journal.append(Step.ASKING, imei(1))
-    assert line(journal, source, board).carry("P0", None).reason is Reason.UNSURE
+    assert line(journal, source, board).process("P0", None).reason is Reason.UNSURE
     assert source.asked == []
 
 
@@ -144,18 +149,18 @@ def test_such_a_source_that_was_never_reached(journal):
     """Then nothing was spent, and it is asked again by itself."""
     source, board = CountingSource(down=1, repeats_are_free=False), MemoryBoard(imei(1))
     one = line(journal, source, board)
-    assert one.carry("P0", None).reason is Reason.SOURCE_DOWN
-    assert one.carry("P0", None).outcome is Outcome.PASSED
+    assert one.process("P0", None).reason is Reason.SOURCE_DOWN
+    assert one.process("P0", None).outcome is TurnOutcome.PASSED
 
 
 def test_flash_that_does_not_hold(journal):
     """It is never called done, and the same key is burned the next time."""
     source, board = CountingSource(), MemoryBoard(imei(1), torn=True)
     one = line(journal, source, board)
-    assert one.carry("P0", None).reason is Reason.NOT_BURNED
-    assert not journal.standing(imei(1)).done
+    assert one.process("P0", None).reason is Reason.NOT_BURNED
+    assert not journal.progress(imei(1)).done
     board.torn = False
-    assert one.carry("P0", None).outcome is Outcome.PASSED
+    assert one.process("P0", None).outcome is TurnOutcome.PASSED
     assert source.asked == [imei(1)]
 
 
@@ -177,8 +182,8 @@ KEY = "5f" * 32
 def test_boards_that_are_set_aside(journal, board, reason):
     """By a rule, with a line of what to do; the source is not asked, nothing burned."""
     source, held = CountingSource(), board.key
-    result = line(journal, source, board).carry("P0", None)
-    assert (result.outcome, result.reason) == (Outcome.REFUSED, reason)
+    result = line(journal, source, board).process("P0", None)
+    assert (result.outcome, result.reason) == (TurnOutcome.REFUSED, reason)
     assert (source.asked, board.key) == ([], held)
     last = list(journal.events(imei(1)))[-1]
     assert (last.step, last.reason) == (Step.REFUSED, reason.value)
@@ -193,7 +198,7 @@ def test_another_key_is_replaced_if_the_plan_says_so(journal):
     """A board from another line, on purpose."""
     board = MemoryBoard(imei(1), key=KEY)
     one = line(journal, CountingSource(), board, replace_keys=True)
-    assert one.carry("P0", None).outcome is Outcome.PASSED
+    assert one.process("P0", None).outcome is TurnOutcome.PASSED
     assert board.key != KEY
 
 
@@ -201,9 +206,9 @@ def test_a_done_board_whose_flash_was_wiped_gets_the_same_key(journal):
     """It is repaired; the source is not asked."""
     source, board = CountingSource(), MemoryBoard(imei(1), chip="c1")
     one = line(journal, source, board)
-    one.carry("P0", None)
+    one.process("P0", None)
     key, board.key = board.key, None
-    assert one.carry("P0", None).outcome is Outcome.PASSED
+    assert one.process("P0", None).outcome is TurnOutcome.PASSED
     assert (board.key, len(source.asked)) == (key, 1)
 
 
@@ -211,12 +216,12 @@ def test_a_key_that_is_gone_and_no_chip_id(journal):
     """It may be a second board of that number: a person has to say that it is not."""
     source, board = CountingSource(), MemoryBoard(imei(1))
     one = line(journal, source, board)
-    one.carry("P0", None)
+    one.process("P0", None)
     key, board.key = board.key, None
-    assert one.carry("P0", None).reason is Reason.DUPLICATE
+    assert one.process("P0", None).reason is Reason.DUPLICATE
     assert board.key is None
     one = line(journal, source, board, repair=[imei(1)])
-    assert one.carry("P0", None).outcome is Outcome.PASSED
+    assert one.process("P0", None).outcome is TurnOutcome.PASSED
     assert (board.key, len(source.asked)) == (key, 1)
 
 
@@ -224,10 +229,10 @@ def test_a_done_board_that_was_given_another_key_since(journal):
     """Whoever did that has to say so."""
     board = MemoryBoard(imei(1))
     one = line(journal, CountingSource(), board)
-    one.carry("P0", None)
+    one.process("P0", None)
     board.key = KEY
-    assert one.carry("P0", None).reason is Reason.OTHER_KEY
-    assert journal.standing(imei(1)).done
+    assert one.process("P0", None).reason is Reason.OTHER_KEY
+    assert journal.progress(imei(1)).done
 
 
 def test_two_boards_with_one_number(journal):
@@ -235,9 +240,9 @@ def test_two_boards_with_one_number(journal):
     source = CountingSource()
     boards = [MemoryBoard(imei(1), chip="c1"), MemoryBoard(imei(1), chip="c2")]
     one = line(journal, source, *boards)
-    assert one.carry("P0", None).outcome is Outcome.PASSED
-    second = one.carry("P1", None)
-    assert (second.outcome, second.reason) == (Outcome.REFUSED, Reason.DUPLICATE)
+    assert one.process("P0", None).outcome is TurnOutcome.PASSED
+    second = one.process("P1", None)
+    assert (second.outcome, second.reason) == (TurnOutcome.REFUSED, Reason.DUPLICATE)
     assert (boards[1].key, len(source.asked)) == (None, 1)
 
 
@@ -246,24 +251,24 @@ def test_two_boards_with_one_number_at_once(journal):
     asked, go_on = threading.Event(), threading.Event()
 
     class Slow(CountingSource):
-        def key(self, unit):
+        def request_key(self, unit):
             asked.set()
             assert go_on.wait(30)
-            return super().key(unit)
+            return super().request_key(unit)
 
     source = Slow()
     one = line(journal, source, MemoryBoard(imei(1)), MemoryBoard(imei(1)))
     results = []
-    first = threading.Thread(target=lambda: results.append(one.carry("P0", None)))
+    first = threading.Thread(target=lambda: results.append(one.process("P0", None)))
     first.start()
     assert asked.wait(30)
-    second = one.carry("P1", None)
+    second = one.process("P1", None)
     go_on.set()
     first.join()
     assert second.reason is Reason.DUPLICATE
     assert "P0" in second.text
-    assert results[0].outcome is Outcome.PASSED
-    assert journal.standing(imei(1)).done
+    assert results[0].outcome is TurnOutcome.PASSED
+    assert journal.progress(imei(1)).done
 
 
 def test_the_plan_is_for_so_many(journal):
@@ -271,23 +276,23 @@ def test_the_plan_is_for_so_many(journal):
     source = CountingSource()
     boards = [MemoryBoard(imei(n)) for n in range(3)]
     one = line(journal, source, *boards, count=2)
-    outcomes = [one.carry(f"P{n}", None).reason for n in (0, 1, 2)]
+    outcomes = [one.process(f"P{n}", None).reason for n in (0, 1, 2)]
     assert outcomes == [None, None, Reason.COMPLETE]
-    assert one.carry("P1", None).outcome is Outcome.ALREADY
+    assert one.process("P1", None).outcome is TurnOutcome.ALREADY
     assert len(source.given) == 2
 
 
 def test_denied(journal):
     """The source's own reason is told, in the journal too."""
     source = CountingSource(denied={imei(1)})
-    result = line(journal, source, MemoryBoard(imei(1))).carry("P0", None)
+    result = line(journal, source, MemoryBoard(imei(1))).process("P0", None)
     assert (result.reason, result.text) == (Reason.SOURCE_REFUSED, "not this one")
-    assert journal.standing(imei(1)).note == "not this one"
+    assert journal.progress(imei(1)).note == "not this one"
 
 
 def test_the_journal_only_grows(journal):
     """SQLite itself refuses a change or a removal, whoever asks."""
-    line(journal, CountingSource(), MemoryBoard(imei(1))).carry("P0", None)
+    line(journal, CountingSource(), MemoryBoard(imei(1))).process("P0", None)
     with sqlite3.connect(journal.path) as raw:
         for statement in ("DELETE FROM events", "UPDATE events SET unit = 'x'"):
             with pytest.raises(sqlite3.IntegrityError, match="only added to"):
@@ -299,7 +304,7 @@ def test_the_journal_only_grows(journal):
 def test_no_key_is_in_the_journal_in_clear(journal, tmp_path):
     """Nor anywhere in the job's folder but under its own key, 0600."""
     source = CountingSource()
-    line(journal, source, MemoryBoard(imei(1))).carry("P0", None)
+    line(journal, source, MemoryBoard(imei(1))).process("P0", None)
     journal.close()
     key = source.given[imei(1)]
     files = [path for path in (tmp_path / "job").rglob("*") if path.is_file()]
@@ -316,12 +321,12 @@ def test_a_journal_without_its_key(journal, tmp_path):
     """It says so, and burns nothing."""
     source, board = CountingSource(), MemoryBoard(imei(1), fail=["burn"])
     one = line(journal, source, board)
-    one.carry("P0", None)
+    one.process("P0", None)
     (tmp_path / "job" / "database-key").unlink()
     with Journal(tmp_path / "job") as opened:
         with pytest.raises(PointctlError, match="encrypted under the key"):
             opened.begin()
-        result = line(opened, source, board).carry("P0", None)
+        result = line(opened, source, board).process("P0", None)
     assert (result.reason, board.key) == (Reason.STATION, None)
     assert "encrypted under the key" in result.text
 
@@ -335,13 +340,13 @@ def test_a_journal_that_cannot_be_written(journal, monkeypatch):
 
     monkeypatch.setattr(journal, "append", full)
     with pytest.raises(JournalError):
-        line(journal, source, board).carry("P0", None)
+        line(journal, source, board).process("P0", None)
     assert (source.asked, board.key) == ([], None)
 
 
 def test_events_name_station_run_and_port(journal):
     """Who did it, in which run, at which port."""
-    line(journal, CountingSource(), MemoryBoard(imei(1), chip="c1")).carry("P0", None)
+    line(journal, CountingSource(), MemoryBoard(imei(1), chip="c1")).process("P0", None)
     events = list(journal.events(imei(1)))
     assert {event.station for event in events} == {"bench-1"}
     assert {event.run for event in events} == {1}

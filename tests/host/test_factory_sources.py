@@ -10,7 +10,7 @@ from serving import KEYED, imei
 from pointctl.errors import PointctlError, Refused
 from pointctl.factory.domain.job import Job, Plan, SourceKind
 from pointctl.factory.sources.open_source import open_source
-from pointctl.factory.sources.source import Denied, SourceDown
+from pointctl.factory.sources.source import KeyDenied, SourceDown
 from pointctl.lists import workbook
 from pointctl.registry.accounts import operators, tokens
 from pointctl.registry.keys import claim_keys
@@ -55,8 +55,8 @@ def test_the_server(served, registry, data, job):
 
     def ask(source, serial):
         try:
-            given[serial] = source.key(imei(serial)).text
-        except Denied as error:
+            given[serial] = source.request_key(imei(serial)).text
+        except KeyDenied as error:
             refused.append(str(error))
 
     with open_source(job, served[0]) as source:
@@ -70,7 +70,7 @@ def test_the_server(served, registry, data, job):
         (stock,) = source.stocks()
         assert (stock.left, stock.used) == (0, 3)
         again = next(iter(given))
-        assert source.key(imei(again)).text == given[again]
+        assert source.request_key(imei(again)).text == given[again]
     master = claim_keys.open_keys(data)
     for serial, key in given.items():
         assert key == master.derive(KEYED, imei(serial)).hex()
@@ -80,10 +80,10 @@ def test_the_server(served, registry, data, job):
 def test_a_station_that_was_lost(served, registry, job):
     """Its token is revoked, and it gets nothing more."""
     with open_source(job, served[0]) as source:
-        source.key(imei(1))
+        source.request_key(imei(1))
         tokens.revoke(registry, "line-1", "bench", "test")
-        with pytest.raises(Denied, match="does not know the token"):
-            source.key(imei(2))
+        with pytest.raises(KeyDenied, match="does not know the token"):
+            source.request_key(imei(2))
 
 
 def test_a_server_that_is_away(served, job):
@@ -92,15 +92,18 @@ def test_a_server_that_is_away(served, job):
     with open_source(job, given) as source:
         server.stop()
         with pytest.raises(SourceDown) as error:
-            source.key(imei(1))
+            source.request_key(imei(1))
     assert os.environ["POINTCTL_FACTORY"] not in str(error.value)
 
 
 def test_a_server_that_is_not_trusted(served, job):
     """Nothing is sent to it, and asking again would change nothing."""
     given = served[0].model_copy(update={"ca": None})
-    with open_source(job, given) as source, pytest.raises(Denied, match="not trusted"):
-        source.key(imei(1))
+    with (
+        open_source(job, given) as source,
+        pytest.raises(KeyDenied, match="not trusted"),
+    ):
+        source.request_key(imei(1))
 
 
 @pytest.mark.parametrize("change", [{"batch": "A8"}, {"product": "pk-none"}])
@@ -114,16 +117,16 @@ def test_what_the_server_does_not_have(served, job, change):
 def test_the_registry(registry, data, job):
     """The same from the database, where it is at hand."""
     with open_source(job, plan(SourceKind.REGISTRY, data=str(data.path))) as source:
-        key = source.key(imei(1)).text
+        key = source.request_key(imei(1)).text
         assert key == claim_keys.open_keys(data).derive(KEYED, imei(1)).hex()
         assert [stock.left for stock in source.stocks()] == [2]
-        with pytest.raises(Denied, match="IMEI"):
-            source.key(MAC)
+        with pytest.raises(KeyDenied, match="IMEI"):
+            source.request_key(MAC)
 
 
 def listed(path, job, given=0):
     """The source of a file."""
-    return open_source(job, plan(SourceKind.LIST, keys=str(path)), given=given)
+    return open_source(job, plan(SourceKind.LIST, keys=str(path)), used=given)
 
 
 @pytest.mark.parametrize("header", ["", "unit,key\n"], ids=["bare", "header"])
@@ -134,20 +137,20 @@ def test_a_list(tmp_path, job, header):
     path.write_text(header + rows)
     path.chmod(0o600)
     with listed(path, job, given=1) as source:
-        assert source.key(imei(1)).text == "ab" * 32
-        assert source.key(MAC).text == "cd" * 16
+        assert source.request_key(imei(1)).text == "ab" * 32
+        assert source.request_key(MAC).text == "cd" * 16
         assert source.stocks()[0].left == 1
-        with pytest.raises(Denied, match="no key of"):
-            source.key(imei(2))
+        with pytest.raises(KeyDenied, match="no key of"):
+            source.request_key(imei(2))
 
 
 def test_a_workbook(tmp_path, job):
     """As .xlsx, where IMEIs may be numbers."""
     path = tmp_path / "keys.xlsx"
-    workbook.write(path, ("imei", "auth_key"), [(imei(1), "ab" * 16)])
+    workbook.write_workbook(path, ("imei", "auth_key"), [(imei(1), "ab" * 16)])
     path.chmod(0o600)
     with listed(path, job) as source:
-        assert source.key(imei(1)).text == "ab" * 16
+        assert source.request_key(imei(1)).text == "ab" * 16
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ from serving import imei
 from pointctl.factory.domain.journal import Journal, JournalError
 from pointctl.factory.domain.units import Reason
 from pointctl.factory.output import report
-from pointctl.factory.station.line import Line, Outcome, Result
+from pointctl.factory.station.display import JsonLines, Lines, LiveTable
+from pointctl.factory.station.line import Line, TurnOutcome, TurnResult
 from pointctl.factory.station.serial_board import CHIP
-from pointctl.factory.station.show import JsonLines, Lines, LiveTable
-from pointctl.factory.station.station import Station, Tally, Words, tally_of
+from pointctl.factory.station.station import Station, Statuses, Tally, start_tally
 from tests import runtimes
 
 PATIENCE_S = 60
@@ -40,8 +40,8 @@ class Bench:
             None,
             lambda *_: None,
         )
-        tally = tally_of(journal.standings())
-        self.station = Station(line, self.ports, self.show, tally, Words())
+        tally = start_tally(journal.all_progress())
+        self.station = Station(line, self.ports, self.show, tally, Statuses())
         self.raised: list[BaseException] = []
         self._thread = threading.Thread(target=self._run)
 
@@ -56,17 +56,17 @@ class Bench:
     def unplug(self, name):
         (self.folder / name).unlink()
 
-    def begun(self, tally):
+    def show_start(self, tally):
         pass
 
-    def at(self, port, words):
+    def show_status(self, port, words):
         if not words:
             self.turns.append((port, None))
 
-    def ended(self, port, result, seconds):
+    def show_result(self, port, result, seconds):
         self.turns.append((port, result))
 
-    def tick(self, tally):
+    def refresh(self, tally):
         pass
 
     def wait(self, count):
@@ -119,7 +119,7 @@ def test_eight_boards_at_once(ports, journal):
         for number in range(8):
             bench.plug(f"P{number}", MemoryBoard(imei(number)))
         bench.wait(8)
-    assert {result.outcome for result in bench.results} == {Outcome.PASSED}
+    assert {result.outcome for result in bench.results} == {TurnOutcome.PASSED}
     assert sorted(source.asked) == [imei(number) for number in range(8)]
     assert report.figures(journal).done == 8
 
@@ -140,7 +140,7 @@ def test_one_port_many_boards(ports, journal):
 
 def test_the_source_comes_back(ports, journal, monkeypatch):
     """A board that waits for the source is not taken out for that."""
-    monkeypatch.setattr("pointctl.factory.station._AGAIN_S", 0.1)
+    monkeypatch.setattr("pointctl.factory.station.station._RETRY_S", 0.1)
     with Bench(ports, journal, CountingSource(down=2)) as bench:
         bench.plug("P0", MemoryBoard(imei(1)))
         results = bench.wait(3)
@@ -153,10 +153,10 @@ def test_stopping_finishes_what_is_in_work(ports, journal):
     asked, go_on = threading.Event(), threading.Event()
 
     class Slow(CountingSource):
-        def key(self, unit):
+        def request_key(self, unit):
             asked.set()
             assert go_on.wait(PATIENCE_S)
-            return super().key(unit)
+            return super().request_key(unit)
 
     with Bench(ports, journal, Slow()) as bench:
         bench.plug("P0", MemoryBoard(imei(1)))
@@ -184,27 +184,27 @@ def test_a_full_disk_stops_the_station(ports, journal, monkeypatch):
 
 def test_the_end_of_a_turn_stays(ports, journal):
     """What its thread said last is not shown over its result."""
-    words = Words()
+    statuses = Statuses()
     shown = []
 
     class Screen(Bench):
-        def at(self, port, said):
+        def show_status(self, port, said):
             shown.append(said)
 
-        def ended(self, port, result, seconds):
+        def show_result(self, port, result, seconds):
             shown.append(result.outcome)
-            super().ended(port, result, seconds)
+            super().show_result(port, result, seconds)
 
     def tell(port, _unit, step, _note):
-        words.say(port, step.value)
+        statuses.report(port, step.value)
 
     with Screen(ports, journal, CountingSource()) as bench:
-        bench.station._words = words
-        bench.station._line._tell = tell
+        bench.station._statuses = statuses
+        bench.station._line._report_step = tell
         bench.plug("P0", MemoryBoard(imei(1)))
         bench.wait(1)
         time.sleep(0.6)
-    assert shown[-1] is Outcome.PASSED
+    assert shown[-1] is TurnOutcome.PASSED
     assert "done" in shown
 
 
@@ -222,16 +222,16 @@ def test_what_a_board_is_asked_for(tmp_path):
 def test_the_figures():
     """Counts are of units: what failed and then passed is one that passed."""
     tally = Tally(before=7)
-    failed = Result(Outcome.FAILED, imei(1), Reason.UNPLUGGED, "x")
+    failed = TurnResult(TurnOutcome.FAILED, imei(1), Reason.UNPLUGGED, "x")
     for result in (
         failed,
-        Result(Outcome.PASSED, imei(1)),
-        Result(Outcome.PASSED, imei(2)),
-        Result(Outcome.ALREADY, imei(2)),
-        Result(Outcome.REFUSED, imei(2), Reason.DUPLICATE, "x"),
-        Result(Outcome.REFUSED, imei(3), Reason.WRONG_PRODUCT, "x"),
-        Result(Outcome.FAILED, None, Reason.NO_ANSWER, "x"),
-        Result(Outcome.FAILED, None, Reason.NO_ANSWER, "x"),
+        TurnResult(TurnOutcome.PASSED, imei(1)),
+        TurnResult(TurnOutcome.PASSED, imei(2)),
+        TurnResult(TurnOutcome.ALREADY, imei(2)),
+        TurnResult(TurnOutcome.REFUSED, imei(2), Reason.DUPLICATE, "x"),
+        TurnResult(TurnOutcome.REFUSED, imei(3), Reason.WRONG_PRODUCT, "x"),
+        TurnResult(TurnOutcome.FAILED, None, Reason.NO_ANSWER, "x"),
+        TurnResult(TurnOutcome.FAILED, None, Reason.NO_ANSWER, "x"),
     ):
         tally.add(result)
     assert (tally.passed, tally.not_done, tally.nameless) == (2, 1, 2)
@@ -241,9 +241,9 @@ def test_the_figures():
 
 
 RESULTS = (
-    Result(Outcome.PASSED, imei(1)),
-    Result(Outcome.FAILED, None, Reason.NO_ANSWER, "silence"),
-    Result(Outcome.REFUSED, imei(3), Reason.WRONG_PRODUCT, "[red]pk-x"),
+    TurnResult(TurnOutcome.PASSED, imei(1)),
+    TurnResult(TurnOutcome.FAILED, None, Reason.NO_ANSWER, "silence"),
+    TurnResult(TurnOutcome.REFUSED, imei(3), Reason.WRONG_PRODUCT, "[red]pk-x"),
 )
 
 
@@ -251,7 +251,7 @@ def test_lines():
     """A line for each turn, and what to do about it."""
     out = io.StringIO()
     for result in RESULTS:
-        Lines(out).ended("P0", result, 1.26)
+        Lines(out).show_result("P0", result, 1.26)
     lines = out.getvalue().splitlines()
     assert lines[0] == f"P0  {imei(1)}  PASS  1.3 s"
     assert lines[1] == "P0  -  FAIL  1.3 s  no answer: silence"
@@ -262,9 +262,9 @@ def test_json_lines():
     """Each line is an object of its own."""
     out = io.StringIO()
     show = JsonLines(out)
-    show.at("P0", "looking")
+    show.show_status("P0", "looking")
     for result in RESULTS:
-        show.ended("P0", result, 1.26)
+        show.show_result("P0", result, 1.26)
     told = [json.loads(line) for line in out.getvalue().splitlines()]
     assert [each["event"] for each in told] == ["at", "ended", "ended", "ended"]
     assert told[1]["unit"] == imei(1)
@@ -278,10 +278,10 @@ def test_the_live_table():
     console = Console(file=out, width=110, force_terminal=True)
     table = LiveTable(plan(count=500, batch="A7"), console, ["P0", "P1", "P2", "P3"])
     for number, result in enumerate(RESULTS):
-        table.ended(f"P{number}", result, 2)
-    table.at("P3", "looking")
-    table.at("P3", f"{imei(9)} burning")
-    console.print(table.picture(Tally(before=40)))
+        table.show_result(f"P{number}", result, 2)
+    table.show_status("P3", "looking")
+    table.show_status("P3", f"{imei(9)} burning")
+    console.print(table.render(Tally(before=40)))
     text = out.getvalue()
     assert text.count("\a") == 3
     for words in ("PASS", "FAIL", "STOP, set aside", imei(9), "burning", "40 of 500"):

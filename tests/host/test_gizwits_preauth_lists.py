@@ -51,8 +51,8 @@ def test_a_list_of_any_kind(content):
         (xlsx((86612345678901,)), "line 1 is no"),  # a leading zero was lost
         ("02004c4f4f5\u0660".encode(), "line 1 is no"),  # a digit, not of ours
         (b"\xff\xfe0\x002\x00", "neither UTF-8"),
-        (b'"02004c4f4f50\n' + b"x" * 200_000, "no CSV"),
-        (b"PK\x03\x04 no zip", "no .xlsx"),
+        (b'"02004c4f4f50\n' + b"x" * 200_000, "not CSV"),
+        (b"PK\x03\x04 no zip", "not a valid .xlsx"),
         (b"02004c4f4f50\n" * (lists.MOST + 1), "at most 100000"),
         (b" " * (lists.MOST_BYTES + 1), "at most 8 MiB"),
     ],
@@ -147,18 +147,18 @@ CELL = '<c r="%s" t="inlineStr"><is><t>x</t></is></c>'
         (HEAD + f'<row r="1">{CELL % "XFD1"}</row>' + TAIL, "too many"),
         (HEAD + f'<row r="1048576">{CELL % "A1048576"}</row>' + TAIL, "too many"),
         (HEAD + f'<row r="1">{CELL % "A99999999999"}</row>' + TAIL, "too many"),
-        (HEAD + '<row r="1"><c t="n"><v>1</v></c></row>' + TAIL, "without a place"),
-        (HEAD + "<row/>" * 9 + TAIL, "without a place"),
+        (HEAD + '<row r="1"><c t="n"><v>1</v></c></row>' + TAIL, "without a position"),
+        (HEAD + "<row/>" * 9 + TAIL, "without a position"),
         (HEAD + " " * (65 << 20) + TAIL, "too large"),
-        ((HEAD + TAIL).encode("utf-16"), "UTF-8|no .xlsx"),
-        (HEAD, "no .xlsx"),
+        ((HEAD + TAIL).encode("utf-16"), "UTF-8|not a valid .xlsx"),
+        (HEAD, "not a valid .xlsx"),
     ],
     ids=["wide", "long", "endless", "cell", "row", "large", "utf-16", "cut"],
 )
 def test_workbooks_that_would_take_all_memory(sheet, why):
     """They are refused before the library sees them."""
     with pytest.raises(workbook.BadWorkbook, match=why):
-        workbook.rows(with_sheet(sheet))
+        workbook.read_workbook(with_sheet(sheet))
 
 
 def test_workbooks_that_were_damaged():
@@ -171,7 +171,9 @@ def test_workbooks_that_were_damaged():
         for _ in range(dice.randrange(1, 8)):
             damaged[dice.randrange(len(damaged))] = dice.randrange(256)
         try:
-            workbook.rows(bytes(damaged[: dice.choice([None, len(damaged) // 2])]))
+            workbook.read_workbook(
+                bytes(damaged[: dice.choice([None, len(damaged) // 2])])
+            )
             outcomes.add("read")
         except workbook.BadWorkbook:
             outcomes.add("refused")

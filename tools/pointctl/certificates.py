@@ -1,4 +1,4 @@
-"""Certificates: an authority of one's own, and the server certificate it signs."""
+"""Make a certificate authority, and the server certificate that it signs."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -29,21 +29,21 @@ AUTHORITY_DAYS = 3650
 
 @dataclass(frozen=True)
 class Identity:
-    """A certificate and the key that it speaks for."""
+    """A certificate and its private key."""
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
 
     def pem(self) -> str:
-        """The certificate as PEM."""
+        """Return the certificate as PEM."""
         return self.certificate.public_bytes(Encoding.PEM).decode()
 
     def der(self) -> bytes:
-        """The certificate as DER, for boards: MicroPython up to 1.28 takes no PEM."""
+        """Return the certificate as DER, which MicroPython up to 1.28 needs."""
         return self.certificate.public_bytes(Encoding.DER)
 
     def key_pem(self) -> str:
-        """The private key as PEM, unencrypted."""
+        """Return the private key as PEM, unencrypted."""
         return self.key.private_bytes(
             Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
         ).decode()
@@ -76,12 +76,12 @@ class CaFiles:
         return self.folder / "server.key"
 
     def all(self) -> tuple[Path, ...]:
-        """Every one of them."""
+        """Return all paths."""
         return self.ca, self.ca_key, self.ca_der, self.server, self.server_key
 
 
 def create_authority(days: int = AUTHORITY_DAYS) -> Identity:
-    """A new authority, P-256, that signs servers and no further authorities."""
+    """Create a P-256 authority that can sign servers, but no further authorities."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = _name("PointAccess CA")
     builder = (
@@ -95,7 +95,7 @@ def create_authority(days: int = AUTHORITY_DAYS) -> Identity:
 def issue_server(
     authority: Identity, names: Sequence[str] = LOCAL_NAMES, days: int = SERVER_DAYS
 ) -> Identity:
-    """A new server certificate for DNS names and IP addresses.
+    """Issue a server certificate for DNS names and IP addresses.
 
     Raises PointctlError for a name that is neither.
     """
@@ -130,15 +130,15 @@ def init(
 ) -> CaFiles:
     """Write a new authority and a server certificate into `folder`.
 
-    Raises Refused where one of the files exists, unless `force`; PointctlError for a
+    Raises Refused if one of the files exists, unless `force`, and PointctlError for a
     wrong name.
     """
     files = CaFiles(folder)
     present = [path.name for path in files.all() if path.exists()]
     if present and not force:
         raise Refused(
-            f"{folder} holds {', '.join(present)}; with --force they are replaced, and "
-            "boards that trust the old ca.der must be given the new one"
+            f"{folder} holds {', '.join(present)}; --force replaces them, and then all "
+            "boards that trust the old ca.der need the new one"
         )
     authority = create_authority()
     server = issue_server(authority, names, days)
@@ -154,10 +154,10 @@ def init(
 def renew(
     folder: Path, names: Sequence[str] | None = None, days: int = SERVER_DAYS
 ) -> CaFiles:
-    """Replace the server certificate in `folder` by a new one of the same authority.
+    """Replace the server certificate in `folder`; the same authority signs it.
 
-    It has the same names unless others are given. Raises PointctlError where `folder`
-    does not hold what `init` wrote, and for a wrong name.
+    It keeps its names unless others are given. Raises PointctlError if `folder` does
+    not hold what `init` wrote, and for a wrong name.
     """
     files = CaFiles(folder)
     missing = [path.name for path in files.all() if not path.exists()]
@@ -172,32 +172,36 @@ def renew(
         found = old.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except (ValueError, TypeError, x509.ExtensionNotFound):
         raise PointctlError(
-            f"{folder} holds files that ca init did not write"
+            f"{folder} holds files that pointctl ca init did not write; name another "
+            "folder with --out"
         ) from None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise PointctlError(f"{files.ca_key} is no key that ca init wrote")
+        raise PointctlError(
+            f"{files.ca_key} is not a key that pointctl ca init wrote; bring back the "
+            "right one"
+        )
     names = names or [str(name.value) for name in found.value]
     _write_server(files, issue_server(Identity(certificate, key), names, days))
     return files
 
 
 def read(path: Path) -> x509.Certificate | None:
-    """The first certificate in a PEM file; None where there is none."""
+    """Return the first certificate in a PEM file, None if there is none."""
     try:
         return x509.load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError):
         return None
 
 
-def end(path: Path) -> datetime | None:
-    """When the certificate in a PEM file ends; None where there is none."""
+def expiry(path: Path) -> datetime | None:
+    """Return when the certificate in a PEM file expires, None if it has none."""
     found = read(path)
     return found.not_valid_after_utc if found else None
 
 
 def days_left(path: Path) -> int | None:
-    """Whole days until it ends, negative once it has; None where there is none."""
-    until = end(path)
+    """Return the days until the certificate expires, negative after it, or None."""
+    until = expiry(path)
     return (until - datetime.now(UTC)).days if until else None
 
 
@@ -252,7 +256,7 @@ def _alternative(name: str) -> x509.GeneralName:
         credentials.word("name", name.removeprefix("*."), 253, "-.")
     except PointError as error:
         raise PointctlError(
-            f"{name} is no host name or address ({error.detail}); give it without "
+            f"{name!r} is not a host name or address ({error.detail}); give it without "
             "https:// and port"
         ) from error
     return x509.DNSName(name)

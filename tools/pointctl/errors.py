@@ -1,36 +1,36 @@
-"""What a user is told when a command does not do what was asked.
+"""The errors of commands, with their exit codes.
 
-The text is one line for a person, says what to do next, and never holds a secret: it is
-printed and logged as it is.
+Their text is for a person: it says what was wrong and what to do next. It never holds a
+secret, because it is printed and logged unchanged.
 """
 
 from typing import ClassVar
 
 
 class PointctlError(Exception):
-    """It failed."""
+    """The command failed."""
 
     exit_code = 1
 
 
 class Refused(PointctlError):
-    """It would do harm, so nothing was done."""
+    """The command would do harm, so it did nothing."""
 
     exit_code = 3
 
 
 class PartlyFailed(PointctlError):
-    """Some of a batch was done, and the rest was not."""
+    """A part of the work was done, and the rest was not."""
 
     exit_code = 4
 
 
 class CloudError(PointctlError):
-    """A cloud, or our own server, did not do it, or nobody knows whether it did.
+    """A cloud or our own server failed, or its answer is not known.
 
-    Its attributes are what a program needs: `code` and `status` where the cloud gave
-    them, `todo` for a person, `nothing_was_done` where that is certain, `is_transient`
-    where it may work later, `retry_after_s` where the cloud said when.
+    Attributes for programs: `code` and `status` if the cloud gave them,
+    `nothing_was_done` if that is certain, `is_transient` if it may work later, and
+    `retry_after_s` if the cloud said when. `todo` is for a person.
     """
 
     code: ClassVar[int | None] = None
@@ -46,26 +46,26 @@ class CloudError(PointctlError):
 
 
 class Unreachable(CloudError):
-    """There was no connection, so nothing was sent."""
+    """The connection failed, so nothing was sent."""
 
     nothing_was_done = is_transient = True
 
 
 class Untrusted(CloudError):
-    """The server's certificate does not hold, so nothing was sent."""
+    """The server's certificate could not be verified, so nothing was sent."""
 
     nothing_was_done = True
 
 
 class NoReply(CloudError):
-    """It was sent, and no whole reply came: it may have been done."""
+    """The request was sent, but no whole reply came: it may have been carried out."""
 
     is_transient = True
-    todo = "it may have been done all the same: look what is left, then send it again"
+    todo = "it may have been carried out: check what is left, then send it again"
 
 
 class BadReply(CloudError):
-    """The reply is not what it has to be. What it was is not told."""
+    """The reply is malformed. Its content is not shown."""
 
     todo = "check that the URL is the right one"
 

@@ -1,4 +1,4 @@
-"""The data folder: where an operator's registry and certificates live."""
+"""The data folder, which holds registry and certificates, and private files."""
 
 import os
 import tempfile
@@ -12,17 +12,18 @@ import platformdirs
 
 from pointctl.errors import PointctlError
 
-# `pointctl --database URL` sets it for the command, and for processes that it starts.
+# The environment variable that `pointctl --database URL` sets for the command and for
+# the processes that it starts.
 DATABASE = "POINTCTL_DATABASE"
 
 
 def default_folder() -> Path:
-    """The folder that is used where neither --data nor POINTCTL_DATA names one."""
+    """Return the folder to use if neither --data nor POINTCTL_DATA names one."""
     return platformdirs.user_data_path("pointctl")
 
 
 def current_folder() -> "DataFolder":
-    """The data folder that commands use which are told of none."""
+    """Return the folder for commands without --data: POINTCTL_DATA or the default."""
     named = os.environ.get("POINTCTL_DATA")
     return DataFolder(Path(named) if named else default_folder())
 
@@ -51,9 +52,9 @@ class DataFolder:
 
 
 def private_folder(path: Path) -> None:
-    """Make a folder that only its owner may enter. One that exists is left as it is.
+    """Make a folder that only its owner may enter; an existing one is not changed.
 
-    So are those above it that are missing: ca/ may come before the data folder.
+    Makes missing parents in the same way: ca/ may be made before the data folder.
     """
     if not path.parent.exists():
         private_folder(path.parent)
@@ -62,13 +63,13 @@ def private_folder(path: Path) -> None:
 
 @contextmanager
 def private_path(path: Path) -> Iterator[Path]:
-    """An empty file that only its owner may read, to be written in place of `path`.
+    """Give the path of an empty file, which only its owner may read.
 
-    It takes its place when the block ends; on an error the old one stays. Raises
-    PointctlError where the path is taken by something else than a file.
+    It replaces `path` when the block ends; after an error the old file stays. Raises
+    PointctlError if `path` exists and is not a file.
     """
     if path.exists() and not path.is_file():
-        raise PointctlError(f"{path} is not a file; name another one")
+        raise PointctlError(f"{path} exists and is not a file; name another one")
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600
     try:
         yield Path(name)
@@ -83,7 +84,7 @@ def private_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def private_file(path: Path) -> Iterator[TextIO]:
-    """A text file that only its owner may read, as private_path()."""
+    """Open a text file that only its owner may read, as private_path()."""
     with (
         private_path(path) as made,
         made.open("w", encoding="utf-8", newline="") as file,

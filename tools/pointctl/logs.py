@@ -1,10 +1,10 @@
-"""Logs: one JSON object a line, whoever wrote it, and no secret in any."""
+"""Write all logs, also those of libraries, as lines of JSON without secrets."""
 
 import logging
 import sys
 import traceback
 from functools import lru_cache
-from typing import Any, TextIO
+from typing import TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -16,9 +16,9 @@ _SECRET_WORDS = ("secret", "password", "token", "private", "master", "claim_key"
 
 
 def configure(stream: TextIO | None = None) -> None:
-    """Send every log line of this process, also those of libraries, to stdout.
+    """Write every log line of this process, also those of libraries, to the stream.
 
-    Or to another stream.
+    The default stream is stdout.
     """
     stream = stream or sys.stdout
     first: list[Processor] = [
@@ -30,8 +30,8 @@ def configure(stream: TextIO | None = None) -> None:
         redact,
         structlog.processors.JSONRenderer(ensure_ascii=False),
     ]
-    # Our own events do not go through logging: a server writes one for each request,
-    # and it takes three times as long.
+    # Our own events bypass logging: a server writes one for each request, and logging
+    # takes three times as long.
     structlog.configure(
         processors=[*first, *last],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -54,16 +54,16 @@ def configure(stream: TextIO | None = None) -> None:
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Blank every value, at any depth, whose name says that it is a secret."""
-    return {name: _redacted(name, value) for name, value in event.items()}
+    return {name: _redact_value(name, value) for name, value in event.items()}
 
 
-def _redacted(name: str, value: Any) -> Any:
+def _redact_value(name: str, value: object) -> object:
     if _is_secret(name):
         return "[redacted]"
     if isinstance(value, dict):
-        return {inner: _redacted(str(inner), value[inner]) for inner in value}
+        return {inner: _redact_value(str(inner), value[inner]) for inner in value}
     if isinstance(value, list | tuple):
-        return [_redacted("", item) for item in value]
+        return [_redact_value("", item) for item in value]
     return value
 
 
@@ -75,10 +75,10 @@ def _is_secret(name: str) -> bool:
 def render_exception(
     _logger: WrappedLogger, _method: str, event: EventDict
 ) -> EventDict:
-    """Turn exc_info into the exception's class and where it came from.
+    """Replace exc_info by the exception's class and stack.
 
-    Its text is left out, because it may quote a secret; only our own exceptions promise
-    that theirs does not.
+    Leaves out its text, because it may quote a secret; only the text of our own
+    exceptions never does.
     """
     error = event.pop("exc_info", None)
     if error is True:

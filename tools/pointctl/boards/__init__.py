@@ -1,1 +1,1 @@
-"""Boards: what goes onto one, and where it comes from."""
+"""Boards on serial ports: find them, deploy to them, and provision them."""

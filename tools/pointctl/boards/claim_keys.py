@@ -1,4 +1,4 @@
-"""Claim keys for boards: out of a file, or from the master of a registry."""
+"""Find the claim key for a board: in a file, or by the claim master of a registry."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 from point import seal
 from point.errors import PointError
 from pointctl.boards.link import BoardError
-from pointctl.boards.onboard import OnBoard
 from pointctl.boards.plan import sha256
+from pointctl.boards.remote_board import RemoteBoard
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
 from pointctl.registry.devices import devices, products
@@ -18,26 +18,26 @@ from pointctl.registry.storage import keystore
 
 @dataclass(frozen=True)
 class FileKey:
-    """One board's key, that somebody has derived for it."""
+    """The key of one board, derived before and read from a file."""
 
     key: bytes = field(repr=False)
 
-    def of(self, board: OnBoard) -> bytes:
-        """The 32 bytes."""
+    def key_for(self, board: RemoteBoard) -> bytes:
+        """Return the 32 bytes."""
         return self.key
 
 
 @dataclass(frozen=True)
 class RegistryKey:
-    """The key of whichever board it is, by the product and the board's IMEI."""
+    """Keys of a product's boards, derived from the board's IMEI."""
 
     data: Path
     product_key: str
-    imei: str | None  # None: the board says it
+    imei: str | None  # None: ask the board
 
-    def of(self, board: OnBoard) -> bytes:
-        """The 32 bytes. Raises PointctlError for an IMEI that is not registered."""
-        imei = self.imei or _told(board)
+    def key_for(self, board: RemoteBoard) -> bytes:
+        """Return the 32 bytes. Raises PointctlError for an unregistered IMEI."""
+        imei = self.imei or _ask_imei(board)
         with open_registry(self.data) as database, database.snapshot() as session:
             devices.find(session, imei, self.product_key)
         return claim_keys.open_keys(DataFolder(self.data)).derive(
@@ -48,10 +48,10 @@ class RegistryKey:
 ClaimKey = FileKey | RegistryKey
 
 
-def of_file(path: Path) -> FileKey:
-    """The key that `pointctl keys derive` has written into a file.
+def read_key_file(path: Path) -> FileKey:
+    """Read the key that `pointctl keys derive` has written into a file.
 
-    Raises PointctlError for a file that others may read, or that holds no key.
+    Raises PointctlError for a file that others may read, or without a key.
     """
     if not path.is_file():
         raise PointctlError(f"{path} is missing; make it with pointctl keys derive")
@@ -59,14 +59,16 @@ def of_file(path: Path) -> FileKey:
     try:
         return FileKey(seal.key_of(found.text.encode() if found else b""))
     except PointError:
-        raise PointctlError(f"{path} is no claim key: 64 hex digits") from None
+        raise PointctlError(
+            f"{path} does not hold a claim key, which has 64 hex digits; make it with "
+            "pointctl keys derive"
+        ) from None
 
 
-def of_registry(data: Path, product_key: str, imei: str | None) -> RegistryKey | None:
-    """The keys of a product's boards; None where the data folder has no claim master.
+def registry_key(data: Path, product_key: str, imei: str | None) -> RegistryKey | None:
+    """Return the keys of a product, None if the data folder has no claim master.
 
-    Raises PointctlError if the registry does not know the product, or gives its boards
-    no keys.
+    Raises PointctlError for an unknown product, or one whose boards have no keys.
     """
     if keystore.Entry(DataFolder(data).claim_master).read() is None:
         return None
@@ -75,19 +77,19 @@ def of_registry(data: Path, product_key: str, imei: str | None) -> RegistryKey |
     return RegistryKey(data, product_key, imei)
 
 
-def lacks(board: OnBoard, wanted: ClaimKey) -> bool:
-    """Whether the board has yet to be given its key, as far as it can say."""
+def needs_key(board: RemoteBoard, wanted: ClaimKey) -> bool:
+    """Whether the board does not hold this key yet, as far as it can say."""
     try:
-        return board.claim_key_hash() != sha256(wanted.of(board))
+        return board.claim_key_hash() != sha256(wanted.key_for(board))
     except BoardError:
-        return True  # no firmware yet that could say
+        return True  # it has no firmware yet that could say
 
 
-def _told(board: OnBoard) -> str:
+def _ask_imei(board: RemoteBoard) -> str:
     try:
         return board.imei()
     except BoardError as error:
         raise BoardError(
-            f"the board does not tell its IMEI ({error}): see that its modem has "
-            "power, or give the one on its label with --imei"
+            f"the board cannot read its IMEI ({error}): check that its modem has "
+            "power, or give the IMEI on its label with --imei"
         ) from error

@@ -1,26 +1,32 @@
-"""A board on a serial port: found out what it is, reached, restarted, reached again."""
+"""Connect to the board on a serial port: find its kind, restart it, reconnect."""
 
 import time
 from typing import Self
 
 from pointctl.boards import flash
+from pointctl.boards.kinds import BoardKind, parse_kind
 from pointctl.boards.link import Link, LinkError
-from pointctl.boards.onboard import Facts, OnBoard
+from pointctl.boards.remote_board import Facts, RemoteBoard
 from pointctl.errors import PointctlError, Refused
 
-_BACK_S = 3
-_AGAIN_S = 0.2
-KINDS = ("esp32", "quecpython", "unix")
+_RETURN_S = 3  # for a USB port to come back after a restart
+_RETRY_S = 0.2
+_PLATFORMS = {  # by sys.platform
+    "esp32": BoardKind.ESP32,
+    "linux": BoardKind.UNIX,
+    "darwin": BoardKind.UNIX,
+    "win32": BoardKind.UNIX,
+}
 
 
 class Connection:
-    """The board at `port`, at its REPL from __enter__ on.
+    """The board at `port`; its REPL is open after __enter__.
 
-    `kind` is one of KINDS, or None to find out. Every call ends in time, or raises
-    LinkError; what was running on the board is interrupted.
+    Without `kind`, the board is asked for it. Every call ends in time, or raises
+    LinkError. What was running on the board is interrupted.
     """
 
-    def __init__(self, port: str, kind: str | None, timeout_s: float) -> None:
+    def __init__(self, port: str, kind: BoardKind | None, timeout_s: float) -> None:
         self.port = port
         self._timeout_s = timeout_s
         self._kind = kind
@@ -28,12 +34,12 @@ class Connection:
         self._facts: Facts | None = None
 
     def __enter__(self) -> Self:
-        likely = self._kind or _guess(self.port)
+        likely = self._kind or _guess_kind(self.port)
         self._link = self._open(likely)
         try:
-            self._facts = OnBoard(self.link, "", self._timeout_s).facts()
-            self._kind = _kind_of(self._facts, self.port, self._kind)
-            if _by_mpremote(self._kind) != _by_mpremote(likely):
+            self._facts = RemoteBoard(self.link, "", self._timeout_s).facts()
+            self._kind = _determine_kind(self._facts, self.port, self._kind)
+            if _uses_mpremote(self._kind) != _uses_mpremote(likely):
                 self.reopen()
         except BaseException:
             self.close()
@@ -44,8 +50,8 @@ class Connection:
         self.close()
 
     @property
-    def kind(self) -> str:
-        """What the board is, one of KINDS."""
+    def kind(self) -> BoardKind:
+        """The kind of the board."""
         assert self._kind, "enter it first"
         return self._kind
 
@@ -57,39 +63,40 @@ class Connection:
 
     @property
     def facts(self) -> Facts:
-        """What the board said of itself."""
+        """What the board reported about itself."""
         assert self._facts, "enter it first"
         return self._facts
 
     @property
-    def board(self) -> OnBoard:
-        """What can be asked of it."""
+    def board(self) -> RemoteBoard:
+        """The board behind the open link."""
         root = flash.root(self.kind)
-        if self.kind == "unix":  # the folder that it was started in
+        if self.kind == BoardKind.UNIX:  # the folder that it was started in
             root = self.facts.folder.rstrip("/") + "/"
-        return OnBoard(self.link, root, self._timeout_s)
+        return RemoteBoard(self.link, root, self._timeout_s)
 
     def close(self) -> None:
-        """Let go of the port, if it is still held."""
+        """Close the port, if it is open."""
         if self._link:
             self._link.close()
             self._link = None
 
     def restart(self) -> None:
-        """Restart the board and let go of it: it goes on with boot.py and main.py.
+        """Restart the board into boot.py and main.py, and close the port.
 
-        A port over USB goes away meanwhile: it is back, but for very slow boards.
+        A USB port goes away meanwhile. Unless the board is very slow, it is back when
+        this returns.
         """
         try:
             self.link.reset()
-            next(self.link.lines(_BACK_S), None)
+            next(self.link.lines(_RETURN_S), None)
         finally:
             self.close()
 
-    def restarted(self, sign: str) -> OnBoard:
-        """Restart the board and be at its REPL again: its heap and watchdog are new.
+    def restart_to_repl(self, sign: str) -> RemoteBoard:
+        """Restart the board and open its REPL again: heap and watchdog are new then.
 
-        What it starts prints a line with `sign`, which is waited for.
+        Waits for a line with `sign`, which the started program prints.
         """
         self.link.reset()
         for line in self.link.lines(self._timeout_s):
@@ -99,10 +106,10 @@ class Connection:
         return self.board
 
     def reopen(self) -> None:
-        """Interrupt what is running, and be at the REPL again.
+        """Interrupt what is running, and open the REPL again.
 
-        Somebody may look at a port that has just come or been let go of: they get a
-        moment.
+        Tries until the timeout: another program may look at a port that has just
+        appeared or been closed.
         """
         self.close()
         deadline = time.monotonic() + self._timeout_s
@@ -112,44 +119,51 @@ class Connection:
             except LinkError:
                 if time.monotonic() > deadline:
                     raise
-                time.sleep(_AGAIN_S)
+                time.sleep(_RETRY_S)
 
-    def _open(self, kind: str) -> Link:
-        # Here: no other command needs what talks over serial lines.
+    def _open(self, kind: BoardKind | None) -> Link:
+        # Imported here: no other command needs the serial libraries.
         from pointctl.boards import mpremote_link, quecpython_link
 
-        if _by_mpremote(kind):
+        if _uses_mpremote(kind):
             return mpremote_link.open_link(self.port, timeout_s=self._timeout_s)
         return quecpython_link.open_link(self.port, timeout_s=self._timeout_s)
 
 
-def _by_mpremote(kind: str) -> bool:
-    """QuecPython's link serves any REPL, so it asks where nobody knows what is there;
-    mpremote's is the faster one."""
-    return kind in ("esp32", "unix")
+def _uses_mpremote(kind: BoardKind | None) -> bool:
+    """Whether to use mpremote's link, which is the faster one.
+
+    QuecPython's link works with every REPL, so it asks boards of unknown kind.
+    """
+    return kind in (BoardKind.ESP32, BoardKind.UNIX)
 
 
-def _guess(port: str) -> str:
-    """What the port's USB numbers say it is."""
+def _guess_kind(port: str) -> BoardKind | None:
+    """Guess the kind by the USB ids of the port."""
     from pointctl.boards import ports
 
-    found = [each.guess for each in ports.listed() if each.device == port]
-    return found[0] if found else "unknown"
+    guesses = [each.guess for each in ports.find_ports() if each.device == port]
+    return parse_kind(guesses[0]) if guesses else None
 
 
-def _kind_of(facts: Facts, port: str, said: str | None) -> str:
-    """What the board is by what it says, against what the operator has `said`."""
-    known = {"esp32": "esp32", "linux": "unix", "darwin": "unix", "win32": "unix"}
-    found = known.get(facts.platform)
-    if found is None and facts.usr:  # its sys.platform is the module's name
-        found = "quecpython"
-    if said and found and said != found:
+def _determine_kind(facts: Facts, port: str, given: BoardKind | None) -> BoardKind:
+    """Return the kind that the board reports, or else the one that was `given`.
+
+    Raises Refused if the two differ, PointctlError if neither is known.
+    """
+    found = _PLATFORMS.get(facts.platform)
+    if found is None and facts.has_usr:  # its sys.platform is the module's name
+        found = BoardKind.QUECPYTHON
+    if given and found and given != found:
         raise Refused(
-            f"the board at {port} says that it is of kind {found}, not {said}"
+            f"the board at {port} reports that it is of kind {found}, not {given}; "
+            f"give --board {found}, or connect another board"
         )
-    if said or found:
-        return said or found or ""
-    raise PointctlError(
-        f"{port} is a {facts.platform} with {facts.runtime} {facts.version}, for which "
-        f"there is no firmware; if it is one of {', '.join(KINDS)}, say so with --board"
-    )
+    kind = given or found
+    if kind is None:
+        raise PointctlError(
+            f"there is no firmware for the board at {port}: {facts.platform} with "
+            f"{facts.runtime} {facts.version}; if it is one of {', '.join(BoardKind)}, "
+            "name that with --board"
+        )
+    return kind

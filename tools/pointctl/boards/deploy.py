@@ -1,10 +1,11 @@
-"""Put firmware on a board so that no interruption leaves it running half of it.
+"""Deploy firmware to a board so that an interruption never leaves it running half.
 
-main.py goes first and comes last. In between there is a main.py that says that the
-board is half deployed, and deploying.json says what may be there. Everything is hashed
-by the board before main.py is put back; deployed.json, what the next deployment and
-`info` go by, is written last of all. An interrupted deployment is simply done again:
-what is there already is not copied twice. Credentials are never touched.
+main.py is removed first and written last. Meanwhile another main.py prints that the
+board is half deployed, and deploying.json lists what may be there. The board hashes
+every file before main.py is put back; deployed.json, which the next deployment and
+`info` read, is written last of all. To go on after an interruption, repeat the
+deployment: files that are on the board already are not copied again. Credentials are
+never touched.
 """
 
 import re
@@ -15,34 +16,34 @@ from dataclasses import dataclass
 from pointctl.boards import plan
 from pointctl.boards.claim_keys import ClaimKey
 from pointctl.boards.link import BoardError
-from pointctl.boards.onboard import OnBoard
 from pointctl.boards.plan import BOOT, CLAIM_KEY, JOURNAL, MAIN, MANIFEST, NEW_MAIN
+from pointctl.boards.remote_board import RemoteBoard
 from pointctl.errors import PointctlError, Refused
 
-SIGN = "half deployed: run pointctl boards deploy again"
-GUARD = f'print("{SIGN}")\n'.encode()
+SIGN = "half deployed: run pointctl boards deploy again"  # what the guard prints
+GUARD = f'print("{SIGN}")\n'.encode()  # main.py while files are being copied
 _HALF_DEPLOYED = (
     "the board is half deployed and runs nothing of it; give the same command again, "
     "and it goes on from there"
 )
 _LAST_STEP = "everything is on the board; give the same command again to finish"
-_RESERVE = 3  # blocks: the journal, the guard, and what the file system itself takes
+_RESERVE = 3  # blocks: the journal, the guard, and what the file system itself needs
 
 
 class Interrupted(PointctlError):
-    """By Ctrl-C."""
+    """The user pressed Ctrl-C."""
 
     exit_code = 130
 
 
-# Restarts the board, waits for a line with that text, is at its REPL again.
-Restarted = Callable[[str], OnBoard]
-Reporter = Callable[[str, int, int], None]  # file, bytes copied in all, of how many
+# Restarts the board, waits for a line with that text, and opens its REPL again.
+RestartToRepl = Callable[[str], RemoteBoard]
+Reporter = Callable[[str, int, int], None]  # file, bytes copied so far, bytes in all
 
 
 @dataclass(frozen=True)
 class Firmware:
-    """The files of one version for one kind of board, without the board's root."""
+    """The files of one version for one kind of board; paths without the root."""
 
     board: str
     version: str
@@ -50,167 +51,174 @@ class Firmware:
 
     @property
     def manifest(self) -> plan.Manifest:
-        """What deployed.json will say."""
+        """The content of deployed.json after this deployment."""
         hashes = {path: plan.sha256(data) for path, data in self.files.items()}
         return plan.Manifest(self.board, self.version, hashes)
 
 
 @dataclass(frozen=True)
-class State:
+class BoardState:
     """What is on a board, and what has to be done to it."""
 
     manifest: plan.Manifest | None  # of the last deployment that was finished
-    unfinished: bool  # one was begun after it
-    known: frozenset[str]  # what manifest and journal say is ours
-    plan: plan.Plan
+    is_unfinished: bool  # a later deployment was begun and not finished
+    known: frozenset[str]  # paths of ours, by manifest and journal
+    plan: plan.DeploymentPlan
 
-    def done(self, firmware: Firmware) -> bool:
-        """Whether nothing has to be done at all."""
-        finished = self.manifest == firmware.manifest and not self.unfinished
-        return self.plan.empty and finished
+    def is_deployed(self, firmware: Firmware) -> bool:
+        """Whether nothing has to be done."""
+        is_finished = self.manifest == firmware.manifest and not self.is_unfinished
+        return self.plan.is_empty and is_finished
 
 
-def look(board: OnBoard, wanted: Mapping[str, bytes]) -> State:
-    """What is there, against what is wanted; nothing is written."""
-    manifest = plan.manifest_of(board.read(MANIFEST) or b"")
+def inspect(board: RemoteBoard, wanted: Mapping[str, bytes]) -> BoardState:
+    """Compare what is on the board with what is wanted; nothing is written."""
+    manifest = plan.parse_manifest(board.read(MANIFEST) or b"")
     journal = board.read(JOURNAL)
-    known = {*(manifest.files if manifest else ()), *plan.journal_of(journal or b"")}
+    known = {
+        *(manifest.files if manifest else ()),
+        *plan.parse_journal(journal or b""),
+    }
     found = board.survey({*wanted, *plan.stale_names(wanted, known)}, whole=True)
-    made = plan.make(wanted, found)
-    return State(manifest, journal is not None, frozenset(known), made)
+    made = plan.make_plan(wanted, found)
+    return BoardState(manifest, journal is not None, frozenset(known), made)
 
 
-def check_room(board: OnBoard, state: State) -> None:
+def check_room(board: RemoteBoard, state: BoardState) -> None:
     """Raise Refused if the flash is too small for what has to be copied."""
-    room = board.free()
-    if room is None:
+    space = board.flash_space()
+    if space is None:
         return
-    block, free = room
-    lacking = (state.plan.blocks(block) + _RESERVE) * block - free
+    needed = (state.plan.count_blocks(space.block_bytes) + _RESERVE) * space.block_bytes
+    lacking = needed - space.free_bytes
     if lacking > 0:
         raise Refused(
-            f"the flash is {-(-lacking // 1024)} KB too small, {free // 1024} KB are "
-            "free: remove files of your own, or leave out --source; nothing was changed"
+            f"the flash is {-(-lacking // 1024)} KB too small, "
+            f"{space.free_bytes // 1024} KB are free: remove files of your own, or "
+            "leave out --source; nothing was changed"
         )
 
 
 class Deployment:
-    """One way from what is on a board to `firmware` and its `setup` files.
+    """Carries out one deployment of `firmware` and its `setup` files.
 
-    `restarted` is called once the board can no longer start anything but a message.
-    `claim_key` is given to the board when its firmware is there to say who it is.
+    `restart_to_repl` is called once the board can start nothing but the guard.
+    `claim_key` is given to the board when the firmware that reads its IMEI is there.
     """
 
     def __init__(
         self,
-        board: OnBoard,
+        board: RemoteBoard,
         firmware: Firmware,
         setup: Mapping[str, bytes],
         *,
-        restarted: Restarted,
+        restart_to_repl: RestartToRepl,
         report: Reporter,
         claim_key: ClaimKey | None = None,
     ) -> None:
         self._board = board
         self._firmware = firmware
         self._wanted = {**firmware.files, **setup}
-        self._restarted = restarted
+        self._restart_to_repl = restart_to_repl
         self._report = report
         self._claim_key = claim_key
-        self._copied = 0
-        self._total = 0
+        self._copied_bytes = 0
+        self._total_bytes = 0
 
-    def carry_out(self, state: State) -> list[str]:
-        """Do what the state asks for, and return what was copied.
+    def carry_out(self, state: BoardState) -> list[str]:
+        """Deploy, and return the paths of the files that were copied.
 
         Raises PointctlError that says whether the board is half deployed.
         """
-        copied = state.plan.copies
-        self._total = sum(len(self._wanted[path]) for path in {*copied, MAIN})
-        with _explained("nothing was changed"):
+        copied = state.plan.to_copy
+        self._total_bytes = sum(len(self._wanted[path]) for path in {*copied, MAIN})
+        with _state_in_errors("nothing was changed"):
             paths = state.known | self._wanted.keys()
-            self._put_checked(JOURNAL, plan.journal(paths))
-        if state.plan.empty and self._claim_key is None:
-            with _explained(_LAST_STEP):
-                self._note_down()
+            self._put_checked(JOURNAL, plan.encode_journal(paths))
+        if state.plan.is_empty and self._claim_key is None:
+            with _state_in_errors(_LAST_STEP):
+                self._write_manifest()
             return []
-        with _explained(_HALF_DEPLOYED):
-            self._take_away(state)
+        with _state_in_errors(_HALF_DEPLOYED):
+            self._remove_old(state)
             self._copy(state)
             self._check()
             if self._claim_key:
                 self._give_claim_key(self._claim_key)
                 copied.append(CLAIM_KEY)
-            self._put_back()
-            self._note_down()
+            self._put_main_back()
+            self._write_manifest()
         return copied
 
-    def _take_away(self, state: State) -> None:
-        """From here on nothing but the guard can start."""
-        gone = [path for path in state.plan.gone if path != MAIN]
-        gone.sort(key=lambda path: path != BOOT)  # boot.py right after main.py
-        self._board.remove([MAIN, *gone])
+    def _remove_old(self, state: BoardState) -> None:
+        """Remove what is replaced or stale; only the guard can start from now on."""
+        paths = [path for path in state.plan.to_remove if path != MAIN]
+        paths.sort(key=lambda path: path != BOOT)  # boot.py right after main.py
+        self._board.remove([MAIN, *paths])
         self._board.put(MAIN, GUARD)
-        self._board = self._restarted(SIGN)
+        self._board = self._restart_to_repl(SIGN)
 
-    def _copy(self, state: State) -> None:
-        """All that is to be copied but main.py; boot.py, which starts first, last."""
-        paths = [path for path in state.plan.copies if path != MAIN]
+    def _copy(self, state: BoardState) -> None:
+        """Copy all but main.py; boot.py last, because the board starts it first."""
+        paths = [path for path in state.plan.to_copy if path != MAIN]
         paths.sort(key=lambda path: path == BOOT)
         self._board.make_folders(paths)
         for path in paths:
             self._put_checked(path, self._wanted[path])
 
     def _give_claim_key(self, wanted: ClaimKey) -> None:
-        """Write the board's own key, and have its adapter read it back.
+        """Write the board's claim key, and have its adapter read it back.
 
-        An adapter may keep it elsewhere, and take the file away.
+        An adapter may keep the key elsewhere, and remove the file.
         """
-        key = wanted.of(self._board)
+        key = wanted.key_for(self._board)
         self._put_checked(CLAIM_KEY, key.hex().encode() + b"\n")
         if self._board.claim_key_hash() != plan.sha256(key):
-            raise PointctlError("the board does not find the claim key it was given")
+            raise PointctlError(
+                "the board does not find the claim key that was written to it"
+            )
 
     def _check(self) -> None:
-        """Everything but main.py is there and right, also what was not copied."""
+        """Check everything but main.py, including files that were not copied."""
         found = self._board.survey(set(self._wanted))
         wrong = [
-            step.path
-            for step in plan.make(self._wanted, found).steps
-            if step.action is not plan.Action.KEEP and step.path != MAIN
+            file.path
+            for file in plan.make_plan(self._wanted, found).files
+            if file.action is not plan.FileAction.KEEP and file.path != MAIN
         ]
         if wrong:
             raise PointctlError(
                 f"{', '.join(wrong[:3])} are not as they were written: the flash or "
                 "the cable is bad"
             )
-        if found_wrong := self._board.trial():
-            raise PointctlError(f"the board does not take its setup: {found_wrong}")
+        if problem := self._board.check_setup():
+            raise PointctlError(f"the board does not accept its setup: {problem}")
 
-    def _put_back(self) -> None:
-        """main.py by its own name, whole from the first moment on."""
+    def _put_main_back(self) -> None:
+        """Write main.py under another name and rename it, so that it is never half."""
         main = self._wanted[MAIN]
         self._put_checked(NEW_MAIN, main)
         self._board.remove([MAIN])
         self._board.rename(NEW_MAIN, MAIN)
         if self._board.sha256(MAIN) != plan.sha256(main):
             self._board.remove([MAIN])
-            raise PointctlError("the board has lost main.py while renaming it")
+            raise PointctlError("the board lost main.py while renaming it")
 
-    def _note_down(self) -> None:
-        """What is there now is what this deployment wanted."""
+    def _write_manifest(self) -> None:
+        """Record this deployment as finished."""
         self._put_checked(MANIFEST, self._firmware.manifest.encode())
         self._board.remove([JOURNAL])
 
     def _put_checked(self, path: str, data: bytes) -> None:
-        before = self._copied
-        counted = path in self._wanted
+        """Write a file, and compare the hash that the board computes of it."""
+        before = self._copied_bytes
+        is_counted = path in self._wanted
 
         def progress(written: int, _of: int) -> None:
-            self._report(path, before + written, self._total)
+            self._report(path, before + written, self._total_bytes)
 
-        self._board.put(path, data, progress if counted else None)
-        self._copied += len(data) if counted else 0
+        self._board.put(path, data, progress if is_counted else None)
+        self._copied_bytes += len(data) if is_counted else 0
         if self._board.sha256(path) != plan.sha256(data):
             raise PointctlError(
                 f"{path} is not on the board as it was sent: check the cable"
@@ -218,8 +226,8 @@ class Deployment:
 
 
 @contextmanager
-def _explained(state: str) -> Iterator[None]:
-    """What goes wrong is told with the state that the board is left in."""
+def _state_in_errors(state: str) -> Iterator[None]:
+    """Add to each error the state that the board is left in."""
     try:
         yield
     except BoardError as error:

@@ -1,56 +1,56 @@
-"""What is on a board, by its kind, and a folder that holds a board's whole flash."""
+"""List the files of each kind of board, and assemble a board's flash in a folder."""
 
 import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import point
 from pointctl.errors import PointctlError
 from pointctl.folder import private_file
 
-# Of point/, what only CPython and servers need.
+# Modules of point/ that only CPython and servers need.
 NOT_ON_BOARDS = ("cpython.py", "protocol_server.py")
 
 _POINT = Path(point.__file__).parent
 CHECKOUT = _POINT.parent  # site-packages, where pointctl was installed from a wheel
 _PACKAGED = Path(__file__).parents[1] / "device"
-# In a wheel the device files travel inside the package; in a checkout they stand
-# beside point/.
+# A wheel has the device files inside the package; a checkout has them beside point/.
 _DEVICE = _PACKAGED if _PACKAGED.is_dir() else CHECKOUT
 
-# QuecPython runs /usr/main.py alone, which is its firmware's: it sets the path and then
-# imports boot.py and what is main.py elsewhere. All others run both from their root.
+# QuecPython runs /usr/main.py only. That file belongs to firmware/quecpython: it sets
+# the path, then imports boot.py and start.py, which is main.py on all other boards.
 _QUECPYTHON = "quecpython"
 
 
 def root(board: str) -> str:
-    """The folder of a board's flash that everything of ours is under; ends in /."""
+    """Return the folder of a board's flash that holds our files; it ends in /."""
     return "/usr/" if board == _QUECPYTHON else "/"
 
 
 def program(board: str) -> str:
-    """What main.py of the repository is called on a board, under its root."""
+    """Return the name of the repository's main.py on a board, under its root."""
     return "start.py" if board == _QUECPYTHON else "main.py"
 
 
 def files(board: str, libraries: Path | None = None) -> dict[str, Path]:
-    """Where each file of a board of kind `board` is on it, and where it comes from.
+    """Return each file for a board of kind `board`: its path there, and its source.
 
-    Everything is Python source. `libraries` is a folder whose content becomes lib/, for
-    firmware that has no umqtt of its own. What differs from board to board (settings,
-    CA, claim key) is not among them. Raises PointctlError if there is no such board.
+    Everything is Python source. The content of `libraries` becomes lib/, for firmware
+    without umqtt. Files that differ from board to board (settings, CA, claim key) are
+    not included. Raises PointctlError for an unknown kind of board.
     """
     firmware = _DEVICE / "firmware" / board
     if not (firmware / "board.py").is_file():
         known = sorted(p.parent.name for p in _DEVICE.glob("firmware/*/board.py"))
-        raise PointctlError(f"no board {board!r}; there are {', '.join(known)}")
+        raise PointctlError(
+            f"there is no board {board!r}; name one of {', '.join(known)}"
+        )
     found = {"boot.py": _DEVICE / "boot.py", program(board): _DEVICE / "main.py"}
     for source in sorted(_POINT.glob("*.py")):
         if source.name not in NOT_ON_BOARDS:
             found[f"point/{source.name}"] = source
-    # The board's own come last: they win over what all boards share.
+    # The board's own files come last: they replace what all boards share.
     found |= {source.name: source for source in sorted(firmware.glob("*.py"))}
     for source in sorted(libraries.rglob("*.py")) if libraries else ():
         found[f"lib/{source.relative_to(libraries or source).as_posix()}"] = source
@@ -60,16 +60,16 @@ def files(board: str, libraries: Path | None = None) -> dict[str, Path]:
 def assemble(
     folder: Path,
     board: str,
-    settings: Mapping[str, Any],
+    settings: Mapping[str, object],
     ca: bytes,
     *,
     claim_key: bytes | None = None,
     libraries: Path | None = None,
 ) -> None:
-    """Fill `folder`, which is made, with what a board of kind `board` runs.
+    """Write all files of a board of kind `board` into `folder`, which is created.
 
     `settings` becomes settings.json, `ca` (DER) ca.der, `claim_key` claim.key in hex;
-    `libraries` is as in files(). Raises PointctlError if there is no such board.
+    `libraries` is as in files(). Raises PointctlError for an unknown kind of board.
     """
     for path, source in files(board, libraries).items():
         target = folder / path.removeprefix(root(board))

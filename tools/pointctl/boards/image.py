@@ -1,25 +1,26 @@
-"""The firmware for a board as bytes: source or compiled, with one's own program."""
+"""Build the firmware of a board: source or .mpy, with main.py or the user's program."""
 
 from pathlib import Path
 
 from point import __version__
 from pointctl.boards import flash, micropython, mpy
 from pointctl.boards.deploy import Firmware
-from pointctl.boards.onboard import Facts
+from pointctl.boards.kinds import BoardKind
+from pointctl.boards.remote_board import Facts
 from pointctl.errors import PointctlError
 
 
-def firmware(
+def build(
     kind: str, facts: Facts, *, source: bool = False, main: Path | None = None
 ) -> Firmware:
-    """What goes on a board of this kind: .mpy for its MicroPython, or .py if `source`.
+    """Build the firmware for a board: .mpy for its MicroPython, or .py if `source`.
 
-    QuecPython always gets source: which .mpy its builds load differs. `main` is a
-    program to start instead of main.py. Raises PointctlError where nothing can compile
-    for this board.
+    QuecPython always gets source, because its builds load different .mpy versions.
+    `main` is a program to start instead of main.py. Raises PointctlError if no compiler
+    fits this board.
     """
-    # All but the unix port bring umqtt in their firmware.
-    libraries = micropython.find().libraries if kind == "unix" else None
+    # All but the unix port have umqtt in their firmware.
+    libraries = micropython.find().libraries if kind == BoardKind.UNIX else None
     root = flash.root(kind)
     files = {
         path.removeprefix(root): found
@@ -27,10 +28,10 @@ def firmware(
     }
     if main:
         files[flash.program(kind)] = main
-    if source or kind == "quecpython":
-        made = {path: found.read_bytes() for path, found in files.items()}
+    if source or kind == BoardKind.QUECPYTHON:
+        built = {path: found.read_bytes() for path, found in files.items()}
     elif not facts.mpy:
         raise PointctlError("the board loads no .mpy; deploy Python with --source")
     else:
-        made = mpy.compiled(files, mpy.find(facts.mpy))
-    return Firmware(kind, __version__, made)
+        built = mpy.compile_files(files, mpy.find(facts.mpy))
+    return Firmware(kind, __version__, built)

@@ -1,11 +1,11 @@
-"""A serial connection to a board's REPL: what the rooms above need of it."""
+"""The interface of a serial connection to a board's REPL, and its errors."""
 
 from collections.abc import Callable, Iterator
 from typing import Protocol, Self
 
 from pointctl.errors import PointctlError
 
-Progress = Callable[[int, int], None]  # bytes written so far, and of how many
+Progress = Callable[[int, int], None]  # bytes written so far, bytes in all
 
 
 class LinkError(PointctlError):
@@ -13,14 +13,22 @@ class LinkError(PointctlError):
 
 
 class BoardError(PointctlError):
-    """The board answered, but what was run on it raised; says its last line."""
+    """The board answered, but the program that ran on it raised an error."""
+
+
+def garbled_error(port: str) -> LinkError:
+    """Return the error for an answer that cannot be read."""
+    return LinkError(
+        f"the answer of the board at {port} is garbled: check the cable, and that "
+        "nothing else uses the port; then try again"
+    )
 
 
 class Link(Protocol):
     """A board at its raw REPL. Every call ends in time, or raises LinkError.
 
     Paths are absolute on the board. What the board itself refuses (no such file, flash
-    full) is a BoardError. Whatever was running is interrupted when a link is opened.
+    full) is a BoardError. Opening a link interrupts whatever is running.
     """
 
     port: str
@@ -33,25 +41,25 @@ class Link(Protocol):
         ...
 
     def read(self, path: str) -> bytes:
-        """A file of the board, whole."""
+        """Return the content of a file on the board."""
         ...
 
     def write(self, path: str, data: bytes, progress: Progress | None = None) -> None:
-        """Write a file in place, in folders that are there. Not yet verified."""
+        """Write a file in place, in an existing folder. The content is not verified."""
         ...
 
     def sha256(self, path: str) -> str | None:
-        """The hash of a file in hex, computed on the board; None if it is no file."""
+        """Return the hash in hex that the board computes, None if there is no file."""
         ...
 
     def reset(self) -> None:
-        """Restart into boot.py and main.py; the link then only listens."""
+        """Restart into boot.py and main.py; afterwards the link can only listen."""
         ...
 
     def lines(self, timeout_s: float) -> Iterator[str]:
-        """What a running board prints, line by line, until so long after the call."""
+        """Yield the lines that a running board prints, for so long after the call."""
         ...
 
     def close(self) -> None:
-        """Let go of the port; the board goes on with what it does."""
+        """Close the port; the board goes on with what it does."""
         ...

@@ -1,26 +1,26 @@
-"""What a running board prints, overheard: nothing is sent, nothing interrupted."""
+"""Read what a running board prints; nothing is sent, and nothing is interrupted."""
 
 import time
 from collections.abc import Iterator
 
-from pointctl.boards.serial_line import Line, opened
+from pointctl.boards.serial_line import SerialLine, open_port
 
-_LOOK_S = 1
+_POLL_S = 1
 
 
-def lines(port: str, timeout_s: float | None) -> Iterator[str]:
-    """Each line, until `timeout_s` has passed; None is for ever.
+def read_lines(port: str, timeout_s: float | None) -> Iterator[str]:
+    """Yield each line until `timeout_s` has passed; None: for ever.
 
     Raises LinkError for a port that cannot be opened, or goes away.
     """
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    line = Line(port, opened(port))
+    line = SerialLine(port, open_port(port))
     try:
-        came = b""
+        received = b""
         while deadline is None or time.monotonic() < deadline:
-            with line.within(_LOOK_S):
-                came += line.read_some()
-            *whole, came = came.split(b"\n")
+            with line.within(_POLL_S):
+                received += line.read_some()
+            *whole, received = received.split(b"\n")
             for each in whole:
                 yield each.decode(errors="replace").rstrip("\r")
     finally:

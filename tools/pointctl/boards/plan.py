@@ -1,6 +1,6 @@
-"""What has to be done to a board: what is wanted on it against what is there, by hash.
+"""Plan a deployment: compare what is wanted on a board with what is there, by hash.
 
-Paths are as on the board, without the folder that everything of ours is under.
+Paths are as on the board, without the folder that holds all our files.
 """
 
 import hashlib
@@ -8,33 +8,32 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 MANIFEST = "deployed.json"  # what a finished deployment has put there; written last
-JOURNAL = "deploying.json"  # there from its first step to its last
-NEW_MAIN = "main.new"  # main.py before it is put in its place
+JOURNAL = "deploying.json"  # exists from the first step of a deployment to its last
+NEW_MAIN = "main.new"  # main.py before it is renamed
 MAIN = "main.py"
 BOOT = "boot.py"
 SETTINGS = "settings.json"
 CLAIM_KEY = "claim.key"
 CREDENTIALS = ("credentials.0", "credentials.1")
 PENDING = ("pending.0", "pending.1")
-# No list that is read from a board makes us remove these.
+# These are never removed, whatever a list that is read from a board says.
 _NEVER_STALE = {SETTINGS, CLAIM_KEY, MANIFEST, JOURNAL, *CREDENTIALS, *PENDING}
-# Folders that hold nothing but ours: what else is found there is stale.
-OURS = "point/"
+# This folder holds our files only: any other file in it is stale.
+OUR_FOLDER = "point/"
 
 
 @dataclass(frozen=True)
-class Found:
-    """A file that is on the board."""
+class BoardFile:
+    """A file on a board."""
 
     size: int
     sha256: str
 
 
-class Action(StrEnum):
-    """What becomes of a file."""
+class FileAction(StrEnum):
+    """What a deployment does to a file."""
 
     KEEP = "unchanged"
     ADD = "new"
@@ -43,69 +42,72 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True)
-class Step:
-    """One file, and what becomes of it; sizes in bytes, 0 where there is none."""
+class PlannedFile:
+    """A file, and what is done to it; sizes in bytes, 0 if there is no file."""
 
     path: str
-    action: Action
-    size: int  # that it will have
-    before: int  # that it has
+    action: FileAction
+    size: int  # after the deployment
+    before: int  # now
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Every file that is wanted or stale, in the order of their paths."""
+class DeploymentPlan:
+    """Every file that is wanted or stale, sorted by path."""
 
-    steps: tuple[Step, ...]
-
-    @property
-    def copies(self) -> list[str]:
-        """What has to be copied."""
-        return self._paths(Action.ADD, Action.REPLACE)
+    files: tuple[PlannedFile, ...]
 
     @property
-    def gone(self) -> list[str]:
-        """What is on the board and must not stay."""
-        return self._paths(Action.REPLACE, Action.REMOVE)
+    def to_copy(self) -> list[str]:
+        """The files that have to be copied."""
+        return self._paths(FileAction.ADD, FileAction.REPLACE)
+
+    @property
+    def to_remove(self) -> list[str]:
+        """The files to remove before copying: stale ones, and those to replace."""
+        return self._paths(FileAction.REPLACE, FileAction.REMOVE)
 
     @property
     def stale(self) -> list[str]:
-        """What is removed for good."""
-        return self._paths(Action.REMOVE)
+        """The files to remove for good."""
+        return self._paths(FileAction.REMOVE)
 
     @property
-    def empty(self) -> bool:
-        """Whether the board has all of it already, and nothing stale."""
-        return all(step.action is Action.KEEP for step in self.steps)
+    def is_empty(self) -> bool:
+        """Whether the board has all files already, and none that is stale."""
+        return all(file.action is FileAction.KEEP for file in self.files)
 
-    def blocks(self, block: int) -> int:
-        """How many blocks of so many bytes its files will take more than now."""
-        changed = (step for step in self.steps if step.action is not Action.KEEP)
-        return sum(-(-s.size // block) + (-s.before // block) for s in changed)
+    def count_blocks(self, block_bytes: int) -> int:
+        """Return how many more blocks the files will take than now."""
+        changed = (file for file in self.files if file.action is not FileAction.KEEP)
+        return sum(
+            -(-file.size // block_bytes) + (-file.before // block_bytes)
+            for file in changed
+        )
 
-    def _paths(self, *actions: Action) -> list[str]:
-        return [step.path for step in self.steps if step.action in actions]
+    def _paths(self, *actions: FileAction) -> list[str]:
+        return [file.path for file in self.files if file.action in actions]
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a deployment has put on a board: for the next one, and for `info`."""
+    """What a deployment has put on a board; the next one and `info` read it."""
 
     board: str
     version: str
     files: Mapping[str, str]  # path: SHA-256 in hex
 
     def encode(self) -> bytes:
-        """The bytes of deployed.json."""
-        return _encoded(
+        """Return the bytes of deployed.json."""
+        return _encode_json(
             {"board": self.board, "version": self.version, "files": {**self.files}}
         )
 
 
-def manifest_of(text: bytes) -> Manifest | None:
-    """What deployed.json says; None if it is not whole."""
-    given = _object(text)
-    board, version, files = (given.get(k) for k in ("board", "version", "files"))
+def parse_manifest(text: bytes) -> Manifest | None:
+    """Parse deployed.json; None if it is not whole."""
+    members = _parse_object(text)
+    board, version, files = (members.get(k) for k in ("board", "version", "files"))
     if not (isinstance(board, str) and isinstance(version, str)):
         return None
     if not isinstance(files, dict) or not all(map(_is_text, files.values())):
@@ -113,67 +115,71 @@ def manifest_of(text: bytes) -> Manifest | None:
     return Manifest(board, version, files)
 
 
-def journal(paths: Iterable[str]) -> bytes:
-    """The bytes of deploying.json: what may be on the board until it is finished."""
-    return _encoded({"files": sorted(paths)})
+def encode_journal(paths: Iterable[str]) -> bytes:
+    """Return the bytes of deploying.json: what may be on the board until the end."""
+    return _encode_json({"files": sorted(paths)})
 
 
-def journal_of(text: bytes) -> list[str]:
-    """The paths in deploying.json; none if it was cut short."""
-    paths = _object(text).get("files")
+def parse_journal(text: bytes) -> list[str]:
+    """Return the paths in deploying.json; none if it was cut short."""
+    paths = _parse_object(text).get("files")
     return [p for p in paths if _is_text(p)] if isinstance(paths, list) else []
 
 
 def sha256(data: bytes) -> str:
-    """The hash that boards compute, in hex."""
+    """Return the hash in hex, as boards compute it."""
     return hashlib.sha256(data).hexdigest()
 
 
 def stale_names(wanted: Collection[str], known: Iterable[str]) -> set[str]:
-    """What may be on the board of earlier deployments and is wanted no more.
+    """Return what earlier deployments may have left and is not wanted any more.
 
-    `known` is what manifest and journal say, which a board may have garbled. A module
-    is there as source or compiled: MicroPython would take the source of the two.
+    `known` is what manifest and journal say; a board may have garbled it. A module may
+    be there both as source and compiled: MicroPython would load the source.
     """
     names = {path for path in known if _may_be_ours(path)}
     for path in wanted:
-        module, _, kind = path.rpartition(".")
-        if kind in ("py", "mpy") and path not in (BOOT, MAIN):
-            names.add(f"{module}.{'py' if kind == 'mpy' else 'mpy'}")
+        module, _, suffix = path.rpartition(".")
+        if suffix in ("py", "mpy") and path not in (BOOT, MAIN):
+            names.add(f"{module}.{'py' if suffix == 'mpy' else 'mpy'}")
     return (names | {NEW_MAIN}) - set(wanted)
 
 
-def make(wanted: Mapping[str, bytes], found: Mapping[str, Found]) -> Plan:
-    """What makes the board hold `wanted`; what else is in `found` is stale."""
-    steps = []
+def make_plan(
+    wanted: Mapping[str, bytes], found: Mapping[str, BoardFile]
+) -> DeploymentPlan:
+    """Plan how the board comes to hold `wanted`; all else in `found` is stale."""
+    files = []
     for path, data in wanted.items():
-        there = found.get(path)
-        action = Action.REPLACE
-        if there is None:
-            action = Action.ADD
-        elif there.sha256 == sha256(data):
-            action = Action.KEEP
-        steps.append(Step(path, action, len(data), there.size if there else 0))
+        present = found.get(path)
+        action = FileAction.REPLACE
+        if present is None:
+            action = FileAction.ADD
+        elif present.sha256 == sha256(data):
+            action = FileAction.KEEP
+        before = present.size if present else 0
+        files.append(PlannedFile(path, action, len(data), before))
     for path in found.keys() - wanted.keys() - _NEVER_STALE:
-        steps.append(Step(path, Action.REMOVE, 0, found[path].size))
-    return Plan(tuple(sorted(steps, key=lambda step: step.path)))
+        files.append(PlannedFile(path, FileAction.REMOVE, 0, found[path].size))
+    return DeploymentPlan(tuple(sorted(files, key=lambda file: file.path)))
 
 
 def _may_be_ours(path: str) -> bool:
-    inside = not path.startswith("/") and ".." not in path.split("/")
-    return inside and bool(path) and path not in _NEVER_STALE
+    is_inside = not path.startswith("/") and ".." not in path.split("/")
+    return is_inside and bool(path) and path not in _NEVER_STALE
 
 
-def _encoded(value: dict[str, Any]) -> bytes:
+def _encode_json(value: Mapping[str, object]) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode() + b"\n"
 
 
-def _object(text: bytes) -> dict[str, Any]:
+def _parse_object(text: bytes) -> Mapping[str, object]:
+    """Return the members of a JSON object, none if the text is not one."""
     try:
-        given = json.loads(text)
+        value = json.loads(text)
     except ValueError:
         return {}
-    return given if isinstance(given, dict) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _is_text(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""The serial ports of this machine, and what is probably behind them."""
+"""List the serial ports of this machine, and guess the board on each."""
 
 from dataclasses import dataclass
 
@@ -6,38 +6,38 @@ from serial.tools import list_ports
 
 _QUECTEL = 0x2C7C
 _ESPRESSIF = 0x303A
-# Bridges that ESP32 boards carry: Silicon Labs CP210x, WCH CH34x and CH9102, FTDI.
+# USB bridges on ESP32 boards: Silicon Labs CP210x, WCH CH34x and CH9102, FTDI.
 _BRIDGES = (0x10C4, 0x1A86, 0x0403)
-# Of the ports of one QuecPython module only one is the REPL; the others speak AT, NMEA
-# or a debugger's language.
-_OTHERS = ("at port", "modem", "nmea", "diag", "log", "debug")
+# A QuecPython module has several ports, but only one is the REPL. The others are for AT
+# commands, NMEA or a debugger, and their descriptions contain one of these words.
+_NOT_REPL = ("at port", "modem", "nmea", "diag", "log", "debug")
 
 
 @dataclass(frozen=True)
 class Port:
     """A serial port."""
 
-    device: str  # what to give to --port
+    device: str  # the PORT that commands take
     description: str
     guess: str  # "esp32", "quecpython" or "unknown"
     serial_number: str | None
-    vendor: int | None  # at USB; None: no USB port
+    vendor: int | None  # its USB id; None: not a USB port
 
     @property
     def may_be_board(self) -> bool:
-        """At USB, and not what surely is another port of a QuecPython module."""
+        """Whether it is a USB port, and not a module's port for AT, NMEA or logs."""
         if self.vendor == _QUECTEL:
             return self.guess == "quecpython"
         return self.vendor is not None
 
 
-def listed() -> list[Port]:
-    """The ports that are there now, in order of their names."""
+def find_ports() -> list[Port]:
+    """Return the ports that exist now, sorted by name."""
     return [
         Port(
             each.device,
             each.description or "",
-            guess(each.vid, each.description or ""),
+            guess_kind(each.vid, each.description or ""),
             each.serial_number,
             each.vid,
         )
@@ -45,9 +45,9 @@ def listed() -> list[Port]:
     ]
 
 
-def guess(vendor: int | None, description: str) -> str:
-    """What is behind a port with this USB vendor id and this description."""
+def guess_kind(vendor: int | None, description: str) -> str:
+    """Guess the kind of board by the USB vendor id and the description of its port."""
     if vendor == _QUECTEL:
-        told = description.lower()
-        return "unknown" if any(word in told for word in _OTHERS) else "quecpython"
+        text = description.lower()
+        return "unknown" if any(word in text for word in _NOT_REPL) else "quecpython"
     return "esp32" if vendor in (_ESPRESSIF, *_BRIDGES) else "unknown"

@@ -1,6 +1,6 @@
-"""What all links do alike at a raw REPL: files, hashes, restarts, listening.
+"""What all links to a raw REPL share: files, hashes, restarts, listening.
 
-What runs on the board is in the dialect of the oldest, MicroPython 1.13.
+The programs that run on a board are in the dialect of MicroPython 1.13, the oldest.
 """
 
 import abc
@@ -13,14 +13,14 @@ import time
 from collections.abc import Iterator
 from typing import ClassVar, Self
 
-from pointctl.boards.link import BoardError, LinkError, Progress
-from pointctl.boards.serial_line import Line
+from pointctl.boards.link import BoardError, LinkError, Progress, garbled_error
+from pointctl.boards.serial_line import SerialLine
 
-_STEP_S = 15  # one small program; flash that must erase first is slow
+_STEP_S = 15  # for one small program: flash that has to erase first is slow
 _HASH_S = 60
 _CLOSE_S = 1
-_RETURN_S = 0.2  # between looks whether a port has come back
-_CHUNK = 768  # of files; as base64 it fits buffers of small boards, with their REPL
+_RETURN_POLL_S = 0.2  # between attempts to open a port that went away
+_CHUNK_BYTES = 768  # of a file; as base64 it fits the buffers of small boards
 
 _MODULES = """
 try:
@@ -67,12 +67,12 @@ except (ImportError, AttributeError):
 
 
 class ReplLink(abc.ABC):
-    """A Link, but for how a program gets to the board and its output back."""
+    """A Link without the transport of programs and of their output."""
 
-    # Binds _restart to what restarts the board, where it has that.
-    restart: ClassVar[str]
+    # A statement that defines _restart, the function that restarts this kind of board.
+    restart_source: ClassVar[str]
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: SerialLine) -> None:
         self.port = line.port
         self._line = line
 
@@ -83,27 +83,27 @@ class ReplLink(abc.ABC):
         self.close()
 
     @abc.abstractmethod
-    def _entered(self) -> bool:
-        """Try once to interrupt what runs and get to the raw REPL."""
+    def _enter_raw_repl(self) -> bool:
+        """Try once to interrupt what runs and enter the raw REPL."""
 
     @abc.abstractmethod
     def _start(self, source: str) -> None:
-        """Have the board begin to run a program."""
+        """Start a program on the board."""
 
     @abc.abstractmethod
     def _finish(self) -> tuple[bytes, bytes]:
-        """What the program that was started has printed, and its traceback if any."""
+        """Wait for the program; return what it printed, and its traceback or b""."""
 
     def interrupt(self, timeout_s: float) -> None:
-        """Stop what runs, and get to the raw REPL. Raises LinkError."""
+        """Stop what runs, and enter the raw REPL. Raises LinkError."""
         with self._line.within(timeout_s):
-            while not self._entered():
+            while not self._enter_raw_repl():
                 self._line.drain()
-            # A board that was busy now answers all that it was ever asked, in sessions
-            # before this one too: once it is quiet one answer is ours.
+            # A board that was busy answers all old requests now, also those of earlier
+            # sessions. Once it is quiet, the next answer belongs to our request.
             self._line.drain()
-            if not self._entered():
-                raise self._garbled()
+            if not self._enter_raw_repl():
+                raise garbled_error(self.port)
 
     def run(self, source: str, timeout_s: float = 10) -> str:
         """Run Python on the board and return what it printed."""
@@ -115,89 +115,88 @@ class ReplLink(abc.ABC):
         return printed.decode(errors="replace").replace("\r\n", "\n")
 
     def read(self, path: str) -> bytes:
-        """A file of the board, whole."""
+        """Return the content of a file on the board."""
         expected = self.sha256(path)
-        self._about(path, f"{_MODULES}\n_f = open({path!r}, 'rb')")
+        self._run_for(path, f"{_MODULES}\n_f = open({path!r}, 'rb')")
         data = b""
-        while chunk := self._decoded(
-            self._about(path, f"print(_b.b2a_base64(_f.read({_CHUNK})).decode())")
-        ):
+        read_chunk = f"print(_b.b2a_base64(_f.read({_CHUNK_BYTES})).decode())"
+        while chunk := self._decode(self._run_for(path, read_chunk)):
             data += chunk
-        self._about(path, "_f.close()")
+        self._run_for(path, "_f.close()")
         if hashlib.sha256(data).hexdigest() != expected:
-            raise self._garbled()
+            raise garbled_error(self.port)
         return data
 
     def write(self, path: str, data: bytes, progress: Progress | None = None) -> None:
-        """Write a file in place, in folders that are there. Not yet verified."""
-        self._about(path, f"{_MODULES}\n_f = open({path!r}, 'wb')")
-        for start in range(0, len(data), _CHUNK):
-            chunk = data[start : start + _CHUNK]
+        """Write a file in place, in an existing folder. The content is not verified."""
+        self._run_for(path, f"{_MODULES}\n_f = open({path!r}, 'wb')")
+        for start in range(0, len(data), _CHUNK_BYTES):
+            chunk = data[start : start + _CHUNK_BYTES]
             text = base64.b64encode(chunk).decode()
-            written = self._about(path, f"print(_f.write(_b.a2b_base64({text!r})))")
+            written = self._run_for(path, f"print(_f.write(_b.a2b_base64({text!r})))")
             if written.strip() != str(len(chunk)):
                 raise BoardError(f"{path}: the board wrote {written.strip()} bytes")
             if progress:
                 progress(start + len(chunk), len(data))
-        self._about(path, "_f.close()")
+        self._run_for(path, "_f.close()")
 
     def sha256(self, path: str) -> str | None:
-        """The hash of a file in hex, computed on the board; None if it is no file."""
-        said = self._about(path, f"{_HASH}\n_sha256({path!r})", _HASH_S).strip()
-        if said and (len(said) != 64 or set(said) - set("0123456789abcdef")):
-            raise self._garbled()
-        return said or None
+        """Return the hash in hex that the board computes, None if there is no file."""
+        printed = self._run_for(path, f"{_HASH}\n_sha256({path!r})", _HASH_S).strip()
+        if printed and (len(printed) != 64 or set(printed) - set("0123456789abcdef")):
+            raise garbled_error(self.port)
+        return printed or None
 
     def reset(self) -> None:
-        """Restart into boot.py and main.py; the link then only listens."""
-        found = self.run(_HAS.format(self.restart)).strip() == "True"
+        """Restart into boot.py and main.py; afterwards the link can only listen."""
+        can_restart = self.run(_HAS.format(self.restart_source)).strip() == "True"
         with self._line.within(_STEP_S):
-            if found:
+            if can_restart:
                 self._start("_restart()")
             else:
                 self._line.write(b"\r\x02\x04")  # Ctrl-B, Ctrl-D: a soft reset
 
     def lines(self, timeout_s: float) -> Iterator[str]:
-        """What a running board prints, line by line, until so long after the call.
+        """Yield the lines that a running board prints, for so long after the call.
 
-        The port of a board that restarts may go away: it is waited for.
+        The port of a board that restarts may go away; this waits for its return.
         """
         deadline = time.monotonic() + timeout_s
-        came = b""
+        received = b""
         while (left := deadline - time.monotonic()) > 0:
             try:
                 with self._line.within(left):
-                    came += self._line.read_some()
+                    received += self._line.read_some()
             except LinkError:
                 self._await_return(deadline)
-            *lines, came = came.split(b"\n")
+            *lines, received = received.split(b"\n")
             for line in lines:
                 yield line.decode(errors="replace").rstrip("\r")
-        if came.strip():
-            yield came.decode(errors="replace").rstrip("\r")
+        if received.strip():
+            yield received.decode(errors="replace").rstrip("\r")
 
     def close(self) -> None:
-        """Let go of the port; the board goes on with what it does."""
+        """Close the port; the board goes on with what it does."""
         try:
             with self._line.within(_CLOSE_S):
                 self._line.write(b"\r\x02")  # Ctrl-B: the REPL for people
         except LinkError:
-            pass  # it is gone already
+            pass  # the port is gone already
         finally:
             self._line.close()
 
-    def _about(self, path: str, source: str, timeout_s: float = _STEP_S) -> str:
-        """Run something about a file, which errors name."""
+    def _run_for(self, path: str, source: str, timeout_s: float = _STEP_S) -> str:
+        """Run a program about a file; errors name the file."""
         try:
             return self.run(source, timeout_s)
         except BoardError as error:
             raise BoardError(f"{path}: {error}") from error
 
-    def _decoded(self, text: str) -> bytes:
+    def _decode(self, text: str) -> bytes:
         try:
             return base64.b64decode(text.strip(), validate=True)
         except binascii.Error:
-            raise self._garbled() from None
+            raise garbled_error(self.port) from None
 
     def _await_return(self, deadline: float) -> None:
         while True:
@@ -207,17 +206,14 @@ class ReplLink(abc.ABC):
             except LinkError:
                 if time.monotonic() > deadline:
                     raise
-                time.sleep(_RETURN_S)
-
-    def _garbled(self) -> LinkError:
-        return LinkError(
-            f"what comes from {self.port} is garbled: check the cable, and that "
-            "nothing else uses the port; then try again"
-        )
+                time.sleep(_RETURN_POLL_S)
 
 
 def _last_line(error: bytes) -> str:
-    """What a traceback comes to; boards know the names of few errors."""
+    """Return the last line of a traceback, with the name of an OSError's number.
+
+    Boards know the names of few errors.
+    """
     last = error.decode(errors="replace").strip().splitlines()[-1]
     if number := re.fullmatch(r"OSError: (\d+)", last):
         name = errno.errorcode.get(int(number[1]), "unknown")

@@ -1,15 +1,15 @@
-"""A board in a process: the real firmware on MicroPython's unix port, until it has
-its credentials."""
+"""Simulate a board: run the real firmware on MicroPython's unix port until it has its
+credentials."""
 
 import os
 import subprocess
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from pointctl.boards import flash, micropython
-from pointctl.boards.bootlog import Outcome, outcome_of
+from pointctl.boards.bootlog import BootOutcome, parse_outcome
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
 from pointctl.registry.devices import products
@@ -33,20 +33,20 @@ def assemble(
 ) -> None:
     """Fill `folder` as the factory would fill this board's flash.
 
-    Raises PointctlError where there is no such product or MicroPython.
+    Raises PointctlError for an unknown product, or if MicroPython is missing.
     """
-    policy, secret = _proof(database, product_key)
-    settings: dict[str, Any] = {
+    proof = _find_proof(database, product_key)
+    settings: dict[str, object] = {
         "url": url,
         "productKey": product_key,
         "ca": "ca.der",
-        "policy": policy.value,
-        "spreadS": 0,  # a board that wakes alone need not wait for others
+        "policy": proof.policy.value,
+        "spreadS": 0,  # a single board does not have to spread its requests
     }
-    if policy is Policy.PRODUCT_SECRET:
-        settings["productSecret"] = secret
+    if proof.policy is Policy.PRODUCT_SECRET:
+        settings["productSecret"] = proof.product_secret
     claim_key = None
-    if policy is Policy.DEVICE_KEY:
+    if proof.policy is Policy.DEVICE_KEY:
         claim_key = claim_keys.open_keys(data).derive(product_key, imei)
     flash.assemble(
         folder,
@@ -60,11 +60,11 @@ def assemble(
 
 def boot(
     folder: Path, imei: str, on_line: Callable[[str], None], timeout_s: float
-) -> Outcome:
-    """Switch the board in `folder` on until it has credentials or gave up.
+) -> BootOutcome:
+    """Run the board in `folder` until it has credentials or gives up.
 
     `on_line` is called with each line that it prints. Raises PointctlError if it ends
-    by itself, or has said nothing of credentials after `timeout_s`.
+    by itself, or has not reported credentials after `timeout_s`.
     """
     process = subprocess.Popen(
         [
@@ -82,30 +82,36 @@ def boot(
         text=True,
         errors="replace",
     )
-    patience = threading.Timer(timeout_s, process.terminate)
-    patience.start()
+    timer = threading.Timer(timeout_s, process.terminate)
+    timer.start()
     try:
         assert process.stdout is not None
         for line in process.stdout:
             on_line(line.rstrip("\n"))
-            if outcome := outcome_of(line):
+            if outcome := parse_outcome(line):
                 return outcome
     finally:
-        patience.cancel()
+        timer.cancel()
         _end(process)
     raise PointctlError(
-        f"the board said nothing of credentials within {timeout_s:g} s, or ended; its "
-        "last lines are above"
+        f"the board did not report credentials within {timeout_s:g} s, or ended; see "
+        "its last lines above, or give it longer with --timeout"
     )
 
 
-def _proof(database: Database, product_key: str) -> tuple[Policy, str | None]:
-    """What the boards of a product prove themselves with, and the secret if it is one
-    for all."""
+@dataclass(frozen=True)
+class _Proof:
+    """How the boards of a product prove who they are."""
+
+    policy: Policy
+    product_secret: str | None = field(repr=False)  # if all boards share one
+
+
+def _find_proof(database: Database, product_key: str) -> _Proof:
     with database.snapshot() as session:
         products.check_exists(session, product_key)
         product = session.get_one(Product, product_key)
-        return product.policy, products.secret(database.vault, product)
+        return _Proof(product.policy, products.secret(database.vault, product))
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -1,29 +1,35 @@
-"""pointctl boards …"""
+"""pointctl boards …: list, info, provision, log, reset, wipe and simulate."""
 
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, NotRequired, TypedDict
 
 import typer
 
 from pointctl.boards import info, provision, simulate, wipe
 from pointctl.boards.connection import Connection
+from pointctl.boards.info import BoardInfo
+from pointctl.boards.provision import Provisioned
 from pointctl.certificates import CaFiles
 from pointctl.commands import boards_deploy
-from pointctl.commands.boards_options import Answer, Board, Port, check_imei
+from pointctl.commands.boards_options import AnswerTimeout, Kind, Port
 from pointctl.commands.options import DATA, PRODUCT, Data, Json, print_json, print_table
 from pointctl.errors import PointctlError, Refused
 from pointctl.folder import DataFolder
+from pointctl.imeis import check_imei
 from pointctl.registry.opening import open_registry
 
-app = typer.Typer(no_args_is_help=True, help="Boards, and what stands in for them.")
+app = typer.Typer(
+    no_args_is_help=True, help="Boards on serial ports, and simulated ones."
+)
 app.add_typer(boards_deploy.app)
 
 
 @app.callback()
 def boards() -> None:
-    """Boards, and what stands in for them."""
+    """Boards on serial ports, and simulated ones."""
 
 
 @app.command("list", epilog="Example: pointctl boards list")
@@ -38,78 +44,75 @@ def boards_list(as_json: Json = False) -> None:
             "serial_number": port.serial_number,
             "description": port.description,
         }
-        for port in ports.listed()
+        for port in ports.find_ports()
     ]
     if as_json:
         print_json(found)
     elif found:
         print_table(found, "port", "guess", "serial_number", "description")
     else:
-        print("no serial ports; plug a board in", file=sys.stderr)
+        print("there are no serial ports; plug a board in", file=sys.stderr)
 
 
 @app.command("info", epilog="Example: pointctl boards info /dev/ttyUSB0")
 def boards_info(
-    port: Port, board: Board = None, answer: Answer = 10, as_json: Json = False
+    port: Port, board: Kind = None, answer: AnswerTimeout = 10, as_json: Json = False
 ) -> None:
-    """Say what a board is and what is on it, no secrets. It is restarted after that."""
+    """Show what a board is and what is on it, no secrets. The board is restarted."""
     with Connection(port, board, answer) as connection:
         found = info.gather(connection)
         connection.restart()
     if as_json:
-        print_json(found)
+        print_json(asdict(found))
     else:
-        for name, value in _shown(found).items():
+        for name, value in _info_lines(found).items():
             print(f"{name:12} {value}")
 
 
 @app.command("provision", epilog="Example: pointctl boards provision /dev/ttyUSB0")
 def boards_provision(
     port: Port,
-    board: Board = None,
+    board: Kind = None,
     timeout: Annotated[
-        float, typer.Option(min=1, help="For its credentials, in seconds.")
+        float, typer.Option(min=1, help="Seconds to wait for its credentials.")
     ] = 180,
-    answer: Answer = 10,
+    answer: AnswerTimeout = 10,
     as_json: Json = False,
 ) -> None:
-    """Boot a board until it has its credentials, and read back that they are kept.
+    """Boot a board until it has its credentials, and read back that it stored them.
 
-    Its log is shown. After that it goes on running; its secret stays with it.
+    Shows the board's log. Afterwards the board goes on running. Its secret never leaves
+    it.
     """
     out = sys.stderr if as_json else sys.stdout
     with Connection(port, board, answer) as connection:
         done = provision.provision(
             connection, lambda line: print(line, file=out, flush=True), timeout
         )
-    found: dict[str, Any] = {"port": port, **vars(done.outcome)}
-    if done.kept:
-        found["product_key"] = done.kept.product_key
-        found["device_name"] = done.kept.device_name
-        found["standing"] = info.standing(done.kept)
     if as_json:
-        print_json(found)
+        print_json(_provisioned_json(port, done))
     done.outcome.check()
-    if not as_json:
-        print(f"{found['device_name']} of {found['product_key']} is in flash")
+    if done.stored and not as_json:
+        stored = done.stored
+        print(f"{stored.device_name} of {stored.product_key} is in flash")
 
 
 @app.command("log", epilog="Example: pointctl boards log /dev/ttyUSB0 --for 60")
 def boards_log(
     port: Port,
     seconds: Annotated[
-        float | None, typer.Option("--for", min=0, help="So many seconds, then end.")
+        float | None, typer.Option("--for", min=0, help="End after so many seconds.")
     ] = None,
 ) -> None:
     """Show what a running board prints, without disturbing it, until Ctrl-C."""
     from pointctl.boards import listen
 
-    for line in listen.lines(port, seconds):
+    for line in listen.read_lines(port, seconds):
         print(line, flush=True)
 
 
 @app.command("reset", epilog="Example: pointctl boards reset /dev/ttyUSB0")
-def boards_reset(port: Port, board: Board = None, answer: Answer = 10) -> None:
+def boards_reset(port: Port, board: Kind = None, answer: AnswerTimeout = 10) -> None:
     """Restart a board into its program."""
     with Connection(port, board, answer) as connection:
         connection.restart()
@@ -118,25 +121,27 @@ def boards_reset(port: Port, board: Board = None, answer: Answer = 10) -> None:
 @app.command("wipe", epilog="Example: pointctl boards wipe /dev/ttyUSB0 --yes")
 def boards_wipe(
     port: Port,
-    board: Board = None,
+    board: Kind = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="The settings and claim.key, too.")
+        bool, typer.Option("--all", help="Also remove the settings and claim.key.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    answer: Answer = 10,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask for confirmation.")
+    ] = False,
+    answer: AnswerTimeout = 10,
     as_json: Json = False,
 ) -> None:
     """Remove a board's credentials, both slots, and its pending claim.
 
-    It claims again when it is started again: see that the server lets it.
+    After its next start it claims again: check that the server allows that.
     """
     if not yes and not _agreed(f"Remove the credentials of the board at {port}?"):
-        raise Refused("nothing was removed; --yes does not ask")
+        raise Refused("nothing was removed; give --yes to remove without a question")
     with Connection(port, board, answer) as connection:
         gone = wipe.wipe(connection.board, everything=everything)
-        if everything and wipe.key_elsewhere(connection.board):
+        if everything and wipe.has_key_elsewhere(connection.board):
             print(
-                "note: the board keeps its claim key outside its files, and has it yet",
+                "note: the board keeps its claim key elsewhere, and still has it",
                 file=sys.stderr,
             )
     if as_json:
@@ -153,25 +158,25 @@ def boards_simulate(
     imei: Annotated[str, typer.Argument(help="15 digits.")],
     product: Annotated[str, PRODUCT],
     url: Annotated[
-        str, typer.Option(help="The endpoint of boards.")
+        str, typer.Option(help="The URL that boards request.")
     ] = "https://127.0.0.1:8443/v1/access",
     ca: Annotated[
-        Path | None, typer.Option(help="DER; else the one of pointctl ca init.")
+        Path | None, typer.Option(help="DER; default: the one of pointctl ca init.")
     ] = None,
     flash: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR", help="Keep its flash here, for another boot; else forget it."
-        ),
+        typer.Option(metavar="DIR", help="Keep its flash here for another boot."),
     ] = None,
-    timeout: Annotated[float, typer.Option(min=1, help="In seconds.")] = 120,
+    timeout: Annotated[
+        float, typer.Option(min=1, help="Seconds to wait for its credentials.")
+    ] = 120,
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
-    """Boot the real firmware on MicroPython here, until it has its credentials.
+    """Boot the real firmware on this machine's MicroPython until it has credentials.
 
-    Its flash is filled as the factory would fill it. It proves itself to the server,
-    keeps what it is given, and is switched off.
+    Its flash is filled as the factory would fill it. The board proves to the server who
+    it is, stores its credentials, and is switched off.
     """
     check_imei(imei)
     folder = DataFolder(data)
@@ -203,28 +208,52 @@ def boards_simulate(
 def _agreed(question: str) -> bool:
     try:
         return typer.confirm(question, err=True)
-    except typer.Abort:  # nobody is there to say so
+    except typer.Abort:  # stdin is closed
         return False
 
 
-def _shown(found: dict[str, Any]) -> dict[str, str]:
-    """What info.gather() found, a line each."""
-    there, kept = found["installed"], found["credentials"]
-    version = f" {there['version']}" if there["version"] else ""
-    files = f", {there['matching']} of {there['files']} files match"
-    whose = "".join(f", {kept[n]}" for n in ("product_key", "device_name") if n in kept)
-    free = found["flash_free"]
+class _ProvisionedJson(TypedDict):
+    port: str
+    code: str
+    detail: str
+    product_key: NotRequired[str]
+    device_name: NotRequired[str]
+    standing: NotRequired[str]
+
+
+def _provisioned_json(port: str, done: Provisioned) -> _ProvisionedJson:
+    outcome, stored = done.outcome, done.stored
+    result: _ProvisionedJson = {
+        "port": port,
+        "code": outcome.code,
+        "detail": outcome.detail,
+    }
+    if stored:
+        result["product_key"] = stored.product_key
+        result["device_name"] = stored.device_name
+        result["standing"] = info.credential_state(stored)
+    return result
+
+
+def _info_lines(found: BoardInfo) -> dict[str, str]:
+    """Return the lines of `info` for people: a name and a value each."""
+    installed, credentials = found.installed, found.credentials
+    version = f" {installed.version}" if installed.version else ""
+    files = f", {installed.matching} of {installed.files} files match"
+    owner = (credentials.get("product_key"), credentials.get("device_name"))
+    whose = "".join(f", {name}" for name in owner if name is not None)
+    free = found.flash_free
     return {
-        "port": found["port"],
-        "board": found["board"],
-        "runtime": f"{found['runtime']} on {found['platform']}",
-        "mpy": f"version {found['mpy']}" if found["mpy"] else "none",
-        "IMEI": found["imei"] or f"unknown: {found['imei_error']}",
+        "port": found.port,
+        "board": found.board,
+        "runtime": f"{found.runtime} on {found.platform}",
+        "mpy": f"version {found.mpy}" if found.mpy else "none",
+        "IMEI": found.imei or f"unknown: {found.imei_error}",
         "flash": "unknown" if free is None else f"{free // 1024} KB free",
-        "heap": f"{found['heap_free'] // 1024} KB free",
-        "installed": there["state"] + version + (files if there["files"] else ""),
-        "settings": "there" if found["settings"] else "missing",
-        "claim key": "there" if found["claim_key"] else "missing",
-        "credentials": kept["standing"] + whose,
-        "claim": "under way" if found["claim_under_way"] else "none",
+        "heap": f"{found.heap_free // 1024} KB free",
+        "installed": installed.state + version + (files if installed.files else ""),
+        "settings": "there" if found.settings else "missing",
+        "claim key": "there" if found.claim_key else "missing",
+        "credentials": credentials["standing"] + whose,
+        "claim": "under way" if found.claim_under_way else "none",
     }

@@ -1,8 +1,8 @@
-"""pointctl boards deploy: what is given on the command line, made into a deployment."""
+"""pointctl boards deploy: put firmware, settings, CA and claim key on a board."""
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
@@ -10,18 +10,20 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from pointctl.boards import claim_keys, deploy, image, plan, provision, setup_files
 from pointctl.boards.claim_keys import ClaimKey
 from pointctl.boards.connection import Connection
-from pointctl.boards.deploy import Deployment, Firmware, State
+from pointctl.boards.deploy import BoardState, Deployment, Firmware
+from pointctl.boards.kinds import BoardKind
 from pointctl.boards.setup_files import Setup
 from pointctl.certificates import CaFiles
-from pointctl.commands.boards_options import Answer, Kind, Port, check_imei
+from pointctl.commands.boards_options import AnswerTimeout, Port
 from pointctl.commands.options import DATA, Data, Json, print_json, print_table, stderr
 from pointctl.folder import DataFolder
+from pointctl.imeis import check_imei
 
 app = typer.Typer()
 
 _DEVICE_KEY = "device-key"
-_KEY_BYTES = 65  # hex digits and a newline
-_FILE = {"exists": True, "dir_okay": False}
+_KEY_FILE_BYTES = 65  # 64 hex digits and a newline
+_EXISTING_FILE = {"exists": True, "dir_okay": False}
 
 
 @app.command(
@@ -31,69 +33,70 @@ _FILE = {"exists": True, "dir_okay": False}
 )
 def boards_deploy(
     port: Port,
-    board: Annotated[Kind, typer.Option("--board", help="What it is.")],
+    board: Annotated[BoardKind, typer.Option("--board", help="The kind of board.")],
     settings: Annotated[
-        Path | None, typer.Option(help="settings.json; else as it is.", **_FILE)
+        Path | None,
+        typer.Option(
+            help="settings.json; default: what the board has.", **_EXISTING_FILE
+        ),
     ] = None,
     wiring: Annotated[
-        Path | None, typer.Option(help="board.json of an ESP32.", **_FILE)
+        Path | None,
+        typer.Option(help="board.json, for an ESP32.", **_EXISTING_FILE),
     ] = None,
     ca: Annotated[
         Path | None,
-        typer.Option(help="PEM or DER; else beside them, or of ca init."),
+        typer.Option(help="PEM or DER; default: beside the settings, or of ca init."),
     ] = None,
     claim_key: Annotated[
         Path | None,
-        typer.Option(help="File of keys derive; else the registry's, if it is here."),
+        typer.Option(
+            help="A file of keys derive; default: by this machine's registry."
+        ),
     ] = None,
     keep_claim_key: Annotated[
-        bool, typer.Option("--keep-claim-key", help="Leave it as it is.")
+        bool, typer.Option("--keep-claim-key", help="Do not write a claim key.")
     ] = False,
     imei: Annotated[
-        str | None, typer.Option(help="For its key, if the board cannot tell it.")
+        str | None, typer.Option(help="To derive the key, if the board cannot read it.")
     ] = None,
     main: Annotated[
-        Path | None, typer.Option(help="Your own program instead of main.py.", **_FILE)
+        Path | None,
+        typer.Option(help="Your own program instead of main.py.", **_EXISTING_FILE),
     ] = None,
     source: Annotated[
-        bool, typer.Option("--source", help="Python instead of .mpy.")
+        bool, typer.Option("--source", help="Copy Python source, not .mpy.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be done.")
+        bool, typer.Option("--dry-run", help="Only show what would be done.")
     ] = False,
     run: Annotated[
-        bool, typer.Option("--run", help="Then start it, until it has credentials.")
+        bool,
+        typer.Option("--run", help="Start the board, and wait for its credentials."),
     ] = False,
     timeout: Annotated[
-        float, typer.Option(min=1, help="With --run: for its credentials, in seconds.")
+        float, typer.Option(min=1, help="With --run: seconds to wait for credentials.")
     ] = 180,
-    answer: Answer = 10,
+    answer: AnswerTimeout = 10,
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
-    """Put the firmware and its setup on a board: only what has changed, by hash.
+    """Put the firmware and its setup on a board; copies only what has changed.
 
-    Interrupted, the board runs nothing instead of a mix of versions, and the same
-    command goes on where it stopped. Credentials on the board are not touched.
+    After an interruption the board runs nothing, so it never runs a mix of versions.
+    Repeat the command to go on where it stopped. The board keeps its credentials.
     """
     if imei:
         check_imei(imei)
     if ca and not settings:
-        raise typer.BadParameter("--ca goes with --settings, which name it")
-    setup = setup_files.NOTHING
-    if settings:
-        own = CaFiles(DataFolder(data).ca).ca_der
-        setup = setup_files.read(settings, ca, own)
-    if wiring:
-        setup = setup_files.with_wiring(setup, wiring)
-    key = None
-    if not keep_claim_key:
-        key = _claim_key(claim_key, setup, data, imei)
+        raise typer.BadParameter("--ca needs --settings, which name the CA's file")
+    setup = _read_setup(settings, wiring, ca, data)
+    key = None if keep_claim_key else _find_claim_key(claim_key, setup, data, imei)
     with Connection(port, board, answer) as connection:
-        firmware = image.firmware(board, connection.facts, source=source, main=main)
+        firmware = image.build(board, connection.facts, source=source, main=main)
         setup_files.check_names(setup, firmware.files)
-        state = deploy.look(connection.board, {**firmware.files, **setup.files})
-        if key and not claim_keys.lacks(connection.board, key):
+        state = deploy.inspect(connection.board, {**firmware.files, **setup.files})
+        if key and not claim_keys.needs_key(connection.board, key):
             key = None
         copied: list[str] = []
         if not dry_run:
@@ -106,19 +109,30 @@ def boards_deploy(
             ).check()
 
 
-def _claim_key(
+def _read_setup(
+    settings: Path | None, wiring: Path | None, ca: Path | None, data: Path
+) -> Setup:
+    """Read the files that were named on the command line."""
+    setup = setup_files.NO_SETUP
+    if settings:
+        own = CaFiles(DataFolder(data).ca).ca_der
+        setup = setup_files.read(settings, ca, own)
+    return setup_files.add_wiring(setup, wiring) if wiring else setup
+
+
+def _find_claim_key(
     file: Path | None, setup: Setup, data: Path, imei: str | None
 ) -> ClaimKey | None:
-    """What the board is to be given, None if nothing is known of it here."""
+    """Return the claim key to write, None if this machine has none."""
     if file:
-        return claim_keys.of_file(file)
+        return claim_keys.read_key_file(file)
     if setup.policy != _DEVICE_KEY or setup.product_key is None:
         return None
-    found = claim_keys.of_registry(data, setup.product_key, imei)
+    found = claim_keys.registry_key(data, setup.product_key, imei)
     if found is None:
         print(
-            "note: there is no claim master here, so the board's claim key stays as it "
-            "is; --claim-key FILE gives it one",
+            "note: this machine has no claim master, so no claim key is written; give "
+            "one with --claim-key FILE",
             file=sys.stderr,
         )
     return found
@@ -129,10 +143,10 @@ def _carry_out(
     firmware: Firmware,
     setup: Setup,
     key: ClaimKey | None,
-    state: State,
+    state: BoardState,
 ) -> list[str]:
-    """Do it, with a bar on the terminal; what was copied."""
-    if state.done(firmware) and key is None:
+    """Deploy with a progress bar, and return what was copied."""
+    if state.is_deployed(firmware) and key is None:
         return []
     deploy.check_room(connection.board, state)
     columns = (
@@ -152,7 +166,7 @@ def _carry_out(
             connection.board,
             firmware,
             setup.files,
-            restarted=connection.restarted,
+            restart_to_repl=connection.restart_to_repl,
             report=report,
             claim_key=key,
         ).carry_out(state)
@@ -160,37 +174,38 @@ def _carry_out(
 
 def _report(
     firmware: Firmware,
-    state: State,
+    state: BoardState,
     key: ClaimKey | None,
     copied: list[str],
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """What is done, or would be: each file that changes, and how many do not."""
-    steps = [*state.plan.steps]
+    """Print what was done, or would be: each changed file, and how many did not."""
+    files = [*state.plan.files]
     if key:
-        steps.append(plan.Step(plan.CLAIM_KEY, plan.Action.REPLACE, _KEY_BYTES, 0))
-    rows = [{"file": s.path, "what": s.action.value, "bytes": s.size} for s in steps]
+        replace = plan.FileAction.REPLACE
+        files.append(plan.PlannedFile(plan.CLAIM_KEY, replace, _KEY_FILE_BYTES, 0))
+    rows = [{"file": f.path, "what": f.action.value, "bytes": f.size} for f in files]
     if as_json:
-        found: dict[str, Any] = {
+        result = {
             "board": firmware.board,
             "version": firmware.version,
             "dry_run": dry_run,
-            "unfinished_before": state.unfinished,
+            "unfinished_before": state.is_unfinished,
             "copied": copied,
             "removed": [] if dry_run else state.plan.stale,
         }
-        print_json({**found, "files": rows} if dry_run else found)
+        print_json({**result, "files": rows} if dry_run else result)
         return
-    if state.unfinished:
+    if state.is_unfinished:
         print("an earlier deployment was not finished", file=sys.stderr)
-    changed = [row for row in rows if row["what"] != plan.Action.KEEP]
+    changed = [row for row in rows if row["what"] != plan.FileAction.KEEP]
     if dry_run and changed:
         print_table(changed, "file", "what", "bytes")
-    would = "would copy" if dry_run else "copied"
+    verb = "would copy" if dry_run else "copied"
     count = len(copied) if not dry_run else len(changed) - len(state.plan.stale)
     print(
-        f"{would} {count} files, removed {len(state.plan.stale)}, "
+        f"{verb} {count} files, removed {len(state.plan.stale)}, "
         f"{len(rows) - len(changed)} unchanged: version {firmware.version} for "
         f"{firmware.board}"
     )

@@ -1,4 +1,4 @@
-"""pointctl ca …"""
+"""pointctl ca …: make and renew certificates of your own."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,10 @@ from pointctl import certificates
 from pointctl.commands.options import DATA, Data, Json, print_json
 from pointctl.folder import DataFolder
 
-app = typer.Typer(no_args_is_help=True, help="Certificates of your own.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Your own certificate authority, and the server certificate.",
+)
 
 
 @app.command(
@@ -20,20 +23,21 @@ def ca_init(
     names: Annotated[
         list[str],
         typer.Option("--name", help="Host name or address of the server; repeatable."),
-    ] = list(certificates.LOCAL_NAMES),  # noqa: B006  Typer reads it, nobody writes it
+    ] = list(certificates.LOCAL_NAMES),  # noqa: B006  Typer only reads it
     out: Annotated[
-        Path | None, typer.Option(help="Folder to write; else ca in the data folder.")
+        Path | None,
+        typer.Option(help="Folder to write; default: ca in the data folder."),
     ] = None,
     days: Annotated[
         int,
         typer.Option(
             min=1,
             max=certificates.AUTHORITY_DAYS,
-            help="How long the server certificate is valid.",
+            help="Days that the server certificate is valid.",
         ),
     ] = certificates.SERVER_DAYS,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace the files that exist.")
+        bool, typer.Option("--force", help="Replace existing files.")
     ] = False,
     data: Data = DATA,
     as_json: Json = False,
@@ -52,25 +56,29 @@ def ca_init(
 def ca_renew(
     names: Annotated[
         list[str] | None,
-        typer.Option("--name", help="Other names than now; repeatable."),
+        typer.Option(
+            "--name", help="New names; default: those that it has; repeatable."
+        ),
     ] = None,
     folder: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder to renew; else ca in the data folder."),
+        typer.Option("--out", help="Folder to renew; default: ca in the data folder."),
     ] = None,
     days: Annotated[
         int,
         typer.Option(
-            min=1, max=certificates.AUTHORITY_DAYS, help="How long it is valid."
+            min=1,
+            max=certificates.AUTHORITY_DAYS,
+            help="Days that the certificate is valid.",
         ),
     ] = certificates.SERVER_DAYS,
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
-    """Make a new server certificate by the same authority: boards notice nothing."""
+    """Make a new server certificate by the same authority, which boards trust."""
     files = certificates.renew(folder or DataFolder(data).ca, names, days)
     if as_json:
         print_json({path.name: str(path) for path in (files.server, files.server_key)})
         return
     print(f"wrote {files.server.name} and {files.server_key.name} to {files.folder}")
-    print("next: nothing; a server that runs takes it within seconds")
+    print("next: nothing; a running server loads it within seconds")

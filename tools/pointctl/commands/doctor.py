@@ -1,6 +1,7 @@
-"""pointctl doctor"""
+"""pointctl doctor: run all checks of a deployment, and print the findings."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -22,44 +23,47 @@ app = typer.Typer()
 @app.command(epilog="Example: pointctl doctor --backup /backup/registry.backup")
 def doctor(
     certificate: Annotated[
-        Path | None, typer.Option(help="As of serve; else the one of ca init.")
+        Path | None, typer.Option(help="As for serve; default: that of ca init.")
     ] = None,
-    key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
+    key: Annotated[Path | None, typer.Option(help="The private key, PEM.")] = None,
     mqtt_hook_token_file: Annotated[
-        Path | None, typer.Option(help="As of serve.")
+        Path | None, typer.Option(help="As for serve.")
     ] = None,
     backup: Annotated[
-        Path | None, typer.Option(help="The newest copy of the registry.")
+        Path | None, typer.Option(help="The newest backup of the registry.")
     ] = None,
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
-    """Say what is weak in a deployment; exits with 1 if it is wrong, 4 if only weak."""
+    """Check a deployment; exits with 1 if a finding is wrong, 4 if one is weak."""
     if (certificate is None) != (key is None):
-        raise typer.BadParameter("--certificate and --key go together")
+        raise typer.BadParameter("give --certificate and --key together, or neither")
     folder = DataFolder(data)
     own = CaFiles(folder.ca)
     found = [
-        *files.user(),
-        *files.modes(folder, *(path for path in (key, mqtt_hook_token_file) if path)),
-        *files.certificate(certificate or own.server, key or own.server_key),
-        *_hook(mqtt_hook_token_file),
-        *_registry(data),
-        *files.backup(backup),
+        files.check_user(),
+        *files.check_modes(
+            folder, *(path for path in (key, mqtt_hook_token_file) if path)
+        ),
+        *files.check_certificate(certificate or own.server, key or own.server_key),
+        *_check_hook_token(mqtt_hook_token_file),
+        *_check_registry(data),
+        files.check_backup(backup),
     ]
     if as_json:
-        print_json([vars(finding) for finding in found])
+        print_json([asdict(finding) for finding in found])
     else:
-        print(*map(_lines, found), sep="\n")
-    _judge(found)
+        print(*map(_format, found), sep="\n")
+    _check_levels(found)
 
 
-def _lines(finding: Finding) -> str:
+def _format(finding: Finding) -> str:
     line = f"{finding.level:5}  {finding.check}: {finding.found}"
     return f"{line}\n       next: {finding.remedy}" if finding.remedy else line
 
 
-def _judge(found: list[Finding]) -> None:
+def _check_levels(found: list[Finding]) -> None:
+    """Raise the error whose exit code says how serious the findings are."""
     levels = [finding.level for finding in found]
     if count := levels.count(Level.WRONG):
         raise PointctlError(f"{count} wrong, {levels.count(Level.WEAK)} weak")
@@ -67,18 +71,22 @@ def _judge(found: list[Finding]) -> None:
         raise PartlyFailed(f"{count} weak")
 
 
-def _hook(file: Path | None) -> Iterator[Finding]:
+def _check_hook_token(file: Path | None) -> Iterator[Finding]:
     if file is None:
         return
     try:
         token.read_token(file)
     except (PointctlError, OSError) as error:
-        yield wrong("hook token", str(error), "remove it, and restart the server")
+        yield wrong(
+            "hook token",
+            str(error),
+            "remove it, and restart the server, which makes a new one",
+        )
     else:
         yield ok("hook token", str(file))
 
 
-def _registry(data: Path) -> Iterator[Finding]:
+def _check_registry(data: Path) -> Iterator[Finding]:
     folder = DataFolder(data)
     try:
         database = existing_database(registry_location(data), folder)
@@ -87,5 +95,5 @@ def _registry(data: Path) -> Iterator[Finding]:
         return
     with database:
         if database.url.get_backend_name() == "sqlite":
-            yield from files.disk(Path(database.url.database or ""))
-        yield from registry_checks.registry(database, folder)
+            yield from files.check_disk(Path(database.url.database or ""))
+        yield from registry_checks.check_registry(database, folder)

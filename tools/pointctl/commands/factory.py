@@ -1,4 +1,4 @@
-"""pointctl factory …: plan a job, run the station, see what came of it."""
+"""pointctl factory …: plan a job, run the station, report on the job."""
 
 import typer
 
@@ -10,5 +10,5 @@ from pointctl.commands import (
 )
 
 app = typer.Typer(no_args_is_help=True, help="The factory line.")
-for room in (factory_plan, factory_station, factory_report, factory_stock):
-    app.add_typer(room.app)
+for module in (factory_plan, factory_station, factory_report, factory_stock):
+    app.add_typer(module.app)

@@ -1,4 +1,4 @@
-"""What the commands of the factory have in common."""
+"""The argument that all commands of the factory share."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,8 +1,9 @@
-"""pointctl factory report: what came of a job."""
+"""pointctl factory report: the results of a job."""
 
 import sys
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,6 +13,7 @@ from pointctl.errors import PartlyFailed, PointctlError
 from pointctl.factory.domain.job import Job, LabelPlan, Plan
 from pointctl.factory.domain.journal import Journal
 from pointctl.factory.output import report, sheets
+from pointctl.factory.output.report import JobFigures
 from pointctl.factory.sources.open_source import open_source
 
 app = typer.Typer()
@@ -24,74 +26,87 @@ app = typer.Typer()
 def factory_report(
     job: JobFolder,
     out: Annotated[
-        Path | None, typer.Option(help="Every unit, as .csv or .xlsx.")
+        Path | None, typer.Option(help="Write every unit to this .csv or .xlsx.")
     ] = None,
     certificates: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="A certificate for each unit that is done."),
+        typer.Option(
+            metavar="DIR", help="Write a certificate for each unit that is done."
+        ),
     ] = None,
     unit: Annotated[
-        list[str] | None, typer.Option(help="Of these units only; repeatable.")
+        list[str] | None, typer.Option(help="For these units only; repeatable.")
     ] = None,
     labels: Annotated[
-        Path | None, typer.Option(help="The labels as a PDF, on sheets.")
+        Path | None, typer.Option(help="Write the labels as a PDF, on sheets.")
     ] = None,
     sheet: Annotated[
-        Path | None, typer.Option(help="JSON: page, columns, rows, gaps, in mm.")
+        Path | None, typer.Option(help="A JSON file: page, columns, rows, gaps, in mm.")
     ] = None,
     check_source: Annotated[
-        bool, typer.Option("--check-source", help="Compare with the source's stock.")
+        bool, typer.Option("--check-source", help="Compare with what the source gave.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Say what came of a job: done, not done and why, keys spent, units an hour."""
-    found = Job(job)
-    plan = found.plan()
+    """Report on a job: done, not done and why, keys spent, units an hour."""
+    this = Job(job)
+    plan = this.plan()
     with Journal(job) as journal:
         figures = report.figures(journal)
-        told: dict[str, Any] = {
-            "product": plan.product,
-            "planned": plan.count,
-            **{name: getattr(figures, name) for name in figures.__dataclass_fields__},
-        }
         if out is not None:
-            report.write(journal, out)
+            report.write_table(journal, out)
         if certificates is not None:
             report.write_certificates(journal, plan, certificates, unit or ())
         if labels is not None:
-            chosen = unit or [u for u, s in journal.standings().items() if s.done]
-            _write_sheets(plan, chosen, labels, sheet)
-    if check_source:
-        told |= _compared(found, plan, figures.spent)
+            units = unit or [u for u, p in journal.all_progress().items() if p.done]
+            _write_sheets(plan, units, labels, sheet)
+    comparison = _compare(this, plan, figures.spent) if check_source else None
     if as_json:
-        print_json(told)
+        members = {
+            "product": plan.product,
+            "planned": plan.count,
+            **asdict(figures),
+            **(asdict(comparison) if comparison else {}),
+        }
+        print_json(members)
     else:
-        _print_report(told)
-    if not figures.complete:
+        _print_report(plan, figures, comparison)
+    if not figures.is_complete:
         raise PartlyFailed(f"{figures.units - figures.done} units are not done")
 
 
-def _print_report(told: dict[str, Any]) -> None:
-    planned = f" of {told['planned']} planned" if told["planned"] else ""
-    print(f"{told['product']}: {told['done']} done{planned}")
-    print(f"keys spent: {told['spent']}")
-    if told["first_yield"] is not None:
-        print(f"first-time yield: {told['first_yield']:.1%}")
-    if told["per_hour"] is not None:
-        print(f"units an hour: {told['per_hour']:.0f}")
-    if told.get("source_gave") is not None:
-        print(f"the source gave {told['source_gave']} since the job was planned")
-    for title, name in (("not done", "not_done"), ("turns that failed", "failures")):
-        for reason, number in told[name].items():
-            print(f"{title}: {reason}: {number}")
+@dataclass(frozen=True)
+class _Comparison:
+    """What the source says it gave, against the journal; --json prints these names."""
+
+    source_gave: int
+    agrees: bool
 
 
-def _compared(job: Job, plan: Plan, spent: int) -> dict[str, Any]:
-    """What the source says it gave, against what the journal says was spent."""
-    with open_source(job, plan, given=spent) as source:
+def _print_report(
+    plan: Plan, figures: JobFigures, comparison: _Comparison | None
+) -> None:
+    planned = f" of {plan.count} planned" if plan.count else ""
+    print(f"{plan.product}: {figures.done} done{planned}")
+    print(f"keys spent: {figures.spent}")
+    if figures.first_yield is not None:
+        print(f"first-time yield: {figures.first_yield:.1%}")
+    if figures.per_hour is not None:
+        print(f"units an hour: {figures.per_hour:.0f}")
+    if comparison is not None:
+        print(f"the source gave {comparison.source_gave} since the job was planned")
+    for reason, number in figures.not_done.items():
+        print(f"not done: {reason}: {number}")
+    for reason, number in figures.failures.items():
+        print(f"turns that failed: {reason}: {number}")
+
+
+def _compare(job: Job, plan: Plan, spent: int) -> _Comparison:
+    """Compare the keys that the source gave with those that the journal spent."""
+    with open_source(job, plan, used=spent) as source:
         used = sum(stock.used for stock in source.stocks())
     gave = used - (plan.used_before or 0)
-    return {"source_gave": gave, "agrees": gave == spent}
+    return _Comparison(source_gave=gave, agrees=gave == spent)
 
 
 def _write_sheets(

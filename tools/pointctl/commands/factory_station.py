@@ -1,4 +1,4 @@
-"""pointctl factory run and resume: the station itself."""
+"""pointctl factory run and resume: run the station."""
 
 import signal
 import sys
@@ -15,26 +15,29 @@ from pointctl.commands.factory_options import JobFolder
 from pointctl.errors import PartlyFailed, PointctlError
 from pointctl.factory.domain.job import Job, Plan
 from pointctl.factory.domain.journal import Journal
-from pointctl.factory.domain.units import Step, checked_unit
+from pointctl.factory.domain.units import Step, parse_unit
 from pointctl.factory.output import report
 from pointctl.factory.output.labels import Printer
 from pointctl.factory.sources.open_source import open_source
+from pointctl.factory.station.display import JsonLines, Lines, LiveTable
 from pointctl.factory.station.line import Line
-from pointctl.factory.station.show import JsonLines, Lines, LiveTable
-from pointctl.factory.station.station import Show, Station, Words, tally_of
+from pointctl.factory.station.station import Display, Station, Statuses, start_tally
 
 app = typer.Typer()
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _Ports = Annotated[
     list[str] | None,
-    typer.Option(metavar="[KIND=]PORT", help="Else all USB ports; repeatable."),
+    typer.Option(metavar="[KIND=]PORT", help="Default: all USB ports; repeatable."),
 ]
 _Until = Annotated[int | None, typer.Option(min=1, help="Stop after so many units.")]
 _Idle = Annotated[
-    float | None, typer.Option(min=0.5, help="Stop after so many s without a board.")
+    float | None,
+    typer.Option(min=0.5, help="Stop after so many seconds without a board."),
 ]
-_Events = Annotated[bool, typer.Option("--json", help="An event in each line.")]
+_Events = Annotated[
+    bool, typer.Option("--json", help="Print each event as a line of JSON.")
+]
 
 
 @app.command(
@@ -47,18 +50,22 @@ def factory_run(
     idle: _Idle = None,
     repair: Annotated[
         list[str] | None,
-        typer.Option(metavar="UNIT", help="It has lost its key: burn it once more."),
+        typer.Option(
+            metavar="UNIT", help="This board lost its key: burn it once more."
+        ),
     ] = None,
     ask_again: Annotated[
         list[str] | None,
-        typer.Option(metavar="UNIT", help="Its answer was lost: it may cost a key."),
+        typer.Option(
+            metavar="UNIT", help="The answer was lost: ask again; it may cost a key."
+        ),
     ] = None,
     as_json: _Events = False,
 ) -> None:
-    """Be the station: plug boards in, take out what is done.
+    """Run the station: plug boards in, and take out those that are done.
 
-    Ctrl-C finishes the boards that are in work. Run it again to go on, also after a
-    power cut.
+    Ctrl-C finishes the boards that are in work. Run the command again to go on, also
+    after a power cut.
     """
     again = ask_again or []
     _run(Job(job), port or [], until, idle, as_json, repair or [], again)
@@ -72,15 +79,18 @@ def factory_resume(
     idle: _Idle = None,
     as_json: _Events = False,
 ) -> None:
-    """Say which units were interrupted, and be the station again."""
-    Job(job).plan()  # else a journal would be made where there is no job
+    """List the units that are not done, and run the station again."""
+    Job(job).plan()  # first: Journal() would make a file in any folder
     with Journal(job) as journal:
         if faults := journal.faults():
-            raise PointctlError(f"the journal is damaged: {faults[0]}; see docs")
-        open_ones = [each for each in journal.standings().values() if not each.done]
-    for each in open_ones:
+            raise PointctlError(
+                f"the journal is damaged: {faults[0]}; restore the job's folder from a "
+                "copy, see Recovery in docs/factory.md"
+            )
+        not_done = [each for each in journal.all_progress().values() if not each.done]
+    for each in not_done:
         print(f"{each.unit}  {report.state(each)}", file=sys.stderr)
-    print(f"{len(open_ones)} units are not done; plug them in", file=sys.stderr)
+    print(f"{len(not_done)} units are not done; plug them in", file=sys.stderr)
     _run(Job(job), port or [], until, idle, as_json)
 
 
@@ -93,40 +103,47 @@ def _run(
     repair: Sequence[str] = (),
     ask_again: Sequence[str] = (),
 ) -> None:
-    from pointctl.factory.station.serial_board import Bench
-    from pointctl.factory.station.serial_ports import watched
+    from pointctl.factory.station.serial_board import SerialBoard
+    from pointctl.factory.station.serial_ports import port_finder
 
     plan = job.plan()
-    ports = watched(named_ports)
+    find_ports = port_finder(named_ports)
     with (
-        job.alone(),
+        job.locked(),
         Journal(job.folder) as journal,
         open_source(job, plan) as source,
-        _shown(plan, named_ports, as_json) as show,
+        _open_display(plan, named_ports, as_json) as display,
     ):
         journal.begin(plan.source.value)
-        words = Words()
+        statuses = Statuses()
 
-        def tell(port: str, unit: str | None, step: Step, note: str) -> None:
-            words.say(port, f"{unit} {note or step.value}" if unit else step.value)
+        def report_step(port: str, unit: str | None, step: Step, note: str) -> None:
+            text = f"{unit} {note or step.value}" if unit else step.value
+            statuses.report(port, text)
 
-        printer = Printer(plan.product, plan.label, job.labels) if plan.label else None
-        repaired = [checked_unit(each) for each in repair]
-        again = [checked_unit(each) for each in ask_again]
-        opener = partial(Bench, file=plan.burns)
-        line = Line(plan, journal, source, opener, printer, tell, repaired, again)
-        station = Station(line, ports, show, tally_of(journal.standings()), words)
-        with _stopping(station):
+        line = Line(
+            plan,
+            journal,
+            source,
+            partial(SerialBoard, key_file=plan.key_file),
+            Printer(plan.product, plan.label, job.labels) if plan.label else None,
+            report_step,
+            repair=[parse_unit(each) for each in repair],
+            ask_again=[parse_unit(each) for each in ask_again],
+        )
+        tally = start_tally(journal.all_progress())
+        station = Station(line, find_ports, display, tally, statuses)
+        with _stopped_by_signals(station):
             station.run(units=until, idle_s=idle)
         journal.append(Step.STOPPED)
-        show.tick(station.tally)
-        left = station.tally.not_done
+        display.refresh(tally)
+        left = tally.not_done
     if left:
-        raise PartlyFailed(f"{left} units are not done; pointctl factory report")
+        raise PartlyFailed(f"{left} units are not done; see pointctl factory report")
 
 
 @contextmanager
-def _shown(plan: Plan, ports: list[str], as_json: bool) -> Iterator[Show]:
+def _open_display(plan: Plan, ports: list[str], as_json: bool) -> Iterator[Display]:
     if as_json:
         yield JsonLines(sys.stdout)
     elif sys.stdout.isatty():
@@ -138,8 +155,8 @@ def _shown(plan: Plan, ports: list[str], as_json: bool) -> Iterator[Show]:
 
 
 @contextmanager
-def _stopping(station: Station) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM finishes what is in work, another one breaks off."""
+def _stopped_by_signals(station: Station) -> Iterator[None]:
+    """Stop the station on the first Ctrl-C or SIGTERM; the second one aborts."""
     before = {int(number): signal.getsignal(number) for number in _SIGNALS}
 
     def stop(number: int, _frame: FrameType | None) -> None:

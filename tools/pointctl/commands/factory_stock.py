@@ -1,7 +1,8 @@
-"""pointctl factory batch and balance: keys ahead of the boards, and the stock."""
+"""pointctl factory batch and balance: fetch keys in advance, and show the stock."""
 
 import sys
 from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -12,9 +13,10 @@ from pointctl.commands.options import Json, print_json, print_table
 from pointctl.errors import PartlyFailed, PointctlError
 from pointctl.factory.domain.job import Job
 from pointctl.factory.domain.journal import Journal
-from pointctl.factory.domain.unit_lists import units as read_units
-from pointctl.factory.domain.units import Step, named
+from pointctl.factory.domain.unit_lists import read_units
+from pointctl.factory.domain.units import Step, number_type
 from pointctl.factory.sources.open_source import open_source
+from pointctl.factory.sources.source import total_left
 
 app = typer.Typer()
 
@@ -28,38 +30,38 @@ def factory_batch(
         Path, typer.Argument(metavar="LIST", help="IMEIs or MACs: text, CSV, .xlsx.")
     ],
     out: Annotated[
-        Path | None, typer.Option(help="Also write the keys here, for you only.")
+        Path | None,
+        typer.Option(help="Also write the keys to this file, for you only."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Fetch the keys of a list before the boards are there.
+    """Fetch the keys of a list before there are boards.
 
-    They are in the job's journal then, and `run` burns them without asking again. An
-    interrupted one is given again, and goes on: no key is spent twice.
+    The keys are stored in the job's journal, and `run` burns them without asking again.
+    After an interruption repeat the command: no key is spent twice.
     """
     from pointctl.factory.sources import batching
 
-    found = Job(job)
-    plan = found.plan()
+    this = Job(job)
+    plan = this.plan()
     wanted = read_units(units)
     with (
-        found.alone(),
+        this.locked(),
         Journal(job) as journal,
-        open_source(found, plan) as source,
-        nullcontext() if as_json else batching.bar(len(wanted)) as bar,
+        open_source(this, plan) as source,
+        nullcontext() if as_json else batching.progress_bar(len(wanted)) as bar,
     ):
         journal.begin("batch")
         done = batching.fetch(plan, journal, source, wanted, bar or (lambda _n: None))
         journal.append(Step.STOPPED)
         if out is not None:
             batching.write_keys(journal, wanted, out)
-    told = {"units": len(wanted), "fetched": done.fetched, "had": done.had}
     if as_json:
-        print_json(told | {"bad": done.bad})
+        print_json({"units": len(wanted), **asdict(done)})
     else:
         for unit, why in done.bad.items():
-            print(f"{named(unit)} {unit}: {why}", file=sys.stderr)
-        print(f"{done.fetched} keys fetched, {done.had} were there")
+            print(f"{number_type(unit)} {unit}: {why}", file=sys.stderr)
+        print(f"{done.fetched} keys fetched, {done.had} were in the journal")
     if done.bad:
         raise PartlyFailed(f"{len(done.bad)} of {len(wanted)} units have no key")
 
@@ -73,11 +75,11 @@ def factory_balance(
     as_json: Json = False,
 ) -> None:
     """Show how many keys the source has left."""
-    found = Job(job)
-    plan = found.plan()
+    this = Job(job)
+    plan = this.plan()
     with Journal(job) as journal:
-        given = sum(each.answered for each in journal.standings().values())
-    with open_source(found, plan, given=given) as source:
+        used = sum(each.answered for each in journal.all_progress().values())
+    with open_source(this, plan, used=used) as source:
         stocks = source.stocks()
     rows = [
         {
@@ -94,8 +96,6 @@ def factory_balance(
         print_json(rows)
     else:
         print_table(rows, "name", "keys", "used", "left", "open", "until")
-    lefts = [stock.left for stock in stocks]
-    if None not in lefts:
-        left = sum(each for each in lefts if each is not None)
-        if left < warn:
-            raise PointctlError(f"{left} keys are left, fewer than {warn}: order more")
+    left = total_left(stocks)
+    if left is not None and left < warn:
+        raise PointctlError(f"{left} keys are left, fewer than {warn}: order more")

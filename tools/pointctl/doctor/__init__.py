@@ -1,1 +1,1 @@
-"""pointctl doctor: what is weak or wrong in a deployment, found by looking only."""
+"""The checks of `pointctl doctor`: they only read, and report what is weak or wrong."""

@@ -1,4 +1,4 @@
-"""The registry's side: tables, keys, products, operators, the clock."""
+"""Checks of the registry: revision, keys, products, pools, operators, clock."""
 
 import os
 from collections.abc import Iterator
@@ -23,79 +23,86 @@ _ROTATE = "pointctl keys rotate-database"
 _VERIFIED = ("verify-full", "verify-ca")
 
 
-def registry(database: Database, folder: DataFolder) -> Iterator[Finding]:
-    """All of it; only that it is unreachable, or of another revision, if it is."""
+def check_registry(database: Database, folder: DataFolder) -> Iterator[Finding]:
+    """Run all checks, unless the database is unreachable or of another revision."""
     try:
         revision, head = maintenance.revision(database), schema.head()
     except PointctlError as error:
-        yield wrong("database", str(error), "start it, or name it with --database")
+        yield wrong(
+            "database", str(error), "start the database, or name it with --database"
+        )
         return
     if revision != head:
         remedy = "pointctl db backup, then pointctl db upgrade"
-        yield wrong("database", f"revision {revision} is not {head}", remedy)
+        yield wrong(
+            "database", f"its revision is {revision}, this program needs {head}", remedy
+        )
         return
     yield ok("database", f"{database.where}, revision {revision}")
-    yield from _connection(database.url)
-    yield from _claim_master(database, folder)
-    yield from _database_key(database, folder)
-    yield from _products(database)
-    yield from _pools(database)
-    yield from _operators(database)
-    yield from _clock(database)
+    yield from _check_connection(database.url)
+    yield from _check_claim_master(database, folder)
+    yield from _check_database_key(database, folder)
+    yield from _check_products(database)
+    yield from _check_pools(database)
+    yield from _check_operators(database)
+    yield from _check_clock(database)
 
 
-def _connection(url: URL) -> Iterator[Finding]:
-    """One elsewhere is to be verified, as it is unless the URL says otherwise."""
+def _check_connection(url: URL) -> Iterator[Finding]:
+    """Check that a remote database is verified, as it is unless the URL disables it."""
     mode = url.query.get("sslmode")
-    elsewhere = url.host and url.host not in ("localhost", "127.0.0.1", "::1")
-    if elsewhere and mode is not None and mode not in _VERIFIED:
+    is_remote = url.host and url.host not in ("localhost", "127.0.0.1", "::1")
+    if is_remote and mode is not None and mode not in _VERIFIED:
         yield weak(
             "database connection",
-            f"sslmode={mode} trusts whoever answers as {url.host}",
-            "sslmode=verify-full, with sslrootcert",
+            f"with sslmode={mode} any server can pretend to be {url.host}",
+            "set sslmode=verify-full and sslrootcert in the URL",
         )
 
 
-def _claim_master(database: Database, folder: DataFolder) -> Iterator[Finding]:
+def _check_claim_master(database: Database, folder: DataFolder) -> Iterator[Finding]:
     try:
         claim_keys.open_keys(folder)
     except PointctlError as error:
         if products.any_needs_master(database):
-            remedy = "bring it back from its safe place"
+            remedy = "restore it from its safe copy"
             yield wrong("claim master", str(error), remedy)
         else:
             yield ok("claim master", "none, and no product needs one")
     else:
-        yield ok("claim master", "there; is there a copy in a safe place?")
+        yield ok("claim master", "it exists; keep a copy in a safe place")
 
 
-def _database_key(database: Database, folder: DataFolder) -> Iterator[Finding]:
+def _check_database_key(database: Database, folder: DataFolder) -> Iterator[Finding]:
     try:
         found = rotation.status(database)
         entry = keystore.Entry(folder.database_key).read()
     except PointctlError as error:
-        yield wrong("database key", str(error), "bring it back from its safe place")
+        yield wrong("database key", str(error), "restore it from its safe copy")
         return
     if not found["present"]:
-        remedy = "bring it back from its safe place"
-        yield wrong("database key", f"{found['key']} is not there", remedy)
+        remedy = "restore it from its safe copy"
+        yield wrong("database key", f"the key {found['key']} is missing", remedy)
         return
-    beside = Path(database.url.database or "").parent == folder.path
-    in_file = VARIABLE not in os.environ and folder.database_key.exists()
-    if entry and in_file and beside and database.url.get_backend_name() == "sqlite":
+    is_sqlite = database.url.get_backend_name() == "sqlite"
+    is_beside = Path(database.url.database or "").parent == folder.path
+    is_in_file = VARIABLE not in os.environ and folder.database_key.exists()
+    if entry and is_in_file and is_beside and is_sqlite:
         yield weak(
             "database key",
-            "beside the database: a copy of the folder has both",
-            f"give it in {VARIABLE}, as from an EnvironmentFile of systemd's",
+            "it is beside the database: a copy of the folder has both",
+            f"give it in {VARIABLE}, for example by systemd's EnvironmentFile",
         )
     else:
-        yield ok("database key", f"{found['key']}, apart from the database")
+        yield ok("database key", f"{found['key']}, not stored beside the database")
     if found["under_others"]:
         count = found["under_others"]
-        yield weak("database key", f"{count} secrets are under others", _ROTATE)
+        yield weak(
+            "database key", f"{count} secrets are encrypted under older keys", _ROTATE
+        )
 
 
-def _products(database: Database) -> Iterator[Finding]:
+def _check_products(database: Database) -> Iterator[Finding]:
     found = False
     for product in products.listed(database):
         name = f"product {product.product_key}"
@@ -103,52 +110,58 @@ def _products(database: Database) -> Iterator[Finding]:
             found = True
             yield weak(
                 name,
-                "policy open: who knows an IMEI is given its credential",
-                "a product of the policy device-key for boards that can sign",
+                "policy open: whoever knows an IMEI can get its credential",
+                "make a product with the policy device-key for boards that can sign",
             )
         if product.mqtt_ssl is False:
             found = True
             yield weak(
                 name,
-                "MQTT without TLS: credentials cross the network readable",
-                "let the broker listen with TLS, and devices use it",
+                "MQTT without TLS: others on the network can read credentials",
+                "set up TLS on the broker, and give devices that address",
             )
     if not found:
-        yield ok("products", "boards prove who they are")
+        yield ok("products", "all boards prove who they are, and use MQTT with TLS")
 
 
-def _pools(database: Database) -> Iterator[Finding]:
+def _check_pools(database: Database) -> Iterator[Finding]:
     for pool in overview.pools(database):
         name = f"pool of {pool['product_key']}"
         if not pool["left"]:
-            yield wrong(name, "dry: claims get 50301", "pointctl pool import")
+            yield wrong(
+                name,
+                "it is empty: claims are refused with 50301",
+                "pointctl pool import",
+            )
         elif pool["low"]:
             yield weak(name, f"{pool['left']} credentials left", "pointctl pool import")
 
 
-def _operators(database: Database) -> Iterator[Finding]:
+def _check_operators(database: Database) -> Iterator[Finding]:
     active = [each for each in operators.listed(database) if each.disabled_at is None]
     if any(each.role is Role.ADMIN for each in active):
-        yield ok("operators", f"{len(active)}, and an admin among them")
+        yield ok("operators", f"{len(active)}, at least one is an admin")
     else:
         yield weak(
             "operators",
-            "no admin: nobody can manage them in the console",
+            "there is no admin, so nobody can manage operators in the console",
             "pointctl operators add NAME --role admin",
         )
 
 
-def _clock(database: Database) -> Iterator[Finding]:
-    """It cannot be earlier than what was done already."""
+def _check_clock(database: Database) -> Iterator[Finding]:
+    """Check that the clock is not before the last entry of the audit."""
     with database.snapshot() as session:
         last = session.scalar(select(func.max(AuditEntry.at)))
     now = datetime.now(UTC)
     if last and last > now + _AHEAD:
         yield wrong(
             "clock",
-            f"it says {now:%Y-%m-%d %H:%M}, but the audit goes on to "
+            f"it shows {now:%Y-%m-%d %H:%M}, but the last entry of the audit is of "
             f"{last:%Y-%m-%d %H:%M}",
-            "set it, and keep it set by NTP",
+            "set the clock, and keep it right by NTP",
         )
     else:
-        yield ok("clock", f"{now:%Y-%m-%d %H:%M} UTC, not before the audit's end")
+        yield ok(
+            "clock", f"{now:%Y-%m-%d %H:%M} UTC, not before the last entry of the audit"
+        )

@@ -1,1 +1,1 @@
-"""The factory line: boards enrolled, given their keys, read back and labelled."""
+"""The factory line: enrol boards, burn and verify their keys, print labels."""

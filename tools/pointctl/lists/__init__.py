@@ -1,1 +1,1 @@
-"""Lists that people bring: CSV files, workbooks and text."""
+"""Read and write the lists that people keep: .xlsx, CSV and text."""

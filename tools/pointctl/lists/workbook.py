@@ -1,7 +1,8 @@
-"""Tables that people keep: .xlsx, CSV, text. What is read may be anything.
+"""Read tables from .xlsx, CSV or text that nobody has checked, and write .xlsx.
 
-A workbook of a few bytes can claim a million rows of 16,384 columns, or unpack to what
-no memory holds; the library that reads it would try. So it is weighed before.
+A workbook of a few bytes can claim a million rows of 16,384 columns, or unpack to more
+than fits in memory, and the library that reads it would try. So its size is checked
+first.
 """
 
 import csv
@@ -16,7 +17,7 @@ import python_calamine
 _MAGIC = b"PK\x03\x04"
 _MOST_ROWS = 200_000
 _MOST_COLUMNS = 64
-_MOST_UNPACKED = 64 << 20
+_MOST_UNPACKED_BYTES = 64 << 20
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _TAG = re.compile(rb"<(?:\w+:)?(?:c|row|dimension)(?=[\s/>])([^>]*)>")
 _PLACE = re.compile(rb"""\b(?:r|ref)\s*=\s*["'](?:[A-Z]+\d+:)?([A-Z]*)(\d+)["']""")
@@ -25,32 +26,34 @@ Row = list[str]
 
 
 class BadWorkbook(ValueError):
-    """It is no table that can be read. The text is safe to show."""
+    """The content is not a table that can be read. The text is safe to show."""
 
 
-def table(content: bytes) -> list[Row]:
-    """The rows of a workbook's first sheet, of a CSV file, or of text, one a line.
+def read_table(content: bytes) -> list[Row]:
+    """Return the rows of a workbook's first sheet, of a CSV file, or of text.
 
     Raises BadWorkbook.
     """
     if content.startswith(_MAGIC):
-        return rows(content)
+        return read_workbook(content)
     try:
         text = content.decode("utf-8-sig")
         found = list(csv.reader(io.StringIO(text, newline="")))
     except UnicodeDecodeError:
-        raise BadWorkbook("the list is neither UTF-8 text nor .xlsx") from None
+        raise BadWorkbook(
+            "the list is neither UTF-8 text nor .xlsx: save it as one of them"
+        ) from None
     except csv.Error as error:
-        raise BadWorkbook(f"the list is no CSV: {error}") from None
+        raise BadWorkbook(f"the list is not CSV: {error}") from None
     return [[cell.strip() for cell in row] for row in found]
 
 
-def rows(content: bytes) -> list[Row]:
-    """The first sheet, every cell as text: a number that is whole without a point.
+def read_workbook(content: bytes) -> list[Row]:
+    """Return the rows of the first sheet, every cell as text.
 
-    Raises BadWorkbook.
+    A whole number has no decimal point. Raises BadWorkbook.
     """
-    _weigh(content)
+    _check_size(content)
     try:
         with python_calamine.load_workbook(io.BytesIO(content)) as book:
             if not book.sheet_names:
@@ -60,14 +63,16 @@ def rows(content: bytes) -> list[Row]:
         raise
     except (KeyboardInterrupt, SystemExit):
         raise
-    except BaseException:  # a panic of the library is no Exception
-        raise BadWorkbook("the file is no .xlsx") from None
+    except BaseException:  # the library's panic is not an Exception
+        raise BadWorkbook("the file is not a valid .xlsx: save it again") from None
     return [[_text(cell) for cell in row] for row in sheet]
 
 
-def write(path: Path, header: Sequence[str], body: Iterable[Sequence[str]]) -> None:
-    """Write a sheet in which every cell is text: an IMEI stays what it is."""
-    # Only who writes one waits for it to load.
+def write_workbook(
+    path: Path, header: Sequence[str], body: Iterable[Sequence[str]]
+) -> None:
+    """Write a sheet in which every cell is text, so that IMEIs keep their digits."""
+    # Imported here: only commands that write a workbook wait for it.
     import xlsxwriter  # type: ignore[import-untyped]
 
     options = {"constant_memory": True, "tmpdir": str(path.parent)}
@@ -85,9 +90,9 @@ def _text(cell: object) -> str:
     return str(cell).strip()
 
 
-def _weigh(content: bytes) -> None:
-    """Raise BadWorkbook for what is too large once it is unpacked and laid out."""
-    left = _MOST_UNPACKED
+def _check_size(content: bytes) -> None:
+    """Raise BadWorkbook for a workbook that would be too large in memory."""
+    left = _MOST_UNPACKED_BYTES
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             for member in archive.infolist():
@@ -99,12 +104,12 @@ def _weigh(content: bytes) -> None:
                 _check_places(part)
     except BadWorkbook:
         raise
-    except Exception:  # zipfile and zlib have many words for it
-        raise BadWorkbook("the file is no .xlsx") from None
+    except Exception:  # zipfile and zlib raise many types
+        raise BadWorkbook("the file is not a valid .xlsx: save it again") from None
 
 
 def _check_places(part: bytes) -> None:
-    """Raise BadWorkbook unless each row and cell says where it is, and that is near."""
+    """Raise BadWorkbook unless each row and cell has a position within the bounds."""
     if part.startswith(_UTF_16) or (b"\0" in part[:4] and b"<" in part[:4]):
         raise BadWorkbook("the sheet is not in UTF-8")
     if b"sheetData" not in part:
@@ -112,7 +117,7 @@ def _check_places(part: bytes) -> None:
     for attributes in _TAG.findall(part):
         place = _PLACE.search(attributes)
         if place is None:
-            raise BadWorkbook("the sheet has cells without a place")
+            raise BadWorkbook("the sheet has cells without a position")
         if _column(place[1]) > _MOST_COLUMNS or int(place[2][:9]) > _MOST_ROWS:
             raise BadWorkbook("the sheet has too many rows or columns")
 

@@ -102,7 +102,7 @@ class _Held(Collector):
         up.add_metric([], float(bool(found)))
         yield up
         yield from found
-        end = certificates.end(self._certificate)
+        end = certificates.expiry(self._certificate)
         if end is not None:
             yield GaugeMetricFamily(
                 "pointaccess_certificate_end_timestamp_seconds",

@@ -1,1 +1,1 @@
-"""What a factory works with: jobs, units, and the journal."""
+"""The domain of the factory: jobs, units, their rules, and the journal."""

@@ -1,26 +1,26 @@
-"""The journal of a job: what was done to which unit, in a file that only grows.
+"""The journal of a job: what was done to which unit, in a file that is only added to.
 
-SQLite with synchronous=FULL: what was appended is on the disk when append() returns.
-Triggers refuse every change and removal. A key is in it before it is burned, encrypted
-under a key that the journal does not hold (registry/storage/vault.py), bound to its
-unit.
+SQLite with synchronous=FULL: an event is on the disk when append() returns. Triggers
+refuse every change and removal. A unit's key is in the journal before it is burned. It
+is encrypted under a key outside the journal (registry/storage/vault.py), and bound to
+its unit.
 """
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
-from typing import Any, Self
+from typing import Self, TypedDict
 
 from sqlalchemy import (
     URL,
     Column,
     Integer,
     MetaData,
-    Row,
+    RowMapping,
     String,
     Table,
     func,
@@ -31,7 +31,7 @@ from sqlalchemy.exc import DBAPIError
 
 from pointctl.errors import PointctlError
 from pointctl.factory.domain import units
-from pointctl.factory.domain.units import Step, UnitProgress
+from pointctl.factory.domain.units import Step, StepDetails, UnitProgress
 from pointctl.folder import DataFolder, private_folder
 from pointctl.registry.storage import sqlite
 from pointctl.registry.storage.vault import Vault
@@ -43,13 +43,13 @@ _EVENTS = Table(
     Column("id", Integer, primary_key=True),
     Column("at", String(32), nullable=False),  # UTC, ISO 8601
     Column("station", String(64), nullable=False),
-    Column("run", Integer, nullable=False),  # the id of its `started`
+    Column("run", Integer, nullable=False),  # the id of its `started` event
     Column("port", String(200)),
-    Column("unit", String(15), index=True),  # None: a board that did not say
+    Column("unit", String(15), index=True),  # None: an unidentified board
     Column("step", String(16), nullable=False),
     Column("reason", String(40)),
     Column("note", String(500)),
-    Column("facts", String(2000)),  # JSON, nothing secret
+    Column("facts", String(2000)),  # JSON without secrets
     Column("sealed", String(600)),  # a key, encrypted
 )
 _REFUSE = (
@@ -58,9 +58,14 @@ _REFUSE = (
 )
 
 
+EventFacts = dict[
+    str, str | None
+]  # further members of an event: kind, chip, key_hash, label…
+
+
 @dataclass(frozen=True)
-class Event:
-    """One line of the journal."""
+class JournalEvent:
+    """One event of the journal."""
 
     id: int
     at: str
@@ -71,12 +76,27 @@ class Event:
     step: Step
     reason: str | None
     note: str | None
-    facts: dict[str, Any]
+    facts: EventFacts
     sealed: str | None = field(repr=False)
 
 
+class _EventRow(TypedDict):
+    """A row to insert."""
+
+    at: str
+    station: str
+    run: int
+    port: str | None
+    unit: str | None
+    step: str
+    reason: str | None
+    note: str | None
+    facts: str | None
+    sealed: str | None
+
+
 class JournalError(PointctlError):
-    """The journal cannot be read or written: nothing may be done to a board."""
+    """The journal cannot be read or written: no board may be touched then."""
 
 
 class Journal:
@@ -112,9 +132,9 @@ class Journal:
         self._engine.dispose()
 
     def begin(self, note: str | None = None) -> None:
-        """Say that a station starts; what follows belongs to this run.
+        """Record that a station starts; later events belong to this run.
 
-        Raises VaultError where the key is missing that the journal is encrypted under.
+        Raises VaultError if the key is missing that the journal is encrypted under.
         """
         query = select(_EVENTS.c.sealed).where(_EVENTS.c.sealed.is_not(None))
         with self._engine.connect() as connection:
@@ -132,15 +152,14 @@ class Journal:
         reason: str | None = None,
         note: str | None = None,
         key: str | None = None,
-        **facts: Any,
+        **facts: str | None,
     ) -> int:
-        """Add an event, which is on the disk then, and return its number.
+        """Write an event to the disk, and return its number.
 
         `key` is encrypted; `facts` are kept as JSON. Raises JournalError.
         """
-        values = self._values(step, unit, key, facts, port=port, reason=reason)
-        values["note"] = note and note[:500]
-        return self._insert([values])
+        row = self._row(step, unit, key, facts, port=port, reason=reason, note=note)
+        return self._insert([row])
 
     def append_all(
         self,
@@ -148,30 +167,40 @@ class Journal:
         wanted: Iterable[str],
         *,
         reason: str | None = None,
-        note: str = "",
+        note: str | None = None,
     ) -> None:
         """Add the same event for many units, all of them or none."""
-        rows = [self._values(step, unit, None, {}, reason=reason) for unit in wanted]
-        self._insert([{**row, "note": note[:500] or None} for row in rows])
+        self._insert(
+            [
+                self._row(step, unit, None, {}, reason=reason, note=note)
+                for unit in wanted
+            ]
+        )
 
     def append_keys(self, keys: Mapping[str, str]) -> None:
         """Add the keys of many units, all of them or none."""
-        answered = Step.ANSWERED
-        rows = [self._values(answered, unit, key, {}) for unit, key in keys.items()]
-        self._insert(rows)
+        self._insert(
+            [self._row(Step.ANSWERED, unit, key, {}) for unit, key in keys.items()]
+        )
 
-    def _values(
+    def _row(
         self,
         step: Step,
         unit: str | None,
         key: str | None,
-        facts: dict[str, Any],
+        facts: EventFacts,
         *,
         port: str | None = None,
         reason: str | None = None,
-    ) -> dict[str, Any]:
-        """A row."""
-        values: dict[str, Any] = {
+        note: str | None = None,
+    ) -> _EventRow:
+        sealed = None
+        if key is not None:
+            assert unit
+            facts = {**facts, "key_hash": units.key_hash(key)}
+            sealed = self._vault.encrypt(key, self._key_id(), _bound(unit))
+        known = {name: value for name, value in facts.items() if value is not None}
+        return {
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "station": self._station,
             "run": self._run,
@@ -179,19 +208,13 @@ class Journal:
             "unit": unit,
             "step": step.value,
             "reason": reason,
-            "note": None,
-            "sealed": None,
+            "note": note[:500] if note else None,
+            "facts": json.dumps(known) if known else None,
+            "sealed": sealed,
         }
-        if key is not None:
-            assert unit
-            facts["key_hash"] = units.key_hash(key)
-            values["sealed"] = self._vault.encrypt(key, self._key_id(), _bound(unit))
-        facts = {name: value for name, value in facts.items() if value is not None}
-        values["facts"] = json.dumps(facts) if facts else None
-        return values
 
-    def _insert(self, rows: list[dict[str, Any]]) -> int:
-        """Add rows in one transaction; the number of the last one."""
+    def _insert(self, rows: Sequence[_EventRow]) -> int:
+        """Add rows in one transaction, and return the number of the last one."""
         if not rows:
             return 0
         try:
@@ -200,51 +223,54 @@ class Journal:
                 return connection.scalar(select(func.max(_EVENTS.c.id))) or 0
         except DBAPIError as error:
             raise JournalError(
-                f"{self.path}: {error.orig}; is the disk full?"
+                f"{self.path}: {error.orig}; check that the disk is not full"
             ) from error
 
-    def events(self, unit: str | None = None, since: int = 0) -> Iterator[Event]:
-        """All events, or a unit's, in order; `since` leaves out up to that number."""
+    def events(self, unit: str | None = None, since: int = 0) -> Iterator[JournalEvent]:
+        """Yield all events, or a unit's, in order; those after number `since`."""
         query = select(_EVENTS).where(_EVENTS.c.id > since).order_by(_EVENTS.c.id)
         if unit is not None:
             query = query.where(_EVENTS.c.unit == unit)
         try:
             with self._engine.connect() as connection:
-                rows = connection.execute(query).all()
+                rows = connection.execute(query).mappings().all()
         except DBAPIError as error:
             raise JournalError(f"{self.path}: {error.orig}") from error
         yield from map(_event, rows)
 
-    def standing(self, unit: str) -> UnitProgress:
-        """How far a unit has come."""
-        found = UnitProgress(unit)
-        for each in self.events(unit):
-            found = _after(found, each)
-        return found
+    def progress(self, unit: str) -> UnitProgress:
+        """Return how far a unit has come."""
+        progress = UnitProgress(unit)
+        for event in self.events(unit):
+            progress = _advance(progress, event)
+        return progress
 
-    def standings(self) -> dict[str, UnitProgress]:
-        """The same of every unit, in the order in which they first came."""
-        found: dict[str, UnitProgress] = {}
-        for each in self.events():
-            if each.unit is not None:
-                before = found.get(each.unit, UnitProgress(each.unit))
-                found[each.unit] = _after(before, each)
-        return found
+    def all_progress(self) -> dict[str, UnitProgress]:
+        """Return the progress of every unit, in the order of their first events."""
+        progress: dict[str, UnitProgress] = {}
+        for event in self.events():
+            if event.unit is not None:
+                before = progress.get(event.unit, UnitProgress(event.unit))
+                progress[event.unit] = _advance(before, event)
+        return progress
 
     def key(self, unit: str) -> str:
-        """The key that a source gave for a unit. Raises JournalError, VaultError."""
+        """Return the key that a source gave for a unit.
+
+        Raises JournalError, VaultError.
+        """
         sealed = [each.sealed for each in self.events(unit) if each.sealed]
         if not sealed:
             raise JournalError(f"the journal has no key of {unit}")
         return self._vault.decrypt(sealed[-1], _bound(unit))
 
     def faults(self) -> list[str]:
-        """What SQLite finds wrong with the file."""
+        """Return what SQLite finds wrong with the file."""
         with self._engine.connect() as connection:
             return sqlite.faults(connection)
 
     def _key_id(self) -> str:
-        """The key of the job, which is made where there is none."""
+        """Return the id of the job's key, which is made if there is none."""
         found = self._vault.newest()
         if found is None:
             self._vault.make_first()
@@ -253,18 +279,22 @@ class Journal:
         return found
 
 
-def _after(standing: UnitProgress, event: Event) -> UnitProgress:
-    told = {"at": event.at, "reason": event.reason, "note": event.note}
-    told |= {name: event.facts.get(name) for name in ("key_hash", "chip")}
-    return units.after(standing, event.step, told)
+def _advance(progress: UnitProgress, event: JournalEvent) -> UnitProgress:
+    details = StepDetails(
+        at=event.at,
+        note=event.note,
+        reason=event.reason,
+        key_hash=event.facts.get("key_hash"),
+        chip=event.facts.get("chip"),
+    )
+    return units.advance(progress, event.step, details)
 
 
-def _event(row: Row[Any]) -> Event:
-    values = dict(row._mapping)
-    values["facts"] = json.loads(values["facts"]) if values["facts"] else {}
-    values["step"] = Step(values["step"])
-    return Event(**values)
+def _event(row: RowMapping) -> JournalEvent:
+    facts = json.loads(row["facts"]) if row["facts"] else {}
+    return JournalEvent(**{**row, "facts": facts, "step": Step(row["step"])})
 
 
 def _bound(unit: str) -> bytes:
+    """Return the context that a unit's key is encrypted for."""
     return f"factory\0{unit}".encode()

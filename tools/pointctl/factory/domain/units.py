@@ -1,6 +1,6 @@
-"""What a unit is, how far it has come, and what has to be done to it next.
+"""The rules for a unit: its progress by the journal, and what is done to it next.
 
-Pure: the journal's events come in, a decision goes out. Nothing else decides.
+Pure functions, without I/O: all decisions of the factory line are made here.
 """
 
 import hashlib
@@ -16,22 +16,22 @@ _MAC = re.compile(r"(?:[0-9a-f]{2}[:-]?){5}[0-9a-f]{2}")
 
 
 class Step(StrEnum):
-    """What the journal says has happened."""
+    """What an event of the journal records."""
 
-    SEEN = "seen"  # a board told who it is
+    SEEN = "seen"  # a board identified itself
     ASKING = "asking"  # the source is about to be asked
     ANSWERED = "answered"  # its key is in the journal
     BURNING = "burning"
-    BURNED = "burned"  # and read back
+    BURNED = "burned"  # the key was burned and read back
     TESTED = "tested"
     LABELLED = "labelled"
     DONE = "done"
-    ALREADY = "already"  # it came again, and all was well
-    FAILED = "failed"  # it may be tried again
-    REFUSED = "refused"  # by a rule: trying again changes nothing
-    SENT = "sent"  # a list, to the source
-    FETCHED = "fetched"  # what came of it
-    STARTED = "started"  # the station
+    ALREADY = "already"  # a finished board was plugged in again, and is in order
+    FAILED = "failed"  # another try may succeed
+    REFUSED = "refused"  # by a rule: another try changes nothing
+    SENT = "sent"  # a list was sent to the source
+    FETCHED = "fetched"  # the keys of that list were fetched
+    STARTED = "started"  # the station was started
     STOPPED = "stopped"
 
 
@@ -59,49 +59,49 @@ class Reason(StrEnum):
 
 WHAT_TO_DO = {
     Reason.NO_ANSWER: "check cable and power, plug it in again",
-    Reason.UNPLUGGED: "plug it in again, it goes on where it was",
+    Reason.UNPLUGGED: "plug it in again, it goes on where it stopped",
     Reason.NO_FIRMWARE: "pointctl boards deploy, then plug it in again",
-    Reason.BAD_IDENTITY: "set the board aside: its modem has no right IMEI",
+    Reason.BAD_IDENTITY: "set the board aside: its modem has no valid IMEI",
     Reason.WRONG_BOARD: "set it aside: it is another kind of board",
     Reason.WRONG_PRODUCT: "set it aside: it was made for another product",
-    Reason.DUPLICATE: "set both boards aside: two have one IMEI",
+    Reason.DUPLICATE: "set both boards aside: they have the same IMEI",
     Reason.OTHER_KEY: "set it aside: another line has given it a key",
     Reason.ENROLLED: "set it aside: it is in use already",
     Reason.SOURCE_DOWN: "leave it plugged in: the station asks again by itself",
     Reason.SOURCE_REFUSED: "call the line's manager; the text says why",
     Reason.UNSURE: "call the line's manager: look at the stock, then --ask-again",
-    Reason.NOT_BURNED: "plug it in again; twice the same: set it aside, flash is bad",
+    Reason.NOT_BURNED: "plug it in again; after a second failure set it aside",
     Reason.SELF_TEST: "check antenna and SIM, plug it in again",
     Reason.LABEL: "check the printer, plug it in again",
-    Reason.COMPLETE: "set it aside: the plan has no place for it",
+    Reason.COMPLETE: "set it aside: the plan has all its units",
     Reason.STATION: "call the line's manager; the text says why",
 }
 
 
 class Todo(StrEnum):
-    """What decide() says."""
+    """What has to be done to a unit."""
 
     ASK = "ask"
-    BURN = "burn"  # the key that the journal has
-    TEST = "test"  # burned: what comes after that
-    NOTHING = "nothing"  # done, and the board agrees
+    BURN = "burn"  # the key in the journal
+    TEST = "test"  # the key is burned: self-test and label are left
+    NOTHING = "nothing"  # the unit is done, and the board holds its key
     REFUSE = "refuse"
 
 
 @dataclass(frozen=True)
 class UnitProgress:
-    """How far a unit has come, by its events."""
+    """How far a unit has come, by its events in the journal."""
 
     unit: str
-    unsure: bool = False  # it was asked for, and nobody knows what came of it
-    answered: bool = False
+    unsure: bool = False  # the source was asked, and its answer is not known
+    answered: bool = False  # its key is in the journal
     key_hash: str | None = None
     burned: bool = False
     tested: bool = False
     labelled: bool = False
     done: bool = False
     chip: str | None = None  # the unique id of the board that was burned
-    attempts: int = 0  # how often a board with this name came
+    attempts: int = 0  # how often a board with this number was plugged in
     failures: int = 0
     reason: str | None = None  # why it is not done
     note: str | None = None
@@ -110,21 +110,21 @@ class UnitProgress:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a board says of itself; no secret."""
+class BoardFacts:
+    """What a station reads from a board; no secret."""
 
     unit: str
     kind: str
-    product: str | None  # of its settings; None: it has none
+    product: str | None  # in its settings; None: it has no settings
     built_for: str | None = None  # the kind of board its files were deployed for
     chip: str | None = None
-    key_hash: str | None = None  # of the key it holds, whole
+    key_hash: str | None = None  # of the key on it; None: no whole key
     claimed: str | None = None  # the device name in its credentials
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What to do, and if it is to refuse, why."""
+class Decision:
+    """What to do; with Todo.REFUSE, why."""
 
     todo: Todo
     reason: Reason | None = None
@@ -132,93 +132,108 @@ class Verdict:
 
 
 def decide(
-    standing: UnitProgress,
-    found: Found,
+    progress: UnitProgress,
+    found: BoardFacts,
     *,
     product: str,
     kind: str | None,
     replace_keys: bool = False,
     repair: bool = False,
-) -> Verdict:
-    """What is to be done to a board, by the rules that docs/factory.md states.
+) -> Decision:
+    """Decide what is done to a board, by the rules in docs/factory.md.
 
-    `repair` is a person's word that a board which has lost its key is the one that had
-    it, where no chip id says so.
+    `repair`: a person confirms that this board without a key is the one that was
+    burned, because it reports no chip id.
     """
-    other = found.built_for if found.built_for not in (None, found.kind) else found.kind
-    if kind is not None and other != kind:
-        return _refuse(Reason.WRONG_BOARD, f"{other}, wanted {kind}")
+    actual = found.kind if found.built_for in (None, found.kind) else found.built_for
+    if kind is not None and actual != kind:
+        return _refuse(Reason.WRONG_BOARD, f"{actual}, wanted {kind}")
     if found.product is not None and found.product != product:
         return _refuse(Reason.WRONG_PRODUCT, f"{found.product}, wanted {product}")
-    if None not in (standing.chip, found.chip) and standing.chip != found.chip:
+    if None not in (progress.chip, found.chip) and progress.chip != found.chip:
         return _refuse(
-            Reason.DUPLICATE, f"chip {found.chip} came after {standing.chip}"
+            Reason.DUPLICATE, f"chip {found.chip} came after {progress.chip}"
         )
-    if standing.answered:
-        return _with_answer(standing, found, repair)
+    if progress.answered:
+        return _decide_answered(progress, found, repair)
     if found.claimed is not None:
         return _refuse(Reason.ENROLLED, f"it has credentials as {found.claimed}")
     if found.key_hash is not None and not replace_keys:
         return _refuse(Reason.OTHER_KEY, f"sha256 {found.key_hash[:12]}")
-    return Verdict(Todo.ASK)
+    return Decision(Todo.ASK)
 
 
-def _with_answer(standing: UnitProgress, found: Found, repair: bool) -> Verdict:
-    """The journal has its key: nothing is ever asked again."""
-    if found.key_hash == standing.key_hash:
-        done = standing.done
-        return Verdict(Todo.NOTHING if done else Todo.TEST)
-    if found.key_hash is not None and standing.burned:
-        return _refuse(Reason.OTHER_KEY, "it had ours, and was given another since")
-    if standing.burned and not repair and found.chip is None:
-        text = "it was burned before, and this board has no key: see --repair"
+def _decide_answered(
+    progress: UnitProgress, found: BoardFacts, repair: bool
+) -> Decision:
+    """Decide for a unit whose key is in the journal: the source is not asked again."""
+    if found.key_hash == progress.key_hash:
+        return Decision(Todo.NOTHING if progress.done else Todo.TEST)
+    if found.key_hash is not None and progress.burned:
+        return _refuse(Reason.OTHER_KEY, "its key was replaced after it was burned")
+    if progress.burned and not repair and found.chip is None:
+        text = "this number was burned before, and this board has no key: see --repair"
         return _refuse(Reason.DUPLICATE, text)
-    return Verdict(Todo.BURN)
+    return Decision(Todo.BURN)
 
 
-def _refuse(reason: Reason, text: str) -> Verdict:
-    return Verdict(Todo.REFUSE, reason, text)
+def _refuse(reason: Reason, text: str) -> Decision:
+    return Decision(Todo.REFUSE, reason, text)
 
 
-def after(
-    standing: UnitProgress, step: str, event: dict[str, str | None]
-) -> UnitProgress:
-    """The standing once one more event is in the journal.
+@dataclass(frozen=True)
+class StepDetails:
+    """The members of a journal's event that change a unit's progress."""
 
-    `event` has the members at, note, reason, key_hash and chip, None where not given.
-    """
-    changed: dict[str, object] = {"at": event.get("at")}
-    if step == Step.SEEN:
-        changed["attempts"] = standing.attempts + 1
-    elif step == Step.ASKING:
-        changed["unsure"] = True
-    elif step == Step.ANSWERED:
-        changed |= {
-            "unsure": False,
-            "answered": True,
-            "key_hash": event.get("key_hash"),
-        }
-    elif step == Step.BURNED:
-        changed |= {"burned": True, "chip": event.get("chip") or standing.chip}
-    elif step == Step.TESTED:
-        changed["tested"] = True
-    elif step == Step.LABELLED:
-        changed["labelled"] = True
-    elif step == Step.DONE:
-        changed |= {"done": True, "reason": None, "note": None}
-        changed["done_at"] = standing.done_at or event.get("at")
-    elif step in (Step.FAILED, Step.REFUSED) and not standing.done:
-        if event.get("reason") in (Reason.SOURCE_DOWN, Reason.SOURCE_REFUSED):
-            changed["unsure"] = False
-        changed |= {"reason": event.get("reason"), "note": event.get("note")}
-        changed["failures"] = standing.failures + 1
-    return replace(standing, **changed)  # type: ignore[arg-type]
+    at: str | None = None
+    note: str | None = None
+    reason: str | None = None
+    key_hash: str | None = None
+    chip: str | None = None
 
 
-def checked_unit(text: str) -> str:
-    """An IMEI as 15 digits, or a MAC as 12 lower-case hex digits.
+def advance(progress: UnitProgress, step: Step, details: StepDetails) -> UnitProgress:
+    """Return the progress after one more event."""
+    progress = replace(progress, at=details.at)
+    match step:
+        case Step.SEEN:
+            return replace(progress, attempts=progress.attempts + 1)
+        case Step.ASKING:
+            return replace(progress, unsure=True)
+        case Step.ANSWERED:
+            return replace(
+                progress, unsure=False, answered=True, key_hash=details.key_hash
+            )
+        case Step.BURNED:
+            return replace(progress, burned=True, chip=details.chip or progress.chip)
+        case Step.TESTED:
+            return replace(progress, tested=True)
+        case Step.LABELLED:
+            return replace(progress, labelled=True)
+        case Step.DONE:
+            done_at = progress.done_at or details.at
+            return replace(progress, done=True, reason=None, note=None, done_at=done_at)
+        case Step.FAILED | Step.REFUSED if not progress.done:
+            return _advance_failed(progress, details)
+        case _:
+            return progress
 
-    Raises PointctlError, which quotes it: it is no secret.
+
+def _advance_failed(progress: UnitProgress, details: StepDetails) -> UnitProgress:
+    is_certain = details.reason in (Reason.SOURCE_DOWN, Reason.SOURCE_REFUSED)
+    return replace(
+        progress,
+        unsure=progress.unsure and not is_certain,
+        reason=details.reason,
+        note=details.note,
+        failures=progress.failures + 1,
+    )
+
+
+def parse_unit(text: str) -> str:
+    """Return an IMEI as 15 digits, or a MAC as 12 lower-case hex digits.
+
+    Raises PointctlError, which quotes the text: it is not a secret.
     """
     word = text.strip()
     if _MAC.fullmatch(word.lower()):
@@ -232,14 +247,14 @@ def checked_unit(text: str) -> str:
     return word
 
 
-def named(unit: str) -> str:
-    """What a unit's number is: imei or mac."""
+def number_type(unit: str) -> str:
+    """Return the type of a unit's number: imei or mac."""
     return "imei" if len(unit) == 15 else "mac"
 
 
 def key_hash(key: str) -> str:
-    """What the journal and a certificate say of a key instead of it: SHA-256, hex.
+    """Return SHA-256 in hex, which stands for the key in journal and certificates.
 
-    Boards compute the same of what they hold.
+    Boards compute the same hash of the key that they hold.
     """
     return hashlib.sha256(bytes.fromhex(key)).hexdigest()

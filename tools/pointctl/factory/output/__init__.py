@@ -1,1 +1,1 @@
-"""What a job leaves: labels, sheets of labels, reports."""
+"""The results of a job: labels, sheets of labels, reports and certificates."""

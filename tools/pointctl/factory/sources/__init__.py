@@ -1,1 +1,1 @@
-"""Where keys for units come from."""
+"""The sources of keys for units: our server, its registry, Gizwits, a file."""

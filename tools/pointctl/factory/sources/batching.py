@@ -1,4 +1,4 @@
-"""Fetching the keys of a list into the journal, before the boards are there."""
+"""Fetch the keys of a list into the journal, before there are boards."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -12,37 +12,54 @@ from rich.progress import Progress
 from pointctl.factory.domain.job import Plan
 from pointctl.factory.domain.journal import Journal
 from pointctl.factory.domain.units import WHAT_TO_DO, Reason, Step, UnitProgress
-from pointctl.factory.sources.source import Denied, ListSource, Source, SourceDown
+from pointctl.factory.sources.source import (
+    KeyDenied,
+    KeySource,
+    ListKeySource,
+    SourceDown,
+)
 from pointctl.folder import private_file
 
 Advance = Callable[[int], None]
 
 
 @dataclass
-class Batched:
-    """What became of a list."""
+class ListResult:
+    """The result for a list of units."""
 
     fetched: int = 0
-    had: int = 0  # were in the journal before
-    bad: dict[str, str] = field(default_factory=dict)  # units, and why not
+    had: int = 0  # units whose keys were in the journal before
+    bad: dict[str, str] = field(default_factory=dict)  # units without a key, and why
 
 
 def fetch(
-    plan: Plan, journal: Journal, source: Source, wanted: Sequence[str], on: Advance
-) -> Batched:
-    """The keys of all units that have none yet.
+    plan: Plan, journal: Journal, source: KeySource, wanted: Sequence[str], on: Advance
+) -> ListResult:
+    """Fetch the keys of all units that have none yet.
 
-    As a list where the source takes lists, else one by one. Raises SourceDown, Unsure:
-    what was fetched until then is in the journal.
+    Sends a list if the source accepts lists, else asks for one unit after the other.
+    Raises SourceDown, AnswerLost: what was fetched until then is in the journal.
     """
-    done = Batched()
-    if isinstance(source, ListSource):
+    done = ListResult()
+    if isinstance(source, ListKeySource):
         _fetch_list(plan, journal, source, wanted, on, done)
-        return done
-    standings = journal.standings()
-    answered = sum(each.answered for each in standings.values())
+    else:
+        _fetch_one_by_one(plan, journal, source, wanted, on, done)
+    return done
+
+
+def _fetch_one_by_one(
+    plan: Plan,
+    journal: Journal,
+    source: KeySource,
+    wanted: Sequence[str],
+    on: Advance,
+    done: ListResult,
+) -> None:
+    progress = journal.all_progress()
+    answered = sum(each.answered for each in progress.values())
     for number, unit in enumerate(wanted, 1):
-        known = standings.get(unit)
+        known = progress.get(unit)
         if known is not None and known.answered:
             done.had += 1
         elif plan.count is not None and answered + done.fetched >= plan.count:
@@ -50,14 +67,15 @@ def fetch(
         else:
             _fetch_one(journal, source, unit, done)
         on(number)
-    return done
 
 
-def _fetch_one(journal: Journal, source: Source, unit: str, done: Batched) -> None:
+def _fetch_one(
+    journal: Journal, source: KeySource, unit: str, done: ListResult
+) -> None:
     journal.append(Step.ASKING, unit)
     try:
-        key = source.key(unit)
-    except Denied as error:
+        key = source.request_key(unit)
+    except KeyDenied as error:
         done.bad[unit] = str(error)
         reason = Reason.SOURCE_REFUSED.value
         journal.append(Step.REFUSED, unit, reason=reason, note=str(error))
@@ -69,18 +87,32 @@ def _fetch_one(journal: Journal, source: Source, unit: str, done: Batched) -> No
 def _fetch_list(
     plan: Plan,
     journal: Journal,
-    source: ListSource,
+    source: ListKeySource,
     wanted: Sequence[str],
     on: Advance,
-    done: Batched,
+    done: ListResult,
 ) -> None:
-    """Finish the list that was sent last, then send what is still wanted."""
+    """Finish the list that was sent last, then send the units that are left."""
     if (batch := _open_batch(journal)) is not None:
-        _take_in(journal, source, batch, on, done)
-    standings = journal.standings()
+        _store_list(journal, source, batch, on, done)
+    units = _units_to_send(plan, journal, source, wanted, done)
+    if units:
+        batch = _send(journal, source, units)
+        _store_list(journal, source, batch, on, done)
+
+
+def _units_to_send(
+    plan: Plan,
+    journal: Journal,
+    source: ListKeySource,
+    wanted: Sequence[str],
+    done: ListResult,
+) -> list[str]:
+    """Return the units to ask for; why another one is left out goes to `done`."""
+    progress = journal.all_progress()
     left = []
     for unit in wanted:
-        known = standings.get(unit, UnitProgress(unit))
+        known = progress.get(unit, UnitProgress(unit))
         if known.answered:
             done.had += 1
         elif unit in done.bad:
@@ -90,46 +122,48 @@ def _fetch_list(
         else:
             left.append(unit)
     done.had -= done.fetched
-    answered = sum(each.answered for each in standings.values())
+    answered = sum(each.answered for each in progress.values())
     room = len(left) if plan.count is None else max(0, plan.count - answered)
     done.bad |= dict.fromkeys(left[room:], f"the plan is for {plan.count} units")
-    if not left[:room]:
-        return
-    journal.append_all(Step.ASKING, left[:room])
+    return left[:room]
+
+
+def _send(journal: Journal, source: ListKeySource, units: Sequence[str]) -> str:
+    """Send a list, and return its id; both are recorded in the journal."""
+    journal.append_all(Step.ASKING, units)
     try:
-        batch = source.send(left[:room])
-    except (SourceDown, Denied) as error:
-        down = isinstance(error, SourceDown)
-        reason = Reason.SOURCE_DOWN if down else Reason.SOURCE_REFUSED
-        told = {"reason": reason.value, "note": str(error)}
-        journal.append_all(Step.FAILED, left[:room], **told)
+        batch = source.send_list(units)
+    except (SourceDown, KeyDenied) as error:
+        is_down = isinstance(error, SourceDown)
+        reason = Reason.SOURCE_DOWN if is_down else Reason.SOURCE_REFUSED
+        journal.append_all(Step.FAILED, units, reason=reason.value, note=str(error))
         raise
     journal.append(Step.SENT, note=batch)
-    _take_in(journal, source, batch, on, done)
+    return batch
 
 
-def _take_in(
-    journal: Journal, source: ListSource, batch: str, on: Advance, done: Batched
+def _store_list(
+    journal: Journal, source: ListKeySource, batch: str, on: Advance, done: ListResult
 ) -> None:
-    """Wait for a list, and have its keys in the journal."""
-    keys, bad = source.fetch(batch, on)
-    standings = journal.standings()
+    """Wait for a list, and write its keys to the journal."""
+    answer = source.fetch_list(batch, on)
+    progress = journal.all_progress()
     fresh = {
         unit: key.text
-        for unit, key in keys.items()
-        if not standings.get(unit, UnitProgress(unit)).answered
+        for unit, key in answer.keys.items()
+        if not progress.get(unit, UnitProgress(unit)).answered
     }
     journal.append_keys(fresh)
     reason = Reason.SOURCE_REFUSED.value
-    for unit, why in bad.items():
+    for unit, why in answer.errors.items():
         journal.append(Step.REFUSED, unit, reason=reason, note=why)
     journal.append(Step.FETCHED, note=batch)
     done.fetched += len(fresh)
-    done.bad |= bad
+    done.bad |= answer.errors
 
 
 def _open_batch(journal: Journal) -> str | None:
-    """The list that was sent and whose keys are not all in the journal."""
+    """Return the id of a list that was sent, and whose keys were not stored yet."""
     steps = (Step.SENT, Step.FETCHED)
     found = [event for event in journal.events() if event.step in steps]
     is_open = bool(found) and found[-1].step is Step.SENT
@@ -137,19 +171,19 @@ def _open_batch(journal: Journal) -> str | None:
 
 
 def write_keys(journal: Journal, wanted: Sequence[str], path: Path) -> None:
-    """Write units and their keys as CSV, readable by its owner only."""
-    standings = journal.standings()
+    """Write units and their keys as CSV that only its owner may read."""
+    progress = journal.all_progress()
     with private_file(path) as file:
         file.write("unit,key\n")
         for unit in wanted:
-            known = standings.get(unit)
+            known = progress.get(unit)
             if known is not None and known.answered:
                 file.write(f"{unit},{journal.key(unit)}\n")
 
 
 @contextmanager
-def bar(total: int) -> Iterator[Advance]:
-    """A progress bar on stderr."""
-    with Progress(console=Console(file=sys.stderr)) as progress:
-        task = progress.add_task("keys", total=total)
-        yield lambda number: progress.update(task, completed=number)
+def progress_bar(total: int) -> Iterator[Advance]:
+    """Show a progress bar on stderr."""
+    with Progress(console=Console(file=sys.stderr)) as bar:
+        task = bar.add_task("keys", total=total)
+        yield lambda number: bar.update(task, completed=number)

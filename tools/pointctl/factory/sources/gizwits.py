@@ -1,4 +1,4 @@
-"""auth_keys from Gizwits' cloud, or from its sandbox, for a station and for lists."""
+"""Get auth_keys from Gizwits' cloud or its sandbox, one by one or for lists."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -9,14 +9,21 @@ from typing import Self
 from pointctl.clouds.gizwits.preauth import lists
 from pointctl.clouds.gizwits.preauth.account import AUTH_CODE, AUTHORIZATION
 from pointctl.clouds.gizwits.preauth.client import CLOUD, PreauthClient, Settings
-from pointctl.errors import CloudError
-from pointctl.factory.sources.source import Denied, Key, SourceDown, Stock, Unsure
+from pointctl.errors import CloudError, PointctlError
+from pointctl.factory.sources.source import (
+    AnswerLost,
+    FetchedList,
+    Key,
+    KeyDenied,
+    KeyStock,
+    SourceDown,
+)
 
-_WITHIN_S = 30.0  # one call, with its repeats
+_WITHIN_S = 30.0  # for one call with its retries
 
 
 class GizwitsKeys:
-    """Keys of one package's auth_code. Threads take turns."""
+    """Keys for the auth_code of one customer. Threads take turns."""
 
     def __init__(
         self,
@@ -47,64 +54,71 @@ class GizwitsKeys:
     def __exit__(self, *error: object) -> None:
         self._client.close()
 
-    def key(self, unit: str) -> Key:
-        """The unit's auth_key. Raises SourceDown, Denied, Unsure."""
+    def request_key(self, unit: str) -> Key:
+        """Return the unit's auth_key. Raises SourceDown, KeyDenied, AnswerLost."""
         try:
             with self._lock:
                 made = self._client.auth_key(self._pin, unit, self._auth_code)
         except CloudError as error:
-            raise self._told(error) from None
+            raise self._explain(error) from None
         return Key(made.auth_key.lower())
 
-    def stocks(self) -> Sequence[Stock]:
-        """The packages of the auth_code; how they are told apart is their number."""
+    def stocks(self) -> Sequence[KeyStock]:
+        """Return the packages of the auth_code, named by their number."""
         try:
             with self._lock:
                 found = list(self._client.packages(self._pin, self._auth_code))
         except CloudError as error:
-            raise (SourceDown if error.is_transient else Denied)(str(error)) from None
+            raise _explain_read(error) from None
         return [
-            Stock(f"package {n}", each.capacity, each.size, each.is_enabled)
+            KeyStock(f"package {n}", each.capacity, each.size, each.is_enabled)
             for n, each in enumerate(found, 1)
         ]
 
-    def send(self, units: Sequence[str]) -> str:
-        """Send a list; the number of the cloud's batch. Raises as key()."""
+    def send_list(self, units: Sequence[str]) -> str:
+        """Send a list, and return the number of the cloud's batch.
+
+        Raises as request_key().
+        """
         content = lists.text([lists.Listed(n, unit) for n, unit in enumerate(units, 1)])
         name = f"{hashlib.sha256(content).hexdigest()[:12]}.txt"
         try:
             return self._client.batch(self._pin, self._auth_code, content, name)
         except CloudError as error:
-            raise self._told(error) from None
+            raise self._explain(error) from None
 
-    def fetch(
-        self, batch: str, on: Callable[[int], None]
-    ) -> tuple[dict[str, Key], dict[str, str]]:
-        """Wait for a batch; the keys of its units, and why others have none.
+    def fetch_list(self, batch: str, on: Callable[[int], None]) -> FetchedList:
+        """Wait for a batch of the cloud, and return its keys.
 
-        Raises SourceDown, Denied.
+        Raises SourceDown, KeyDenied.
         """
         try:
             result = self._client.wait_for_batch(
-                batch, lambda told: on(told.success + told.failed)
+                batch, lambda counts: on(counts.success + counts.failed)
             )
             rows = self._client.keys(result)
         except CloudError as error:
-            raise (SourceDown if error.is_transient else Denied)(str(error)) from None
-        keys = {
-            lists.bare(row.mac): Key(row.auth_key.lower())
-            for row in rows
-            if row.auth_key
-        }
-        bad = {
-            lists.bare(row.mac): row.error or "the cloud gave no reason"
-            for row in rows
-            if not row.auth_key
-        }
-        return keys, bad
+            raise _explain_read(error) from None
+        return FetchedList(
+            keys={
+                lists.bare(row.mac): Key(row.auth_key.lower())
+                for row in rows
+                if row.auth_key
+            },
+            errors={
+                lists.bare(row.mac): row.error or "the cloud gave no reason"
+                for row in rows
+                if not row.auth_key
+            },
+        )
 
-    def _told(self, error: CloudError) -> Exception:
-        """What it means for the unit: ask again, never, or let a person decide."""
+    def _explain(self, error: CloudError) -> PointctlError:
+        """Say whether to ask for the unit again, never, or to let a person decide."""
         if error.is_transient and (self.repeats_are_free or error.nothing_was_done):
             return SourceDown(str(error))
-        return (Denied if error.nothing_was_done else Unsure)(str(error))
+        return (KeyDenied if error.nothing_was_done else AnswerLost)(str(error))
+
+
+def _explain_read(error: CloudError) -> PointctlError:
+    """Say the same for a request that changes nothing in the cloud."""
+    return (SourceDown if error.is_transient else KeyDenied)(str(error))

@@ -1,4 +1,4 @@
-"""Opening the source that a plan names."""
+"""Open the source of keys that a plan names."""
 
 import getpass
 from pathlib import Path
@@ -6,21 +6,23 @@ from pathlib import Path
 from pointctl.errors import PointctlError
 from pointctl.factory.domain.job import Job, Plan, SourceKind
 from pointctl.factory.sources.listed_keys import ListedKeys
-from pointctl.factory.sources.source import Source
+from pointctl.factory.sources.source import KeySource
 from pointctl.folder import current_folder
 
 
-def open_source(job: Job, plan: Plan, *, given: int = 0) -> Source:
-    """The source; `given` is what the journal says it gave, where it cannot count.
+def open_source(job: Job, plan: Plan, *, used: int = 0) -> KeySource:
+    """Open the source. `used` counts its keys in the journal: a list cannot count.
 
-    Raises PointctlError for a plan that lacks what it needs, or a missing credential.
+    Raises PointctlError for a plan without what the source needs, or if the credential
+    is missing.
     """
-    # Each is loaded where it is chosen: HTTPS and clouds take time that every other
-    # command would pay.
+    # Each is imported only when it is needed: importing HTTPS and clouds takes time.
     ca = Path(plan.ca) if plan.ca else None
     if plan.source is SourceKind.SERVER:
         if plan.url is None:
-            raise PointctlError("name the server with --url https://HOST[:PORT]")
+            raise PointctlError(
+                "the plan has no server: name it with --url https://HOST[:PORT]"
+            )
         from pointctl.factory.sources.own_server import ServerKeys
 
         return ServerKeys(plan.url, job.secret(), ca, plan.product, plan.batch)
@@ -34,10 +36,14 @@ def open_source(job: Job, plan: Plan, *, given: int = 0) -> Source:
         from pointctl.factory.sources.gizwits import GizwitsKeys
 
         if plan.pin is None:
-            raise PointctlError("name the customer with --pin")
+            raise PointctlError(
+                "the plan has no customer: name the customer with --pin"
+            )
         data = Path(plan.data) if plan.data else current_folder().path
         free = plan.repeats_are_free
         return GizwitsKeys(plan.pin, data, url=plan.url, ca=ca, repeats_are_free=free)
     if plan.keys is None:
-        raise PointctlError("name the file of units and keys with --keys")
-    return ListedKeys(Path(plan.keys), given)
+        raise PointctlError(
+            "the plan has no list: name a file of units and keys with --keys"
+        )
+    return ListedKeys(Path(plan.keys), used)

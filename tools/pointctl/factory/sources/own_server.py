@@ -1,4 +1,4 @@
-"""Keys from our own server: by its API, or from its registry on this machine."""
+"""Get claim keys from our own server: by its API, or from its registry here."""
 
 import json
 from collections.abc import Sequence
@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
 from pointctl.errors import CloudError, PointctlError, Refused, Untrusted
-from pointctl.factory.sources.source import Denied, Key, SourceDown, Stock
+from pointctl.factory.sources.source import Key, KeyDenied, KeyStock, SourceDown
 from pointctl.folder import DataFolder
 from pointctl.https import Connection, Reply
 from pointctl.registry.devices import batches
@@ -17,12 +19,16 @@ from pointctl.registry.opening import open_registry
 from pointctl.registry.storage.database import DatabaseError
 
 _WITHIN_S = 30.0
-_MOST = 4 << 20
-_LATER = (429, 500, 502, 503, 504)
+_MOST_BYTES = 4 << 20
+_TRANSIENT = (429, 500, 502, 503, 504)
+_NOT_BY_THE_API = (
+    "the server's answer is not what docs/api.md says: check the URL, and the version "
+    "of the server"
+)
 
 
 class ServerKeys:
-    """Claim keys of a product's boards, over HTTPS with an operator's token."""
+    """Claim keys of a product, over HTTPS with an operator's token."""
 
     repeats_are_free = True
 
@@ -30,7 +36,9 @@ class ServerKeys:
         self, url: str, token: str, ca: Path | None, product: str, batch: str | None
     ) -> None:
         if not url.startswith("https://"):
-            raise PointctlError("the server's URL starts with https://")
+            raise PointctlError(
+                f"the server's URL {url!r} does not start with https://"
+            )
         self._base = url.rstrip("/") + "/api/v1"
         self._headers = {"Authorization": f"Bearer {token}"}
         self._product = quote(product, safe="")
@@ -43,39 +51,39 @@ class ServerKeys:
     def __exit__(self, *error: object) -> None:
         self._connection.close()
 
-    def key(self, unit: str) -> Key:
-        """The unit's claim key; it is registered into the batch if it was not."""
+    def request_key(self, unit: str) -> Key:
+        """Return the unit's claim key; registers an unknown unit in the batch."""
         path = f"/products/{self._product}/devices/{quote(unit, safe='')}/claim-key"
-        found = self._asked("POST", path, json={"batch": self._batch})
+        found = self._request("POST", path, json={"batch": self._batch})
         text = found.get("claim_key") if isinstance(found, dict) else None
         if not isinstance(text, str) or found.get("imei") != unit:
-            raise Denied("the server's answer is not what docs/api.md says: update it")
-        return Key(_checked(text))
+            raise KeyDenied(_NOT_BY_THE_API)
+        return Key(_check_key(text))
 
-    def stocks(self) -> Sequence[Stock]:
-        """The batch of the plan, or all of the product."""
-        rows = self._asked("GET", f"/products/{self._product}/batches")
+    def stocks(self) -> Sequence[KeyStock]:
+        """Return the batch of the plan, or all batches of the product."""
+        rows = self._request("GET", f"/products/{self._product}/batches")
         return _stocks(rows, self._batch)
 
-    def _asked(self, method: str, path: str, **content: Any) -> Any:
+    def _request(self, method: str, path: str, **content: Any) -> Any:
         try:
             reply = self._connection.exchange(
                 method,
                 self._base + path,
                 _WITHIN_S,
-                _MOST,
+                _MOST_BYTES,
                 headers=self._headers,
                 **content,
             )
         except Untrusted as error:
-            raise Denied(str(error)) from None
+            raise KeyDenied(str(error)) from None
         except CloudError as error:
             raise SourceDown(f"the server: {error}") from None
-        return _said(reply)
+        return _parse_reply(reply)
 
 
 class RegistryKeys:
-    """The same, where the registry is at hand."""
+    """Claim keys of a product, from the registry on this machine."""
 
     repeats_are_free = True
 
@@ -90,8 +98,8 @@ class RegistryKeys:
     def __exit__(self, *error: object) -> None:
         self._database.close()
 
-    def key(self, unit: str) -> Key:
-        """The unit's claim key; it is registered into the batch if it was not."""
+    def request_key(self, unit: str) -> Key:
+        """Return the unit's claim key; registers an unknown unit in the batch."""
         try:
             given = claim_key_handout.hand_out(
                 self._database, self._keys, self._product, unit, self._batch, self._who
@@ -99,57 +107,75 @@ class RegistryKeys:
         except DatabaseError as error:
             raise SourceDown(str(error)) from error
         except PointctlError as error:
-            raise Denied(str(error)) from error
+            raise KeyDenied(str(error)) from error
         return Key(given.claim_key)
 
-    def stocks(self) -> Sequence[Stock]:
-        """The batch of the plan, or all of the product."""
+    def stocks(self) -> Sequence[KeyStock]:
+        """Return the batch of the plan, or all batches of the product."""
         return _stocks(batches.listed(self._database, self._product), self._batch)
 
 
-def _said(reply: Reply) -> Any:
-    """What a reply holds. Raises SourceDown, Denied, which quotes a problem's text."""
+def _parse_reply(reply: Reply) -> Any:
+    """Return the JSON of a reply.
+
+    Raises SourceDown, or KeyDenied with the text of the server's problem.
+    """
     try:
         body = json.loads(reply.body)
     except ValueError:
         body = None
     if reply.status in (200, 201) and body is not None:
         return body
-    if reply.status in _LATER:
+    if reply.status in _TRANSIENT:
         raise SourceDown(f"the server answered HTTP {reply.status}")
     detail = body.get("detail") if isinstance(body, dict) else None
     if reply.status == 401:
-        raise Denied("the server does not know the token: get a new one")
-    raise Denied(str(detail or f"the server answered HTTP {reply.status}")[:300])
+        raise KeyDenied("the server does not know the token: get a new one")
+    raise KeyDenied(str(detail or f"the server answered HTTP {reply.status}")[:300])
 
 
-def _stocks(rows: Any, batch: str | None) -> Sequence[Stock]:
+class _Batch(BaseModel):
+    """A batch, as the API and the registry describe it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str
+    quota: int | None
+    devices: int
+    enrolled: int
+    open: bool
+    expires_at: str | None
+
+    @property
+    def gives_keys(self) -> bool:
+        """Whether the factory gets keys from it.
+
+        A batch also closes when all its devices have enrolled; their keys are still
+        given then, but not those of a batch that has expired.
+        """
+        is_full = self.quota is not None and self.enrolled >= self.quota
+        return self.open or is_full
+
+
+def _stocks(rows: Any, batch: str | None) -> Sequence[KeyStock]:
     try:
-        found = [
-            Stock(
-                row["name"],
-                row["quota"],
-                row["devices"],
-                _takes_in(row),
-                row["expires_at"],
-            )
-            for row in rows
-            if batch in (None, row["name"])
-        ]
-    except (KeyError, TypeError):
-        raise Denied("the server's answer is not what docs/api.md says") from None
-    if batch is not None and not found:
-        raise Refused(f"the product has no batch {batch}; pointctl batches add")
-    return found
+        batches_found = TypeAdapter(list[_Batch]).validate_python(rows)
+    except ValidationError:
+        raise KeyDenied(_NOT_BY_THE_API) from None
+    stocks = [
+        KeyStock(each.name, each.quota, each.devices, each.gives_keys, each.expires_at)
+        for each in batches_found
+        if batch in (None, each.name)
+    ]
+    if batch is not None and not stocks:
+        raise Refused(
+            f"the product has no batch {batch}; add it with pointctl batches add"
+        )
+    return stocks
 
 
-def _takes_in(row: dict[str, Any]) -> bool:
-    """A batch is closed when all have enrolled; what is over takes nobody in."""
-    full = row["quota"] is not None and row["enrolled"] >= row["quota"]
-    return bool(row["open"] or full)
-
-
-def _checked(text: str) -> str:
+def _check_key(text: str) -> str:
+    """Return the text if it is a claim key. Raises KeyDenied."""
     if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
-        raise Denied("the server's answer holds no claim key: update it")
+        raise KeyDenied(_NOT_BY_THE_API)
     return text

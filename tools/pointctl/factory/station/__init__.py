@@ -1,1 +1,1 @@
-"""The station: ports, boards at them, and the turn of each unit."""
+"""The station: its ports, the boards at them, and the steps for each unit."""

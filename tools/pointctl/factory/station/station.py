@@ -1,7 +1,7 @@
-"""The station: it sees boards come and go at its ports, and carries each one through.
+"""The station: watch the ports, and process each board that is plugged in.
 
-A board is recognised when it is plugged in, worked on once, and then left alone until
-it is taken out; what failed for want of the source is tried again where it is.
+A board is processed once, and then left alone until it is taken out. If the source did
+not answer, the station tries the same board again by itself.
 """
 
 import os
@@ -14,51 +14,54 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from pointctl.boards.kinds import BoardKind
 from pointctl.factory.domain.units import Reason, UnitProgress
-from pointctl.factory.station.line import Line, Outcome, Result
+from pointctl.factory.station.line import Line, TurnOutcome, TurnResult
 
 MOST_PORTS = 8
-_LOOK_S = 0.2
-_AGAIN_S = 5.0  # after a failure that mends itself
-_TRIES = 3  # a board that has just been plugged in may not listen yet
+_POLL_S = 0.2
+_RETRY_S = 5.0  # after a failure that may end by itself
+_TRIES = 3  # a board that was just plugged in may not answer yet
 _HOUR_S = 3600.0
+LOOKING = "looking"  # the status at the start of a turn
 
-Ports = Callable[[], Mapping[str, str | None]]  # those that are there, and their kinds
+# Returns the ports that exist now, and the kinds of their boards.
+FindPorts = Callable[[], Mapping[str, BoardKind | None]]
 
 
-class Show(Protocol):
-    """Tells people what happens; called by the station's own thread only."""
+class Display(Protocol):
+    """Shows people what happens. Only the station's own thread calls it."""
 
-    def begun(self, tally: "Tally") -> None:
-        """The station takes boards from now on."""
+    def show_start(self, tally: "Tally") -> None:
+        """Show that the station accepts boards."""
         ...
 
-    def at(self, port: str, words: str) -> None:
-        """What a port is doing, in a word or two; nothing where no board is."""
+    def show_status(self, port: str, text: str) -> None:
+        """Show what happens at a port; an empty text: there is no board."""
         ...
 
-    def ended(self, port: str, result: Result, seconds: float) -> None:
-        """A board's turn has ended."""
+    def show_result(self, port: str, result: TurnResult, seconds: float) -> None:
+        """Show the result of a board's turn."""
         ...
 
-    def tick(self, tally: "Tally") -> None:
-        """Some time has gone by."""
+    def refresh(self, tally: "Tally") -> None:
+        """Update the display; called several times a second."""
         ...
 
 
 @dataclass
 class Tally:
-    """How a shift goes. Units are counted by where they stand, not by how often."""
+    """The figures of a shift. A unit counts once, however many turns it has."""
 
     started: float = field(default_factory=time.monotonic)
-    units: dict[str, Outcome] = field(default_factory=dict)
+    units: dict[str, TurnOutcome] = field(default_factory=dict)
     before: int = 0  # done before this shift
     reasons: Counter[Reason] = field(default_factory=Counter)
-    first_time: int = 0  # passed at their first turn
-    nameless: int = 0  # turns of boards that did not say who they are
+    first_time: int = 0  # units that passed at their first turn
+    nameless: int = 0  # turns of boards that were not identified
     _passed_at: list[float] = field(default_factory=list)
 
-    def add(self, result: Result) -> None:
+    def add(self, result: TurnResult) -> None:
         """Count a turn."""
         if result.reason is not None:
             self.reasons[result.reason] += 1
@@ -66,185 +69,192 @@ class Tally:
             self.nameless += 1
             return
         known = self.units.get(result.unit)
-        if result.outcome is Outcome.PASSED:
+        if result.outcome is TurnOutcome.PASSED:
             self.first_time += known is None
             self._passed_at.append(time.monotonic())
-        is_done = known in (Outcome.PASSED, Outcome.ALREADY)
-        if not (is_done and result.outcome not in (Outcome.PASSED, Outcome.ALREADY)):
+        is_done = known in (TurnOutcome.PASSED, TurnOutcome.ALREADY)
+        if not (
+            is_done and result.outcome not in (TurnOutcome.PASSED, TurnOutcome.ALREADY)
+        ):
             self.units[result.unit] = known if is_done and known else result.outcome
 
     @property
     def passed(self) -> int:
-        """Units that this shift has finished."""
-        return sum(each is Outcome.PASSED for each in self.units.values())
+        """How many units this shift has finished."""
+        return sum(each is TurnOutcome.PASSED for each in self.units.values())
 
     @property
     def not_done(self) -> int:
-        """Units whose last turn did not succeed."""
-        bad = (Outcome.FAILED, Outcome.REFUSED)
+        """How many units are not done after their last turn."""
+        bad = (TurnOutcome.FAILED, TurnOutcome.REFUSED)
         return sum(each in bad for each in self.units.values())
 
     @property
     def per_hour(self) -> float:
-        """Units finished in an hour, by the last hour or what there is of it."""
+        """The rate over the last hour, or over the shift if that is shorter."""
         now = time.monotonic()
         recent = sum(at > now - _HOUR_S for at in self._passed_at)
         return recent * _HOUR_S / max(1.0, min(_HOUR_S, now - self.started))
 
     @property
     def first_yield(self) -> float | None:
-        """Which part of the units passed at their first turn; None without any."""
+        """The part of the units that passed at their first turn; None without units."""
         tried = self.passed + self.not_done
         return self.first_time / tried if tried else None
 
     def worst(self) -> tuple[Reason, int] | None:
-        """What failed most, and how often."""
+        """Return the most frequent reason, and how often it occurred."""
         return self.reasons.most_common(1)[0] if self.reasons else None
 
 
-def tally_of(standings: Mapping[str, UnitProgress]) -> Tally:
-    """A new shift's, knowing what is done already."""
-    return Tally(before=sum(each.done for each in standings.values()))
+def start_tally(progress: Mapping[str, UnitProgress]) -> Tally:
+    """Return the tally of a new shift, with the units that were done before."""
+    return Tally(before=sum(each.done for each in progress.values()))
 
 
 @dataclass
-class _Slot:
-    kind: str | None
-    plugged: tuple[int, ...]  # which board it is, as far as the port tells
+class _OccupiedPort:
+    kind: BoardKind | None
+    plugged_id: tuple[int, ...]  # of _plugged_id(): changes with each plugged board
     began: float = 0.0
-    work: Future[Result] | None = None
+    work: Future[TurnResult] | None = None
     turns: int = 0
-    again_at: float | None = None  # when to try it once more
-    gone: bool = False
+    retry_at: float | None = None
+    is_gone: bool = False
 
 
 class Station:
-    """Carries boards at up to eight ports. run() is to be called once."""
+    """Processes boards at up to eight ports. Call run() once."""
 
     def __init__(
         self,
         line: Line,
-        ports: Ports,
-        show: Show,
+        find_ports: FindPorts,
+        display: Display,
         tally: Tally,
-        words: "Words",
+        statuses: "Statuses",
     ) -> None:
         self._line = line
-        self._ports = ports
-        self._show = show
+        self._find_ports = find_ports
+        self._display = display
         self.tally = tally
-        self._words = words
-        self._slots: dict[str, _Slot] = {}
+        self._statuses = statuses
+        self._occupied: dict[str, _OccupiedPort] = {}
         self._stop = threading.Event()
 
     def stop(self) -> None:
-        """Take no more boards; those in work are finished. Also from a signal."""
+        """Accept no more boards, and finish those in work. A signal may call this."""
         self._stop.set()
 
     def run(self, *, units: int | None = None, idle_s: float | None = None) -> None:
-        """Until stop(), so many units are done, or nothing was plugged in so long.
+        """Run until stop(), `units` are done, or no board was present for `idle_s`.
 
-        Raises JournalError: no board is touched any more then.
+        Raises JournalError: then no board is touched any more.
         """
         quiet_since = time.monotonic()
-        self._show.begun(self.tally)
+        self._display.show_start(self.tally)
         with ThreadPoolExecutor(MOST_PORTS, "port") as pool:
             while True:
-                self._look(pool)
-                self._collect()
-                self._show.tick(self.tally)
-                busy = any(slot.work for slot in self._slots.values())
-                if busy or any(not slot.gone for slot in self._slots.values()):
+                self._watch_ports(pool)
+                self._collect_results()
+                self._display.refresh(self.tally)
+                is_busy = any(each.work for each in self._occupied.values())
+                has_board = any(not each.is_gone for each in self._occupied.values())
+                if is_busy or has_board:
                     quiet_since = time.monotonic()
-                enough = units is not None and self.tally.passed >= units
-                quiet = idle_s and time.monotonic() - quiet_since > idle_s
-                if enough or quiet:
+                is_enough = units is not None and self.tally.passed >= units
+                is_idle = idle_s and time.monotonic() - quiet_since > idle_s
+                if is_enough or is_idle:
                     self._stop.set()
-                if self._stop.is_set() and not busy:
+                if self._stop.is_set() and not is_busy:
                     return
-                time.sleep(_LOOK_S)
+                time.sleep(_POLL_S)
 
-    def _look(self, pool: ThreadPoolExecutor) -> None:
-        """See which boards are there, and begin with those that are new."""
-        there = self._ports()
-        for port, slot in list(self._slots.items()):
-            plugged = _plugged(port) if port in there else None
-            if plugged != slot.plugged:
-                slot.gone = True
-            if slot.gone and slot.work is None:
-                del self._slots[port]
-                self._show.at(port, "")
-        for port, kind in there.items():
-            slot_or_none = self._slots.get(port)
-            if slot_or_none is None and len(self._slots) < MOST_PORTS:
-                plugged = _plugged(port)
-                if plugged is not None and not self._stop.is_set():
-                    self._begin(pool, port, _Slot(kind, plugged))
-            elif slot_or_none is not None:
-                self._try_again(pool, port, slot_or_none)
+    def _watch_ports(self, pool: ThreadPoolExecutor) -> None:
+        """Notice boards that were taken out, and start the turns of new ones."""
+        ports = self._find_ports()
+        for port, board in list(self._occupied.items()):
+            if (_plugged_id(port) if port in ports else None) != board.plugged_id:
+                board.is_gone = True
+            if board.is_gone and board.work is None:
+                del self._occupied[port]
+                self._display.show_status(port, "")
+        for port, kind in ports.items():
+            known = self._occupied.get(port)
+            if known is not None:
+                self._retry_if_due(pool, port, known)
+            elif len(self._occupied) < MOST_PORTS and not self._stop.is_set():
+                plugged_id = _plugged_id(port)
+                if plugged_id is not None:
+                    self._start_turn(pool, port, _OccupiedPort(kind, plugged_id))
 
-    def _try_again(self, pool: ThreadPoolExecutor, port: str, slot: _Slot) -> None:
-        due = slot.again_at is not None and time.monotonic() > slot.again_at
-        if due and slot.work is None and not slot.gone and not self._stop.is_set():
-            self._begin(pool, port, slot)
+    def _retry_if_due(
+        self, pool: ThreadPoolExecutor, port: str, board: _OccupiedPort
+    ) -> None:
+        is_due = board.retry_at is not None and time.monotonic() > board.retry_at
+        is_free = board.work is None and not board.is_gone
+        if is_due and is_free and not self._stop.is_set():
+            self._start_turn(pool, port, board)
 
-    def _begin(self, pool: ThreadPoolExecutor, port: str, slot: _Slot) -> None:
-        self._slots[port] = slot
-        slot.again_at = None
-        slot.turns += 1
-        slot.began = time.monotonic()
-        self._show.at(port, "looking")
-        slot.work = pool.submit(self._line.carry, port, slot.kind)
+    def _start_turn(
+        self, pool: ThreadPoolExecutor, port: str, board: _OccupiedPort
+    ) -> None:
+        self._occupied[port] = board
+        board.retry_at = None
+        board.turns += 1
+        board.began = time.monotonic()
+        self._display.show_status(port, LOOKING)
+        board.work = pool.submit(self._line.process, port, board.kind)
 
-    def _collect(self) -> None:
-        """Take in the turns that have ended. Raises what a turn must not raise."""
-        working = [(port, slot) for port, slot in self._slots.items() if slot.work]
-        over = [each for each in working if each[1].work and each[1].work.done()]
-        # Once a turn is over it says no more: its end is what stays on the screen.
-        for port, words in self._words.take().items():
-            self._show.at(port, words)
-        for port, slot in over:
-            assert slot.work is not None
+    def _collect_results(self) -> None:
+        """Count and show the turns that have ended. Raises a turn's JournalError."""
+        working = [(p, board) for p, board in self._occupied.items() if board.work]
+        ended = [each for each in working if each[1].work and each[1].work.done()]
+        # The texts first: after a turn, its result has to stay on the screen.
+        for port, text in self._statuses.take().items():
+            self._display.show_status(port, text)
+        for port, board in ended:
+            assert board.work is not None
             try:
-                result = slot.work.result()
+                result = board.work.result()
             except BaseException:
                 self._stop.set()
                 raise
-            slot.work = None
-            deaf = result.reason is Reason.NO_ANSWER and slot.turns < _TRIES
-            if deaf or result.reason is Reason.SOURCE_DOWN:
-                slot.again_at = time.monotonic() + _AGAIN_S
+            board.work = None
+            is_mute = result.reason is Reason.NO_ANSWER and board.turns < _TRIES
+            if is_mute or result.reason is Reason.SOURCE_DOWN:
+                board.retry_at = time.monotonic() + _RETRY_S
             self.tally.add(result)
-            self._show.ended(port, result, time.monotonic() - slot.began)
-            if slot.again_at is not None:
-                self._show.at(port, "waiting, tries again")
+            self._display.show_result(port, result, time.monotonic() - board.began)
+            if board.retry_at is not None:
+                self._display.show_status(port, "waiting, tries again")
 
 
-class Words:
-    """What the ports' threads say, until the station's own thread shows it."""
+class Statuses:
+    """What the ports' threads report, until the station's own thread shows it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._said: dict[str, str] = {}
+        self._texts: dict[str, str] = {}
 
-    def say(self, port: str, words: str) -> None:
-        """The last words of a port count."""
+    def report(self, port: str, text: str) -> None:
+        """Keep the text; the last one of a port counts."""
         with self._lock:
-            self._said[port] = words
+            self._texts[port] = text
 
     def take(self) -> dict[str, str]:
-        """What was said since the last time."""
+        """Return the texts since the last call."""
         with self._lock:
-            said, self._said = self._said, {}
-        return said
+            texts, self._texts = self._texts, {}
+        return texts
 
 
-def _plugged(port: str) -> tuple[int, ...] | None:
-    """What is another when a board was taken out and put in; None where none is."""
+def _plugged_id(port: str) -> tuple[int, ...] | None:
+    """Return an id that changes when a board is plugged in; None without a board."""
     try:
         found, name = os.stat(port), os.lstat(port)
     except OSError:
         return None
-    # udev changes a device's own times after it has come, but makes links anew.
+    # udev changes the times of a device after it was plugged in, but makes new links.
     made = name.st_ctime_ns if stat.S_ISLNK(name.st_mode) else 0
     return found.st_dev, found.st_ino, found.st_rdev, name.st_ino, made

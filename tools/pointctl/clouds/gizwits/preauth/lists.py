@@ -79,7 +79,7 @@ def text(devices: list[Listed]) -> bytes:
 def _cells(content: bytes) -> Iterator[tuple[int, str]]:
     """The first cell of each row, with the row's number."""
     try:
-        rows = workbook.table(content)
+        rows = workbook.read_table(content)
     except workbook.BadWorkbook as error:
         raise BadList(str(error)) from None
     yield from ((n, row[0] if row else "") for n, row in enumerate(rows, 1))

@@ -35,13 +35,13 @@ def write(path: Path, rows: Iterable[KeyRow]) -> None:
         (row.mac, row.auth_key or "", row.created_at, row.error_code, row.error)
         for row in rows
     )
-    workbook.write(path, HEADER, cells)
+    workbook.write_workbook(path, HEADER, cells)
 
 
 def parse(content: bytes) -> list[KeyRow]:
     """The rows of a result. Raises BadReply."""
     try:
-        rows = [row for row in workbook.rows(content) if any(row)]
+        rows = [row for row in workbook.read_workbook(content) if any(row)]
     except workbook.BadWorkbook as error:
         raise BadReply(f"the result: {error}") from None
     columns = {"mac": 0, "key": 1}
