@@ -1,6 +1,5 @@
 """The registry's database: who may read it, its version, its errors."""
 
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -8,7 +7,7 @@ from serving import ON_BOTH, imei
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from pointctl.errors import PointctlError, Refused
+from pointctl.errors import PointctlError
 from pointctl.registry.devices import devices, products
 from pointctl.registry.storage.database import DatabaseError, open_database
 from pointctl.registry.storage.models import Credential, Device
@@ -23,15 +22,6 @@ def test_only_the_owner_can_read_it(database, data):
         modes = {path.name: path.stat().st_mode & 0o777 for path in files}
     assert modes.keys() >= {"registry.sqlite", "registry.sqlite-wal"}
     assert set(modes.values()) == {0o600}
-
-
-def test_a_newer_registry_is_refused(database, data):
-    """An old pointctl does not write what it does not understand."""
-    with sqlite3.connect(data.registry) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    connection.close()
-    with pytest.raises(Refused, match="newer pointctl"):
-        open_database(data.registry)
 
 
 def test_another_file_is_no_registry(tmp_path):

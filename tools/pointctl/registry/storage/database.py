@@ -37,7 +37,6 @@ class _Kind(Protocol):
     def analyze(self, connection: Connection) -> None: ...
     def faults(self, connection: Connection) -> list[str]: ...
     def back_up(self, url: URL, path: Path) -> None: ...
-    def overwrite_what_was_deleted(self, engine: Engine) -> None: ...
 
 
 class DatabaseError(PointctlError):
@@ -141,19 +140,17 @@ class Database:
         self._for_boards.dispose()
 
     def migrate(self) -> None:
-        """Bring the tables up to date, and encrypt the secrets of an old registry.
+        """Bring the tables up to date, and choose the key of new secrets at first.
 
         Raises DatabaseError, VaultError or Refused.
         """
         with self._translated():
             schema.migrate(self._snapshot, self._exclusive, self.where)
         with self.snapshot() as session:
-            if encryption.is_prepared(session.connection()):
+            if encryption.has_key(session.connection()):
                 return
         with self.exclusive() as session:
-            in_clear = encryption.prepare(session.connection(), self.vault)
-        if in_clear:
-            self._kind.overwrite_what_was_deleted(self._engine)
+            encryption.choose_first_key(session.connection(), self.vault)
 
     def storage_faults(self, connection: Connection) -> list[str]:
         """What the database itself finds wrong, as of a reading session."""

@@ -216,11 +216,3 @@ def _leave_out_its_values(error: BaseException) -> str | None:
     if told:
         error.args = (told,)
     return told
-
-
-def overwrite_what_was_deleted(engine: Engine) -> None:
-    """Write the tables anew: rows that were replaced are still in them."""
-    with engine.connect() as connection:
-        alone = connection.execution_options(isolation_level="AUTOCOMMIT")
-        for table in ("products", "credentials"):
-            alone.exec_driver_sql(f"VACUUM FULL {table}")

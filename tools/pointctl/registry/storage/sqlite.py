@@ -111,14 +111,3 @@ def back_up(url: URL, path: Path) -> None:
         raise PointctlError(f"{url.database}: {error}") from error
     if found != "ok":
         raise PointctlError(f"the copy is not whole: {found}; see pointctl db check")
-
-
-def overwrite_what_was_deleted(engine: Engine) -> None:
-    """Write the file anew: pages that are free again may hold what was in them."""
-    connection = engine.raw_connection()
-    try:
-        cursor = connection.cursor()
-        cursor.execute("VACUUM")
-        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    finally:
-        connection.close()
