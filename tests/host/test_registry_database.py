@@ -1,15 +1,22 @@
 """The registry's database: who may read it, its version, its errors."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from serving import ON_BOTH, imei
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
+import pointctl
 from pointctl.errors import PointctlError
 from pointctl.registry.devices import devices, products
-from pointctl.registry.storage.database import DatabaseError, open_database
+from pointctl.registry.storage.database import (
+    DatabaseError,
+    open_database,
+    supports_several_processes,
+)
 from pointctl.registry.storage.models import Credential, Device
 
 
@@ -100,3 +107,28 @@ def test_one_who_writes_alone_waits_for_those_who_share(database, postgres, data
         *("shared", "alone begins", "alone ends"),
         *("first begins", "first ends", "second begins", "second ends"),
     ]
+
+
+def test_only_the_storage_asks_which_database_it_is():
+    """All others use what Database offers; a third database would be one more file."""
+    asks = re.compile(r"get_backend_name|dialect\.name|sqlalchemy\.dialects")
+    root = Path(pointctl.__file__).parent
+    storage = root / "registry/storage"
+    found = {path for path in root.rglob("*.py") if asks.search(path.read_text())}
+    kinds = {storage / f"{name}.py" for name in ("database", "sqlite", "postgresql")}
+    migrations = set((storage / "migrations/versions").iterdir())
+    assert found - migrations == kinds
+
+
+@pytest.mark.parametrize(
+    ("where", "several"),
+    [
+        (Path("registry.sqlite"), False),
+        ("sqlite:///registry.sqlite", False),
+        ("postgresql://h/registry", True),
+        ("postgresql+psycopg://h/registry", True),
+    ],
+)
+def test_which_may_be_shared_by_processes(where, several):
+    """It is asked before the registry is opened."""
+    assert supports_several_processes(where) is several

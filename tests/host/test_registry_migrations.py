@@ -17,7 +17,7 @@ from sqlalchemy import URL, Engine, create_engine, inspect, select, text
 from pointctl.errors import Refused
 from pointctl.registry.devices import products
 from pointctl.registry.storage import models, schema, vault
-from pointctl.registry.storage.database import open_database, parsed
+from pointctl.registry.storage.database import open_database, parse_url
 from pointctl.registry.storage.models import Base, Device, Policy, State
 from pointctl.registry.storage.vault import Vault
 
@@ -60,7 +60,7 @@ def where(request, data) -> Path | str:
 
 def engine_of(where: Path | str) -> Engine:
     """An engine of SQLAlchemy's own on this registry."""
-    url = parsed(where)
+    url = parse_url(where)
     on_sqlite = url.get_backend_name() == "sqlite"
     return create_engine(url if on_sqlite else _with_driver(url))
 
@@ -198,7 +198,7 @@ def test_many_may_open_a_fresh_one_together(where, data):
 @_ON_EACH
 def test_two_processes_may_start_together(where, data):
     """Each on the fresh registry; both have its tables and its key."""
-    url = parsed(where).render_as_string(hide_password=False)
+    url = parse_url(where).render_as_string(hide_password=False)
     command = [sys.executable, "-m", "pointctl", "products", "add", "--mqtt-host", "h"]
     started = [
         subprocess.Popen(

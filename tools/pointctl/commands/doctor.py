@@ -86,6 +86,6 @@ def _registry(data: Path) -> Iterator[Finding]:
         yield wrong("database", str(error), "name it with --data or --database")
         return
     with database:
-        if database.url.get_backend_name() == "sqlite":
-            yield from files.disk(Path(database.url.database or ""))
+        if database.file is not None:
+            yield from files.disk(database.file)
         yield from registry_checks.registry(database, folder)

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from sqlalchemy import URL, func, select
 
@@ -80,9 +79,9 @@ def _database_key(database: Database, folder: DataFolder) -> Iterator[Finding]:
         remedy = "bring it back from its safe place"
         yield wrong("database key", f"{found['key']} is not there", remedy)
         return
-    beside = Path(database.url.database or "").parent == folder.path
+    beside = database.file is not None and database.file.parent == folder.path
     in_file = VARIABLE not in os.environ and folder.database_key.exists()
-    if entry and in_file and beside and database.url.get_backend_name() == "sqlite":
+    if entry and in_file and beside:
         yield weak(
             "database key",
             "beside the database: a copy of the folder has both",
