@@ -40,7 +40,8 @@ def filled(database):
     """Every kind of secret there is, each of them the canary with a number."""
     products.change(database, PRODUCT, "op", source=Source.POOL)
     entries = [
-        pool.Entry(n, f"name-{n}", f"{CANARY}-{n}", f"{CANARY}-p{n}") for n in range(3)
+        pool.PoolEntry(n, f"name-{n}", f"{CANARY}-{n}", f"{CANARY}-p{n}")
+        for n in range(3)
     ]
     pool.fill(database, PRODUCT, entries, "op")
     issue(database, 0)
