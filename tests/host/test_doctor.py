@@ -183,7 +183,7 @@ def test_keys(
 def test_an_old_revision(well: DataFolder, pointctl: Pointctl) -> None:
     """It is not brought up to date by looking at it."""
     with open_database(well.registry) as database, database.exclusive() as session:
-        statement = "UPDATE alembic_version SET version_num = '0001'"
+        statement = "UPDATE alembic_version SET version_num = '0000'"
         session.connection().exec_driver_sql(statement)
     for _ in range(2):
         assert levels(pointctl, well)["database"] == {"wrong"}

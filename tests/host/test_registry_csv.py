@@ -8,7 +8,8 @@ from serving import PRODUCT, imei, issue
 from pointctl.errors import PointctlError
 from pointctl.registry.devices import device_csv, devices, search
 from pointctl.registry.devices.devices import BadRow, Row
-from pointctl.registry.issuing.pool import Entry
+from pointctl.registry.issuing import pool_csv
+from pointctl.registry.issuing.pool import PoolEntry
 
 POOLED = "a1B2c3D4e5F"
 FULL_WIDTH = {ord("0") + digit: chr(0xFF10 + digit) for digit in range(10)}
@@ -174,7 +175,7 @@ def test_an_export_can_be_imported_again(database, tmp_path):
 
 
 def read_pool(text):
-    return list(device_csv.read_pool(io.StringIO(text), POOLED))
+    return list(pool_csv.read(io.StringIO(text), POOLED))
 
 
 @pytest.mark.parametrize(
@@ -188,13 +189,13 @@ def read_pool(text):
 def test_files_of_credentials(header):
     """As Alibaba writes them, and as we do."""
     assert read_pool(f"{header}\nn1,s1\n\nn2,s2\n") == [
-        Entry(2, "n1", "s1"),
-        Entry(4, "n2", "s2"),
+        PoolEntry(2, "n1", "s1"),
+        PoolEntry(4, "n2", "s2"),
     ]
     three = read_pool(
         "ProductKey,DeviceName,DeviceSecret\n" + f"{POOLED},n1,s1\npk,n2,s2\n"
     )
-    assert three == [Entry(2, "n1", "s1"), BadRow(3, "of another product")]
+    assert three == [PoolEntry(2, "n1", "s1"), BadRow(3, "of another product")]
     four = read_pool("device_secret,device_name,product_secret\ns1,n1,p1\ns2,n2,\n")
     assert [each.product_secret for each in four] == ["p1", None]
 
@@ -208,7 +209,7 @@ def test_a_bad_row_does_not_quote_a_secret(row):
     (bad,) = read_pool(f"device_name,device_secret\n{row}\n")
     assert isinstance(bad, BadRow)
     assert "canary" not in bad.reason
-    assert "canary" not in repr(Entry(1, "n", "canary", "canary"))
+    assert "canary" not in repr(PoolEntry(1, "n", "canary", "canary"))
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,22 @@
 """The registry's database: who may read it, its version, its errors."""
 
-import sqlite3
+import re
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from serving import ON_BOTH, imei
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from pointctl.errors import PointctlError, Refused
+import pointctl
+from pointctl.errors import PointctlError
 from pointctl.registry.devices import devices, products
-from pointctl.registry.storage.database import DatabaseError, open_database
+from pointctl.registry.storage.database import (
+    DatabaseError,
+    open_database,
+    supports_several_processes,
+)
 from pointctl.registry.storage.models import Credential, Device
 
 
@@ -23,15 +29,6 @@ def test_only_the_owner_can_read_it(database, data):
         modes = {path.name: path.stat().st_mode & 0o777 for path in files}
     assert modes.keys() >= {"registry.sqlite", "registry.sqlite-wal"}
     assert set(modes.values()) == {0o600}
-
-
-def test_a_newer_registry_is_refused(database, data):
-    """An old pointctl does not write what it does not understand."""
-    with sqlite3.connect(data.registry) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    connection.close()
-    with pytest.raises(Refused, match="newer pointctl"):
-        open_database(data.registry)
 
 
 def test_another_file_is_no_registry(tmp_path):
@@ -110,3 +107,28 @@ def test_one_who_writes_alone_waits_for_those_who_share(database, postgres, data
         *("shared", "alone begins", "alone ends"),
         *("first begins", "first ends", "second begins", "second ends"),
     ]
+
+
+def test_only_the_storage_asks_which_database_it_is():
+    """All others use what Database offers; a third database would be one more file."""
+    asks = re.compile(r"get_backend_name|dialect\.name|sqlalchemy\.dialects")
+    root = Path(pointctl.__file__).parent
+    storage = root / "registry/storage"
+    found = {path for path in root.rglob("*.py") if asks.search(path.read_text())}
+    kinds = {storage / f"{name}.py" for name in ("database", "sqlite", "postgresql")}
+    migrations = set((storage / "migrations/versions").iterdir())
+    assert found - migrations == kinds
+
+
+@pytest.mark.parametrize(
+    ("where", "several"),
+    [
+        (Path("registry.sqlite"), False),
+        ("sqlite:///registry.sqlite", False),
+        ("postgresql://h/registry", True),
+        ("postgresql+psycopg://h/registry", True),
+    ],
+)
+def test_which_may_be_shared_by_processes(where, several):
+    """It is asked before the registry is opened."""
+    assert supports_several_processes(where) is several

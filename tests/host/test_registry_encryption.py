@@ -5,8 +5,6 @@ import stat
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from serving import (
     KEYS,
     ON_BOTH,
@@ -20,7 +18,7 @@ from serving import (
     product_secret,
     secrets_of,
 )
-from sqlalchemy import create_engine, select, text, update
+from sqlalchemy import select, update
 
 from point import protocol, protocol_server
 from pointctl.errors import PointctlError, Refused
@@ -30,7 +28,7 @@ from pointctl.registry.issuing import lifecycle, pool
 from pointctl.registry.issuing.issuer import Answer, Issuer
 from pointctl.registry.keys import rotation
 from pointctl.registry.storage import encryption, vault
-from pointctl.registry.storage.database import open_database, parsed
+from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Credential, Policy, Source
 from pointctl.registry.storage.vault import Vault, VaultError
 
@@ -42,7 +40,8 @@ def filled(database):
     """Every kind of secret there is, each of them the canary with a number."""
     products.change(database, PRODUCT, "op", source=Source.POOL)
     entries = [
-        pool.Entry(n, f"name-{n}", f"{CANARY}-{n}", f"{CANARY}-p{n}") for n in range(3)
+        pool.PoolEntry(n, f"name-{n}", f"{CANARY}-{n}", f"{CANARY}-p{n}")
+        for n in range(3)
     ]
     pool.fill(database, PRODUCT, entries, "op")
     issue(database, 0)
@@ -65,7 +64,7 @@ def stored(database):
         return [
             row.secret
             for kind in encryption.KINDS
-            for row in kind.not_under(connection, None, None)
+            for row in kind.not_under(connection, "no key", None)
         ]
 
 
@@ -350,77 +349,6 @@ def test_a_key_is_not_used_twice(filled, data):
     data.database_key.write_text(first + data.database_key.read_text())
     with pytest.raises(Refused, match="in use before"):
         rotation.rotate(filled, "op")
-
-
-def first_release(url):
-    """A registry of the first release, with secrets in clear."""
-    engine = create_engine(url)
-    config = Config()
-    config.set_main_option("script_location", "pointctl.registry:migrations")
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-        connection.execute(
-            text(
-                "INSERT INTO products (product_key, name, product_secret, mqtt_host, "
-                "mqtt_qos, clean_session, created_at) VALUES "
-                f"('pk1', 'T', '{CANARY}-p', 'h', 1, :no, '2026-01-01')"
-            ),
-            {"no": False},
-        )
-        for number in range(1500):
-            values = {"id": number, "imei": imei(number)}
-            connection.execute(
-                text(
-                    "INSERT INTO devices (id, product_key, imei, device_name, state, "
-                    "created_at, issued_at) VALUES (:id, 'pk1', :imei, :imei, "
-                    "'issued', '2026-01-01 00:00:00', '2026-01-02 00:00:00')"
-                ),
-                values,
-            )
-            connection.execute(
-                text(
-                    "INSERT INTO credentials (device_id, device_secret, created_at) "
-                    f"VALUES (:id, '{CANARY}-{number}', '2026-01-02 00:00:00')"
-                ),
-                values,
-            )
-    engine.dispose()
-
-
-def check_upgraded(database):
-    for number in (0, 499, 500, 1499):
-        assert secrets_of(database, imei(number)) == [f"{CANARY}-{number}"]
-    assert product_secret(database, "pk1") == f"{CANARY}-p"
-    assert rotation.status(database)["under_others"] == 0
-
-
-def test_an_old_registry_is_encrypted_when_it_is_upgraded(data):
-    """Nothing of what was in clear stays in the file."""
-    data.path.mkdir()
-    first_release(f"sqlite:///{data.registry}")
-    assert CANARY.encode() in data.registry.read_bytes()
-    with open_database(data.registry) as database:
-        check_upgraded(database)
-        found = [path.read_bytes() for path in data.path.glob("registry.sqlite*")]
-    assert CANARY.encode() not in b"".join(found)
-
-
-def test_an_old_registry_in_postgresql_is_encrypted(data, postgres):
-    """Nor in the files of its tables."""
-    url = postgres.new_database()
-    first_release(parsed(url).set(drivername="postgresql+psycopg"))
-    with open_database(url, data) as database:
-        check_upgraded(database)
-        with database.snapshot() as session:
-            names = text(
-                "SELECT pg_relation_filepath(oid) FROM pg_class "
-                "WHERE relname IN ('products', 'credentials')"
-            )
-            paths = list(session.scalars(names))
-    postgres.run("CHECKPOINT")
-    for path in paths:
-        assert CANARY.encode() not in (postgres.folder / "data" / path).read_bytes()
 
 
 def test_no_key_is_asked_for_what_is_no_secret(filled, data):

@@ -22,7 +22,7 @@ from pointctl.registry.devices import (
     search,
 )
 from pointctl.registry.devices.devices import Row
-from pointctl.registry.issuing import pool
+from pointctl.registry.issuing import pool, pool_csv
 from pointctl.registry.storage import maintenance
 from pointctl.registry.storage.models import (
     Device,
@@ -209,7 +209,9 @@ def test_a_pool_is_filled_in_steps_too(database, monkeypatch):
         source=Source.POOL,
     )
     devices.register(database, POOL, [Row(0, imei(0), None)])
-    entries = [pool.checked_entry(n, f"p{n}", f"secret-{n}", None) for n in range(ROWS)]
+    entries = [
+        pool_csv.check_entry(n, f"p{n}", f"secret-{n}", None) for n in range(ROWS)
+    ]
     seen = []
     between_steps(monkeypatch, database, lambda: seen.append(ask(database, 0, POOL)))
     assert pool.fill(database, POOL, entries, "ann").added == ROWS
@@ -217,7 +219,7 @@ def test_a_pool_is_filled_in_steps_too(database, monkeypatch):
     assert ask(database, 0, POOL) == protocol.SUCCESS
     monkeypatch.undo()
     monkeypatch.setattr(import_steps, "_STEP", 100)
-    more = [pool.checked_entry(n, f"q{n}", f"secret-{n}", None) for n in range(ROWS)]
+    more = [pool_csv.check_entry(n, f"q{n}", f"secret-{n}", None) for n in range(ROWS)]
 
     def clash():
         pool.fill(database, POOL, more[-1:], "ann")

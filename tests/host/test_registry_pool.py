@@ -19,7 +19,7 @@ from pointctl.registry import audit
 from pointctl.registry.devices import batches, devices, overview, products, search
 from pointctl.registry.devices.staging import BadRow
 from pointctl.registry.issuing import lifecycle, pool
-from pointctl.registry.issuing.pool import Entry
+from pointctl.registry.issuing.pool import PoolEntry
 from pointctl.registry.storage.models import Policy, Pooled, Product, Source
 
 pytestmark = ON_BOTH
@@ -44,7 +44,7 @@ def registry(database):
 
 
 def fill(registry, numbers, **options):
-    entries = [Entry(n, f"name{n}", f"secret{n}") for n in numbers]
+    entries = [PoolEntry(n, f"name{n}", f"secret{n}") for n in numbers]
     return pool.fill(registry, POOLED, entries, "ann", **options)
 
 
@@ -146,7 +146,7 @@ def test_a_device_gets_the_one_of_its_name(registry):
 
 def test_a_product_secret_of_its_own(registry):
     """Stands in for the product's."""
-    entry = Entry(1, "special", "s3cret", "pr0duct")
+    entry = PoolEntry(1, "special", "s3cret", "pr0duct")
     pool.fill(registry, POOLED, [entry], "ann")
     devices.register(registry, POOLED, [devices.Row(1, imei(50), "special")])
     told = device(claim(registry, 50))
@@ -233,10 +233,10 @@ def test_a_dry_run_adds_nothing(registry):
 def test_if_one_is_bad_none_is_added(registry):
     """Each with its line."""
     entries: list[Entry | BadRow] = [
-        Entry(2, "new1", "s"),
+        PoolEntry(2, "new1", "s"),
         BadRow(3, "no"),
-        Entry(4, "new2", "s"),
-        Entry(5, "new1", "s"),
+        PoolEntry(4, "new2", "s"),
+        PoolEntry(5, "new1", "s"),
     ]
     done = pool.fill(registry, POOLED, entries, "ann")
     assert (done.added, done.bad_count) == (0, 2)
@@ -247,9 +247,9 @@ def test_if_one_is_bad_none_is_added(registry):
 def test_only_products_with_a_pool_have_one(registry):
     """Nor can there be one of no product."""
     with pytest.raises(Refused, match="--source pool"):
-        pool.fill(registry, "pk-test", [Entry(1, "a", "b")], "ann")
+        pool.fill(registry, "pk-test", [PoolEntry(1, "a", "b")], "ann")
     with pytest.raises(PointctlError, match="no product"):
-        pool.fill(registry, "pk-none", [Entry(1, "a", "b")], "ann")
+        pool.fill(registry, "pk-none", [PoolEntry(1, "a", "b")], "ann")
 
 
 def test_what_was_taken_is_in_the_pool_no_more(registry):

@@ -94,6 +94,6 @@ def _check_registry(data: Path) -> Iterator[Finding]:
         yield wrong("database", str(error), "name it with --data or --database")
         return
     with database:
-        if database.url.get_backend_name() == "sqlite":
-            yield from files.check_disk(Path(database.url.database or ""))
+        if database.file is not None:
+            yield from files.check_disk(database.file)
         yield from registry_checks.check_registry(database, folder)

@@ -9,8 +9,8 @@ import typer
 from pointctl.commands.devices import progress_of, report
 from pointctl.commands.options import DATA, PRODUCT, Data, Json, print_json, print_table
 from pointctl.errors import PointctlError
-from pointctl.registry.devices import device_csv, overview
-from pointctl.registry.issuing import pool
+from pointctl.registry.devices import overview
+from pointctl.registry.issuing import pool, pool_csv
 from pointctl.registry.opening import open_registry
 
 app = typer.Typer(no_args_is_help=True, help="Imported credentials, one a device.")
@@ -41,7 +41,7 @@ def pool_import(
         result = pool.fill(
             database,
             product,
-            device_csv.read_pool(rows, product),
+            pool_csv.read(rows, product),
             getpass.getuser(),
             dry_run=dry_run,
         )

@@ -20,7 +20,7 @@ from pointctl.folder import DataFolder
 from pointctl.registry.devices import products
 from pointctl.registry.keys import claim_keys
 from pointctl.registry.opening import open_registry, registry_location
-from pointctl.registry.storage.database import parsed
+from pointctl.registry.storage.database import supports_several_processes
 from pointctl.server.broker_hooks import token
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def serve(
 
     if (certificate is None) != (key is None):
         raise typer.BadParameter("--certificate and --key go together")
-    if workers > 1 and parsed(registry_location(data)).get_backend_name() == "sqlite":
+    if workers > 1 and not supports_several_processes(registry_location(data)):
         raise typer.BadParameter(
             "SQLite is for one process; several need --database postgresql://…"
         )

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from sqlalchemy import URL, func, select
 
@@ -84,10 +83,9 @@ def _check_database_key(database: Database, folder: DataFolder) -> Iterator[Find
         remedy = "restore it from its safe copy"
         yield wrong("database key", f"the key {found['key']} is missing", remedy)
         return
-    is_sqlite = database.url.get_backend_name() == "sqlite"
-    is_beside = Path(database.url.database or "").parent == folder.path
+    is_beside = database.file is not None and database.file.parent == folder.path
     is_in_file = VARIABLE not in os.environ and folder.database_key.exists()
-    if entry and is_in_file and is_beside and is_sqlite:
+    if entry and is_in_file and is_beside:
         yield weak(
             "database key",
             "it is beside the database: a copy of the folder has both",

@@ -14,10 +14,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, case, delete, literal, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from pointctl.registry.storage.database import Database
-from pointctl.registry.storage.models import RateLimit
+from pointctl.registry.storage.models import RateLimit, table
 
 PER_PRODUCT = 200  # failures a second, of products that say nothing else
 _SWEEP_ONE_IN = 64  # charges; rows that say nothing any more go
@@ -74,7 +73,7 @@ def charge(database: Database, limits: Iterable[Limit]) -> int | None:
         wait = _wait_s(session.connection(), limits, now)
     if wait is None:
         with database.row_locked() as connection:
-            counted = [_count(connection, limit, now) for limit in limits]
+            counted = [_count(database, connection, limit, now) for limit in limits]
             if not all(counted):
                 wait = _wait_s(connection, limits, now) or 1
             if random.randrange(_SWEEP_ONE_IN) == 0:
@@ -101,11 +100,12 @@ def _wait_s(connection: Connection, limits: list[Limit], now: float) -> int | No
     return math.ceil(longest) if longest > 0 else None
 
 
-def _count(connection: Connection, limit: Limit, now: float) -> bool:
+def _count(
+    database: Database, connection: Connection, limit: Limit, now: float
+) -> bool:
     """Take one; False where none is left."""
-    on_sqlite = connection.dialect.name == "sqlite"
-    insert = sqlite.insert if on_sqlite else postgresql.insert
-    adding = insert(RateLimit).values(key=limit.key, free_at=now + limit.each_s)
+    adding = database.upsert(table(RateLimit))
+    adding = adding.values(key=limit.key, free_at=now + limit.each_s)
     begins = case((RateLimit.free_at > now, RateLimit.free_at), else_=literal(now))
     done = connection.execute(
         adding.on_conflict_do_update(

@@ -1,4 +1,4 @@
-"""Devices and credentials as CSV files, in and out."""
+"""Devices as CSV files, in and out."""
 
 import csv
 from collections.abc import Callable, Iterator
@@ -11,7 +11,6 @@ from pointctl.errors import PointctlError
 from pointctl.registry import audit
 from pointctl.registry.devices import search
 from pointctl.registry.devices.devices import BadRow, Row, checked_row
-from pointctl.registry.issuing import pool
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Credential, CredentialSlot, Device
 from pointctl.registry.storage.vault import of_device
@@ -20,7 +19,7 @@ ENCODING = "utf-8-sig"  # spreadsheets begin a UTF-8 file with a mark; others ne
 _COLUMNS = ("imei", "product_key", "device_name", "state", "batch", "tags", "issued_at")
 _CHUNK = 1000
 
-_Cells = dict[str, str]  # by the names of the columns
+Cells = dict[str, str]  # by the names of the columns
 _Read = TypeVar("_Read")
 
 
@@ -32,37 +31,20 @@ def read(file: TextIO) -> Iterator[Row | BadRow]:
     passed over. Raises PointctlError for what is no such file at all.
     """
 
-    def row(number: int, cells: _Cells) -> Row | BadRow:
+    def row(number: int, cells: Cells) -> Row | BadRow:
         name, tags = cells.get("device_name") or None, cells.get("tags", "").split()
         return checked_row(number, cells["imei"], name, tags)
 
-    return _read(file, ("imei",), _COLUMNS[1:], row)
+    return read_rows(file, ("imei",), _COLUMNS[1:], row)
 
 
-def read_pool(file: TextIO, product_key: str) -> Iterator[pool.Entry | BadRow]:
-    """The credentials of a CSV file: device_name, device_secret, and product_secret.
-
-    The last need not be there. The names may be written as Alibaba does, DeviceName;
-    a column product_key has to hold this product's in each row. Otherwise as read().
-    """
-
-    def row(number: int, cells: _Cells) -> pool.Entry | BadRow:
-        if cells.get("product_key", product_key) != product_key:
-            return BadRow(number, "of another product")
-        of_device = cells["device_name"], cells["device_secret"]
-        of_product = cells.get("product_secret") or None
-        return pool.checked_entry(number, *of_device, of_product)
-
-    needed = ("device_name", "device_secret")
-    return _read(file, needed, ("product_key", "product_secret"), row)
-
-
-def _read(
+def read_rows(
     file: TextIO,
     needed: tuple[str, ...],
     allowed: tuple[str, ...],
-    row: Callable[[int, _Cells], _Read],
+    row: Callable[[int, Cells], _Read],
 ) -> Iterator[_Read | BadRow]:
+    """Read a CSV file with these columns; row() makes each line's cells into a row."""
     try:
         columns = _header(file.readline(), needed, allowed)
         for number, line in enumerate(file, 2):

@@ -12,10 +12,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from pointctl.registry.storage.database import Database
-from pointctl.registry.storage.models import Product, Refusals
+from pointctl.registry.storage.models import Product, Refusals, table
 
 KEEP = timedelta(days=90)
 _MOST_KINDS = 1000  # in memory: strangers may name any product
@@ -56,9 +55,7 @@ def _write(database: Database, counts: Counter[tuple[str, str]]) -> None:
             {"hour": hour, "product_key": product_key, "code": code, "count": count}
             for (product_key, code), count in sorted(sums.items())
         ]
-        on_sqlite = session.get_bind().dialect.name == "sqlite"
-        insert = sqlite.insert if on_sqlite else postgresql.insert
-        adding = insert(Refusals)
+        adding = database.upsert(table(Refusals))
         adding = adding.on_conflict_do_update(
             index_elements=[Refusals.hour, Refusals.product_key, Refusals.code],
             set_={"count": Refusals.count + adding.excluded.count},

@@ -28,8 +28,6 @@ from sqlalchemy import (
     update,
 )
 
-from point import credentials
-from point.errors import PointError
 from pointctl.errors import Refused
 from pointctl.registry import audit
 from pointctl.registry.devices import import_steps, products
@@ -87,7 +85,7 @@ _TAKE = (
 
 
 @dataclass(frozen=True)
-class Entry:
+class PoolEntry:
     """A credential to be imported."""
 
     line: int
@@ -120,24 +118,10 @@ class Pool:
         )
 
 
-def checked_entry(
-    line: int, device_name: str, device_secret: str, product_secret: str | None
-) -> Entry | BadRow:
-    """An entry by the rules that boards keep; the reason quotes no secret."""
-    try:
-        credentials.word("the device name", device_name)
-        credentials.text("the device secret", device_secret)
-        if product_secret is not None:
-            credentials.text("the product secret", product_secret)
-    except PointError as error:
-        return BadRow(line, error.detail)
-    return Entry(line, device_name, device_secret, product_secret)
-
-
 def fill(
     database: Database,
     product_key: str,
-    entries: Iterable[Entry | BadRow],
+    entries: Iterable[PoolEntry | BadRow],
     who: str,
     *,
     dry_run: bool = False,
@@ -182,7 +166,7 @@ def fill(
 
 
 def _values(
-    keys: Vault, key_id: str, product_key: str, entries: Iterable[Entry | BadRow]
+    keys: Vault, key_id: str, product_key: str, entries: Iterable[PoolEntry | BadRow]
 ) -> Iterator[dict[str, Any]]:
     for entry in entries:
         if isinstance(entry, BadRow):

@@ -1,10 +1,14 @@
-"""The registry's database: SQLite or PostgreSQL, and only this module asks which."""
+"""The registry's database: SQLite or PostgreSQL.
+
+Only this module and the migrations ask which of the two it is. What differs between
+them is in sqlite.py and postgresql.py, under the same names.
+"""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from sqlalchemy import URL, Connection, Engine, Table, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
@@ -16,12 +20,11 @@ from pointctl.folder import DataFolder, current_folder
 from pointctl.registry.storage import encryption, postgresql, schema, sqlite
 from pointctl.registry.storage.vault import Vault
 
+if TYPE_CHECKING:  # they take time to load, and few commands need them
+    from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
+    from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 
-def has_password(where: str) -> bool:
-    """Whether a URL holds a password. Raises PointctlError for what is none."""
-    url = parsed(where)
-    return url.password is not None or "password" in url.query
-
+    Upsert = PostgresqlInsert | SqliteInsert
 
 _MANY = 1000  # new rows, and a planner should know of them
 
@@ -29,7 +32,14 @@ _MANY = 1000  # new rows, and a planner should know of them
 class _Kind(Protocol):
     """What the modules of the two databases have in common."""
 
-    def make_engine(self, url: URL, *, for_boards: bool = False) -> Engine: ...
+    HAS_ONE_WRITER: bool  # whoever writes is alone, so nobody may write for long
+    LOOKUP: Mapping[str, str]  # options of connections: each query, its own moment
+    SNAPSHOT: Mapping[str, str]  # all queries of a session, one moment
+
+    def file_of(self, url: URL) -> Path | None: ...
+    def make_engine(self, url: URL) -> Engine: ...
+    def make_board_engine(self, url: URL, engine: Engine) -> Engine: ...
+    def upsert(self, table: Table) -> "Upsert": ...
     def pipelined(self, connection: Connection) -> AbstractContextManager[object]: ...
     def lock(
         self, connection: Connection, table: Table, ids: Sequence[int]
@@ -37,7 +47,6 @@ class _Kind(Protocol):
     def analyze(self, connection: Connection) -> None: ...
     def faults(self, connection: Connection) -> list[str]: ...
     def back_up(self, url: URL, path: Path) -> None: ...
-    def overwrite_what_was_deleted(self, engine: Engine) -> None: ...
 
 
 class DatabaseError(PointctlError):
@@ -45,13 +54,13 @@ class DatabaseError(PointctlError):
 
 
 def open_database(where: Path | str, folder: DataFolder | None = None) -> "Database":
-    """Open the registry, making it or bringing its tables up to date.
+    """Open the registry; make its tables, or bring them up to date.
 
     A path is an SQLite file; a text is a URL, sqlite:///… or postgresql://…. The keys
     of its secrets are in `folder`, else in the file's, else in the current data folder.
     Raises DatabaseError, and Refused where a newer pointctl has written it.
     """
-    url = parsed(where)
+    url = parse_url(where)
     database = Database(url, _vault(url, folder))
     try:
         database.migrate()
@@ -64,33 +73,55 @@ def open_database(where: Path | str, folder: DataFolder | None = None) -> "Datab
 def existing_database(
     where: Path | str, folder: DataFolder | None = None
 ) -> "Database":
-    """A registry as it is, of whatever revision. Raises PointctlError without one."""
-    url = parsed(where)
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
-        raise PointctlError(f"{url.database} is not there")
+    """Open a registry as it is, of any revision. Raises PointctlError without one."""
+    url = parse_url(where)
+    file = _kind_of(url).file_of(url)
+    if file is not None and not file.is_file():
+        raise PointctlError(f"{file} is not there")
     return Database(url, _vault(url, folder))
 
 
-def _vault(url: URL, folder: DataFolder | None) -> Vault:
-    if folder is None and url.get_backend_name() == "sqlite":
-        folder = DataFolder(Path(url.database or "").parent)
-    return Vault(folder or current_folder())
+def has_password(where: str) -> bool:
+    """Whether a URL holds a password. Raises PointctlError as parse_url()."""
+    url = parse_url(where)
+    return url.password is not None or "password" in url.query
 
 
-def parsed(where: Path | str) -> URL:
-    """The URL of a registry. Raises PointctlError, which does not quote it."""
+def supports_several_processes(where: Path | str) -> bool:
+    """Whether several server processes may share this registry.
+
+    Raises PointctlError as parse_url().
+    """
+    return not _kind_of(parse_url(where)).HAS_ONE_WRITER
+
+
+def parse_url(where: Path | str) -> URL:
+    """The URL of a registry. Raises PointctlError, which does not quote `where`."""
     if isinstance(where, Path):
         return URL.create("sqlite", database=str(where))
     try:
         url = make_url(where)
     except (ArgumentError, ValueError):
-        raise PointctlError("the database is no URL") from None
-    kind = url.get_backend_name()
-    if kind == "postgresql" or (kind == "sqlite" and url.database):
-        return url
-    raise PointctlError(
-        "the database is sqlite:///PATH or postgresql://[USER@]HOST[:PORT]/NAME"
-    )
+        raise PointctlError(f"the database setting is not a URL: {_FORMS}") from None
+    name = url.get_backend_name()
+    if name not in _KINDS or (name == "sqlite" and not url.database):
+        raise PointctlError(f"this database is not supported: {_FORMS}")
+    return url
+
+
+_FORMS = "use sqlite:///PATH or postgresql://[USER@]HOST[:PORT]/NAME"
+_KINDS: dict[str, _Kind] = {"sqlite": sqlite, "postgresql": postgresql}
+
+
+def _kind_of(url: URL) -> _Kind:
+    return _KINDS[url.get_backend_name()]
+
+
+def _vault(url: URL, folder: DataFolder | None) -> Vault:
+    file = _kind_of(url).file_of(url)
+    if folder is None and file is not None:
+        folder = DataFolder(file.parent)
+    return Vault(folder or current_folder())
 
 
 class Database:
@@ -99,35 +130,37 @@ class Database:
     def __init__(self, url: URL, vault: Vault) -> None:
         self.url = url
         self.vault = vault
-        on_sqlite = url.get_backend_name() == "sqlite"
-        self._kind: _Kind = sqlite if on_sqlite else postgresql
+        self._kind = _kind_of(url)
         with self._translated():
-            self._engine = self._for_boards = self._kind.make_engine(url)
-            if not on_sqlite:
-                self._for_boards = self._kind.make_engine(url, for_boards=True)
-        # Waiting here is fair and wakes at once. SQLite's own waiting is a sleep that
+            self._engine = self._kind.make_engine(url)
+            self._for_boards = self._kind.make_board_engine(url, self._engine)
+        # A lock of ours is fair and wakes at once. SQLite's own waiting is a sleep that
         # grows: under load it multiplied the slowest replies by seven.
         lock: AbstractContextManager[object] = threading.Lock()
-        self._one_writer = lock if on_sqlite else nullcontext()
-        self.imports_in_steps = on_sqlite  # where a long transaction stops all boards
-        people = self._engine.execution_options
-        boards = self._for_boards.execution_options
-        if on_sqlite:
-            self._lookup = boards(pointctl="lookup")
-            self._snapshot = people(pointctl="snapshot")
-        else:
-            # Elsewhere each statement of a transaction sees another moment.
-            self._lookup = boards(isolation_level="AUTOCOMMIT")
-            self._snapshot = people(isolation_level="REPEATABLE READ")
-        self._exclusive = people(pointctl="exclusive")
-        self._row_locked = boards(pointctl="row_locked")
+        self._one_writer = lock if self._kind.HAS_ONE_WRITER else nullcontext()
+        for_people: Any = self._engine.execution_options
+        for_boards: Any = self._for_boards.execution_options
+        self._lookup: Engine = for_boards(**self._kind.LOOKUP)
+        self._snapshot: Engine = for_people(**self._kind.SNAPSHOT)
+        self._exclusive: Engine = for_people(pointctl="exclusive")
+        self._row_locked: Engine = for_boards(pointctl="row_locked")
+
+    @property
+    def file(self) -> Path | None:
+        """The file that the registry is; None where a server keeps it."""
+        return self._kind.file_of(self.url)
 
     @property
     def where(self) -> str:
         """The file, or the server's URL without a password; for people."""
-        if self.url.get_backend_name() == "sqlite":
-            return self.url.database or ""
+        if self.file is not None:
+            return str(self.file)
         return self.url.set(query={}).render_as_string(hide_password=True)
+
+    @property
+    def imports_in_steps(self) -> bool:
+        """Whether a long transaction would stop all boards."""
+        return self._kind.HAS_ONE_WRITER
 
     def __enter__(self) -> Self:
         return self
@@ -141,19 +174,17 @@ class Database:
         self._for_boards.dispose()
 
     def migrate(self) -> None:
-        """Bring the tables up to date, and encrypt the secrets of an old registry.
+        """Bring the tables up to date, and choose the key of new secrets at first.
 
         Raises DatabaseError, VaultError or Refused.
         """
         with self._translated():
             schema.migrate(self._snapshot, self._exclusive, self.where)
         with self.snapshot() as session:
-            if encryption.is_prepared(session.connection()):
+            if encryption.has_key(session.connection()):
                 return
         with self.exclusive() as session:
-            in_clear = encryption.prepare(session.connection(), self.vault)
-        if in_clear:
-            self._kind.overwrite_what_was_deleted(self._engine)
+            encryption.choose_first_key(session.connection(), self.vault)
 
     def storage_faults(self, connection: Connection) -> list[str]:
         """What the database itself finds wrong, as of a reading session."""
@@ -172,7 +203,7 @@ class Database:
 
     @contextmanager
     def lookup(self) -> Iterator[Connection]:
-        """For what a board is found by, each query of its own moment.
+        """A connection for finding boards; each query sees its own moment.
 
         Raises DatabaseError.
         """
@@ -195,10 +226,10 @@ class Database:
 
     @contextmanager
     def row_locked(self) -> Iterator[Connection]:
-        """One transaction beside others like it, but beside no exclusive().
+        """One transaction that others like it may run beside, but no exclusive().
 
-        It is for what boards ask for, and has to lock() what it decides by. On SQLite
-        it is alone all the same. Raises DatabaseError.
+        It is for boards' requests, and has to lock() the rows that it decides by. On
+        SQLite it is alone all the same. Raises DatabaseError.
         """
         with (
             self._translated(),
@@ -208,11 +239,16 @@ class Database:
             yield connection
 
     def lock(self, connection: Connection, table: Table, ids: Sequence[int]) -> None:
-        """Have rows to itself until the end of a row_locked(); read them afterwards.
+        """Lock rows until the end of a row_locked(); read them afterwards.
 
-        All that it needs of a table at once, or two of them could wait for each other.
+        Lock all rows of a table that are needed by one call: two transactions that lock
+        in two steps could wait for each other.
         """
         self._kind.lock(connection, table, ids)
+
+    def upsert(self, table: Table) -> "Upsert":
+        """An INSERT for which on_conflict_do_update() can be called."""
+        return self._kind.upsert(table)
 
     def pipelined(self, connection: Connection) -> AbstractContextManager[object]:
         """A block of statements of a row_locked() that wait for no results.
@@ -255,10 +291,13 @@ class Database:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
+        """Raise DatabaseError for the driver's errors."""
         try:
             yield
         except DBAPIError as error:
-            told = " ".join(str(error.orig).split())
-            raise DatabaseError(f"{self.where}: {told}") from error
+            text = " ".join(str(error.orig).split())
+            raise DatabaseError(f"{self.where}: {text}") from error
         except NoneFree as error:
-            raise DatabaseError(f"{self.where}: too many at once") from error
+            raise DatabaseError(
+                f"{self.where}: too many requests at once; try again later"
+            ) from error

@@ -1,16 +1,17 @@
-"""Bringing every secret of a database under one key.
+"""The key that secrets are encrypted under, and where the database has secrets.
 
 The table database_keys has the ids of the keys in the order of their use; new secrets
-go under the last.
+are encrypted under the last one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
     Connection,
+    Row,
     ScalarSelect,
     Table,
     bindparam,
@@ -26,64 +27,58 @@ from pointctl.registry.storage.vault import Vault
 
 _CHUNK = 500
 
+# A row of Kind.not_under(): `row`, `secret`, and the names that the secret is bound to.
+SecretRow = Row[*tuple[Any, ...]]
+
 
 def active() -> ScalarSelect[str]:
-    """The id of the key that new secrets go under, as a part of a query."""
+    """The id of the key for new secrets, as a part of a query."""
     query = select(DatabaseKey.key_id).order_by(DatabaseKey.id.desc()).limit(1)
     return query.scalar_subquery()
 
 
 def active_key(connection: Connection) -> str:
-    """The same, asked for by itself."""
+    """The id of the key for new secrets."""
     return str(connection.execute(select(active())).scalar_one())
 
 
 def last_keys(connection: Connection) -> list[str]:
-    """The ids of all keys that were ever in use, the last first."""
+    """The ids of all keys that were ever in use, the newest first."""
     query = select(DatabaseKey.key_id).order_by(DatabaseKey.id.desc())
     return list(connection.execute(query).scalars())
 
 
 def use(connection: Connection, key_id: str) -> None:
-    """New secrets go under this key from now on."""
+    """Encrypt new secrets under this key from now on."""
     row = {"key_id": key_id, "created_at": datetime.now(UTC)}
     connection.execute(insert(DatabaseKey), row)
 
 
-def is_prepared(connection: Connection) -> bool:
-    """Whether there is a key in use, and so nothing in clear."""
+def has_key(connection: Connection) -> bool:
+    """Whether a key is in use: a registry has one before its first secret."""
     return connection.execute(select(active())).scalar() is not None
 
 
-def prepare(connection: Connection, keys: Vault) -> bool:
-    """Encrypt a registry that is not yet; whether there was anything in clear.
+def choose_first_key(connection: Connection, keys: Vault) -> None:
+    """Use the vault's newest key in a registry that has none; make one if need be.
 
-    It makes a key where there is none. Call it in a writing transaction.
+    Call it in an exclusive transaction. Another process may have been faster.
     """
-    if is_prepared(connection):
-        return False
+    if has_key(connection):
+        return
     keys.make_first()
     key_id = keys.newest()
     assert key_id is not None
     use(connection, key_id)
-    changed = 0
-    for kind in KINDS:
-        after: Any = None
-        while rows := kind.not_under(connection, None, after):
-            after = rows[-1].row
-            for row in rows:
-                text = keys.encrypt(row.secret, key_id, kind.bound(row))
-                changed += kind.replace(connection, row, text)
-    return changed > 0
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A column of secrets, and what each of them is bound to."""
+    """A column of secrets, and what each secret is bound to."""
 
     table: Table
     name: str
-    bound: Callable[[Any], bytes]
+    bound: Callable[[SecretRow], bytes]
 
     def count_not_under(self, connection: Connection, key_id: str) -> int:
         """How many secrets are under other keys."""
@@ -91,26 +86,25 @@ class Kind:
         return connection.execute(select(func.count()).where(others)).scalar_one()
 
     def not_under(
-        self, connection: Connection, key_id: str | None, after: Any
-    ) -> list[Any]:
-        """Some rows whose secret is not under this key, beyond the one of key `after`.
+        self, connection: Connection, key_id: str, after: int | str | None
+    ) -> Sequence[SecretRow]:
+        """Some rows whose secret is not under this key, by their primary keys.
 
-        Each has `row`, its primary key, `secret`, and the names it is bound by.
+        They begin beyond the primary key `after`. Each has its primary key as `row`.
         """
         (first,) = self.table.primary_key.columns
         column = self.table.c[self.name]
         bound_by = ("product_key", "device_name", "device_id")
         names = [self.table.c[name] for name in bound_by if name in self.table.c]
         query = select(first.label("row"), column.label("secret"), *names)
-        query = query.where(column.is_not(None)).order_by(first).limit(_CHUNK)
-        if key_id is not None:
-            query = query.where(column.not_like(f"{key_id}.%"))
+        query = query.where(column.is_not(None), column.not_like(f"{key_id}.%"))
+        query = query.order_by(first).limit(_CHUNK)
         if after is not None:
             query = query.where(first > after)
-        return list(connection.execute(query))
+        return connection.execute(query).all()
 
-    def replace(self, connection: Connection, row: Any, text: str) -> int:
-        """Put another text in the secret's place."""
+    def replace(self, connection: Connection, row: SecretRow, text: str) -> int:
+        """Put another text in the secret's place; 1, or 0 if the row is gone."""
         (first,) = self.table.primary_key.columns
         change = update(self.table).where(first == bindparam("row_"))
         change = change.values({self.name: bindparam("text")})

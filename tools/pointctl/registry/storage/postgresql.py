@@ -1,8 +1,8 @@
 """A registry in PostgreSQL: for several processes or machines that serve one fleet.
 
-Transactions take one advisory lock: those that need to be alone take it for
-themselves, the others share it. A client that hangs is cut off, so that it cannot keep
-the fleet waiting.
+Every transaction takes one advisory lock: those that have to be alone take it
+exclusively, the others share it. The server cuts off a client that hangs, so that it
+cannot keep the fleet waiting.
 """
 
 import math
@@ -10,11 +10,11 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     URL,
@@ -35,6 +35,13 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from pointctl.errors import PointctlError
 
+if TYPE_CHECKING:
+    from sqlalchemy.dialects.postgresql import Insert
+
+HAS_ONE_WRITER = False
+LOOKUP: Mapping[str, str] = {"isolation_level": "AUTOCOMMIT"}
+# By default each statement of a transaction sees another moment.
+SNAPSHOT: Mapping[str, str] = {"isolation_level": "REPEATABLE READ"}
 _LOCK = 0x506F696E74  # "Point"; advisory locks belong to one database
 _BEGIN = {
     "exclusive": f"SELECT pg_advisory_xact_lock({_LOCK})",
@@ -47,27 +54,37 @@ _SETTINGS = {
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "60s",
 }
-# All that boards ask for is found by an index. A planner that has no statistics yet, as
-# on a factory's first day, would read whole tables, and a prepared query keep to that.
+# Boards' queries all find their rows by an index. A planner without statistics, as on a
+# factory's first day, would read whole tables, and a prepared query would stay so.
 _FOR_BOARDS = {"enable_seqscan": "off"}
 _SECONDS_TO_CONNECT = 10
-_UNUSED_S = 1  # after that the server may have restarted: ask whether it is there
+_UNUSED_S = 1  # an idle connection older than that is tested: the server may restart
 _INVALID = """
     SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid
     UNION ALL SELECT conname FROM pg_constraint WHERE NOT convalidated
 """
 
 
-def make_engine(url: URL, *, for_boards: bool = False) -> Engine:
-    """An engine on the database, for people or for what boards ask for.
+def file_of(url: URL) -> None:
+    """None: a server keeps the registry."""
 
-    Raises PointctlError where the driver is missing.
-    """
+
+def make_engine(url: URL) -> Engine:
+    """An engine on the database. Raises PointctlError where the driver is missing."""
+    return _make_engine(url, {})
+
+
+def make_board_engine(url: URL, engine: Engine) -> Engine:
+    """Another engine, with the settings for boards' requests."""
+    return _make_engine(url, _FOR_BOARDS)
+
+
+def _make_engine(url: URL, settings: Mapping[str, str]) -> Engine:
     try:
         engine = create_engine(
             url.set(drivername="postgresql+psycopg"),
             hide_parameters=True,  # they would put secrets into error texts
-            connect_args=_arguments(url, _FOR_BOARDS if for_boards else {}),
+            connect_args=_arguments(url, settings),
         )
     except ImportError as error:
         raise PointctlError(
@@ -80,11 +97,18 @@ def make_engine(url: URL, *, for_boards: bool = False) -> Engine:
     return engine
 
 
+def upsert(table: Table) -> "Insert":
+    """An INSERT with an ON CONFLICT clause."""
+    from sqlalchemy.dialects.postgresql import insert
+
+    return insert(table)
+
+
 @contextmanager
 def pipelined(connection: Connection) -> Iterator[None]:
-    """Statements of such a block are sent without waiting for each other's results.
+    """Send the statements of the block without waiting for each other's results.
 
-    They may not ask for any, not even for the number of rows. Raises DBAPIError.
+    None may ask for a result, not even for the number of rows. Raises DBAPIError.
     """
     driver = connection.connection.driver_connection
     assert driver is not None
@@ -92,15 +116,15 @@ def pipelined(connection: Connection) -> Iterator[None]:
         with driver.pipeline():
             yield
     except driver.Error as error:
-        _leave_out_its_values(error)
+        _shorten(error)
         raise DBAPIError(None, None, error) from error
 
 
 def lock(connection: Connection, table: Table, ids: Sequence[int]) -> None:
     """Lock rows until the end of the transaction, in the order of their ids.
 
-    By a statement of its own: one that waits for a lock still sees the other tables as
-    they were before it.
+    This is a statement of its own: one that waits for a lock still sees the other
+    tables as they were before it.
     """
     connection.execute(_locking(table), {"ids": ids})
 
@@ -112,16 +136,16 @@ def _locking(table: Table) -> Select[int]:
 
 
 def analyze(connection: Connection) -> None:
-    """Let the planner know at once; by itself it would within minutes."""
+    """Give the planner statistics at once; by itself it takes minutes."""
     connection.execution_options(pointctl="snapshot")
     with connection.begin():
         connection.exec_driver_sql("ANALYZE")
 
 
 def faults(connection: Connection) -> list[str]:
-    """What PostgreSQL knows to be wrong; reading every row may raise what it does not.
+    """What PostgreSQL knows to be wrong. Reading every row raises for damage.
 
-    Only its own pg_amcheck looks deeper, and needs a superuser.
+    Only PostgreSQL's own pg_amcheck looks deeper, and it needs a superuser.
     """
     for name in inspect(connection).get_table_names():
         quoted = connection.dialect.identifier_preparer.quote(name)
@@ -157,8 +181,8 @@ def back_up(url: URL, path: Path) -> None:
         raise PointctlError(" ".join(done.stderr.split()) or "pg_dump failed")
 
 
-def _arguments(url: URL, more: dict[str, str]) -> dict[str, Any]:
-    """What the driver is told beside the URL."""
+def _arguments(url: URL, more: Mapping[str, str]) -> dict[str, Any]:
+    """The driver's arguments beside the URL."""
     wanted = {**_SETTINGS, **more}
     settings = " ".join(f"-c {name}={value}" for name, value in wanted.items())
     arguments: dict[str, Any] = {
@@ -174,7 +198,7 @@ def _arguments(url: URL, more: dict[str, str]) -> dict[str, Any]:
 
 
 def _elsewhere(url: URL) -> bool:
-    """Whether the way to the server leaves this machine."""
+    """Whether the server is on another machine."""
     host = url.host or url.query.get("host") or os.environ.get("PGHOST") or ""
     local = ("", "localhost", "127.0.0.1", "::1")
     return not isinstance(host, str) or not (host in local or host.startswith("/"))
@@ -200,27 +224,20 @@ def _check_unused(
         try:
             dialect.do_ping(driver)
         except dialect.loaded_dbapi.Error as error:
-            raise DisconnectionError("the server has gone") from error  # try another
+            # SQLAlchemy then tries another connection.
+            raise DisconnectionError("the server closed the connection") from error
 
 
 def _leave_out_values(context: ExceptionContext) -> None:
     """The server's DETAIL quotes rows, and so secrets: keep its first line only."""
     error = context.original_exception
-    told = _leave_out_its_values(error)
-    if told and isinstance(context.sqlalchemy_exception, DBAPIError):
-        context.sqlalchemy_exception.args = (f"({type(error).__qualname__}) {told}",)
+    text = _shorten(error)
+    if text and isinstance(context.sqlalchemy_exception, DBAPIError):
+        context.sqlalchemy_exception.args = (f"({type(error).__qualname__}) {text}",)
 
 
-def _leave_out_its_values(error: BaseException) -> str | None:
-    told: str | None = getattr(getattr(error, "diag", None), "message_primary", None)
-    if told:
-        error.args = (told,)
-    return told
-
-
-def overwrite_what_was_deleted(engine: Engine) -> None:
-    """Write the tables anew: rows that were replaced are still in them."""
-    with engine.connect() as connection:
-        alone = connection.execution_options(isolation_level="AUTOCOMMIT")
-        for table in ("products", "credentials"):
-            alone.exec_driver_sql(f"VACUUM FULL {table}")
+def _shorten(error: BaseException) -> str | None:
+    text: str | None = getattr(getattr(error, "diag", None), "message_primary", None)
+    if text:
+        error.args = (text,)
+    return text

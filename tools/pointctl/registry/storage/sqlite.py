@@ -1,14 +1,15 @@
-"""A registry in one SQLite file: how it is opened, and how one writer at a time writes.
+"""A registry in one SQLite file: how it is opened, and how transactions begin.
 
-WAL, so that readers never wait; one writer at a time in all of the machine.
+WAL, so that readers never wait; there is one writer at a time on the whole machine.
 """
 
 import os
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
@@ -16,6 +17,12 @@ from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
 from pointctl.errors import PointctlError
 from pointctl.folder import private_folder
 
+if TYPE_CHECKING:
+    from sqlalchemy.dialects.sqlite import Insert
+
+HAS_ONE_WRITER = True
+LOOKUP: Mapping[str, str] = {"pointctl": "lookup"}
+SNAPSHOT: Mapping[str, str] = {"pointctl": "snapshot"}
 _BUSY_S = 10  # how long to wait for another process that is writing
 
 _BEGIN = {
@@ -28,10 +35,14 @@ _BEGIN = {
 }
 
 
-def make_engine(url: URL, *, for_boards: bool = False) -> Engine:
+def file_of(url: URL) -> Path:
+    """The file of the registry."""
+    return Path(url.database or "")
+
+
+def make_engine(url: URL) -> Engine:
     """An engine on the file, which is made if it is not there."""
-    assert url.database
-    path = Path(url.database)
+    path = file_of(url)
     private_folder(path.parent)
     # SQLite would make it readable to all; its -wal and -shm files take after it.
     os.close(os.open(path, os.O_CREAT | os.O_RDONLY, 0o600))
@@ -46,6 +57,11 @@ def make_engine(url: URL, *, for_boards: bool = False) -> Engine:
     return engine
 
 
+def make_board_engine(url: URL, engine: Engine) -> Engine:
+    """The same engine: its planner takes an index wherever there is one."""
+    return engine
+
+
 def _configure(connection: sqlite3.Connection, _record: object) -> None:
     _use_wal(connection)
     # A reply that was sent must survive a power cut; NORMAL would not promise it.
@@ -54,7 +70,7 @@ def _configure(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """The file's mode; SQLite lets nobody wait who wants to set it first."""
+    """Set the file's mode; SQLite's own waiting does not cover the first time."""
     deadline = time.monotonic() + _BUSY_S
     while True:
         try:
@@ -73,17 +89,24 @@ def _begin(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
+def upsert(table: Table) -> "Insert":
+    """An INSERT with an ON CONFLICT clause."""
+    from sqlalchemy.dialects.sqlite import insert
+
+    return insert(table)
+
+
 def pipelined(connection: Connection) -> AbstractContextManager[object]:
-    """Nothing: there is no server to wait for."""
+    """Do nothing: there is no server to wait for."""
     return nullcontext()
 
 
 def lock(connection: Connection, table: Table, ids: Sequence[int]) -> None:
-    """Nothing: who writes is alone."""
+    """Do nothing: whoever writes is alone."""
 
 
 def analyze(connection: Connection) -> None:
-    """Nothing: it takes an index where there is one."""
+    """Do nothing: SQLite takes an index where there is one."""
 
 
 def faults(connection: Connection) -> list[str]:
@@ -93,7 +116,7 @@ def faults(connection: Connection) -> list[str]:
 
 
 def back_up(url: URL, path: Path) -> None:
-    """Copy the file as of one moment, and read the copy; writers are not held up.
+    """Copy the file as of one moment, and read the copy; writers do not wait.
 
     Raises PointctlError.
     """
@@ -104,21 +127,10 @@ def back_up(url: URL, path: Path) -> None:
             closing(sqlite3.connect(path)) as copy,
         ):
             registry.backup(copy)
-            # It leaves as one file: a WAL would be a second one.
+            # A copy is one file: a WAL would be a second one.
             copy.execute("PRAGMA journal_mode=DELETE")
             ((found,),) = copy.execute("PRAGMA quick_check(1)").fetchall()
     except sqlite3.Error as error:
         raise PointctlError(f"{url.database}: {error}") from error
     if found != "ok":
         raise PointctlError(f"the copy is not whole: {found}; see pointctl db check")
-
-
-def overwrite_what_was_deleted(engine: Engine) -> None:
-    """Write the file anew: pages that are free again may hold what was in them."""
-    connection = engine.raw_connection()
-    try:
-        cursor = connection.cursor()
-        cursor.execute("VACUUM")
-        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    finally:
-        connection.close()

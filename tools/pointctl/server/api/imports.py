@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from pointctl.registry.devices import device_csv, devices, search
 from pointctl.registry.devices.staging import Imported
-from pointctl.registry.issuing import pool
+from pointctl.registry.issuing import pool, pool_csv
 from pointctl.registry.storage.models import Role, State
 from pointctl.server import files
 from pointctl.server.api import models
@@ -114,7 +114,7 @@ async def fill_pool(
     dry_run: _DryRun = False,
 ) -> Any:
     def fill(text: TextIO) -> Imported:
-        entries = device_csv.read_pool(text, product_key)
+        entries = pool_csv.read(text, product_key)
         return pool.fill(database, product_key, entries, actor.name, dry_run=dry_run)
 
     return await _imported(request, fill, dry_run)
