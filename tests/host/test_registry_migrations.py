@@ -26,7 +26,7 @@ for _module in pkgutil.walk_packages(pointctl.__path__, "pointctl."):
         importlib.import_module(_module.name)
 
 _CONFIG = Config()
-_CONFIG.set_main_option("script_location", "pointctl.registry:migrations")
+_CONFIG.set_main_option("script_location", "pointctl.registry.storage:migrations")
 _SCRIPTS = ScriptDirectory.from_config(_CONFIG)
 _FIRST, *_LATER = [
     script.revision for script in reversed(list(_SCRIPTS.walk_revisions()))
@@ -75,7 +75,7 @@ def differences(url: URL) -> list[object]:
 
 def check_brought_up_to_date(where, data) -> None:
     with open_database(where, data) as database:
-        (product,) = products.listed(database)
+        (product,) = products.list_products(database)
         assert product.policy is Policy.OPEN
         with database.snapshot() as session:
             (issued, registered) = session.scalars(select(Device).order_by(Device.id))
@@ -126,4 +126,4 @@ def test_many_may_open_a_fresh_one_together(data, request, database):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(add, range(8)))
     with open_database(where, data) as opened:
-        assert len(products.listed(opened)) == 8
+        assert len(products.list_products(opened)) == 8

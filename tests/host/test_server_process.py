@@ -28,7 +28,9 @@ def registry_of(path):
     database = open_database(path)
     settings = {"product_key": PRODUCT, "mqtt_host": "mqtt.test"}
     products.add(database, "Tracker", policy=Policy.OPEN, **settings)
-    devices.register(database, PRODUCT, [devices.Row(n, imei(n), None) for n in (0, 1)])
+    devices.register(
+        database, PRODUCT, [devices.ImportRow(n, imei(n), None) for n in (0, 1)]
+    )
     return database
 
 
@@ -181,7 +183,7 @@ def test_tls_versions(shared, version):
 
 def test_kill_9_loses_no_credential_that_was_acknowledged(database, start_server):
     """Boards keep asking while the server is killed; what they were told stays true."""
-    rows = [devices.Row(n, imei(n), None) for n in range(1000, 1600)]
+    rows = [devices.ImportRow(n, imei(n), None) for n in range(1000, 1600)]
     devices.register(database, PRODUCT, rows)
     told: dict[int, bytes] = {}
     for first in (1000, 1300):

@@ -105,7 +105,7 @@ def _proof(database: Database, product_key: str) -> tuple[Policy, str | None]:
     with database.snapshot() as session:
         products.check_exists(session, product_key)
         product = session.get_one(Product, product_key)
-        return product.policy, products.secret(database.vault, product)
+        return product.policy, products.decrypt_secret(database.vault, product)
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -146,7 +146,7 @@ def _checked(job: Job, plan: Plan, credential_file: Path | None) -> Plan:
     if job.plan_file.exists():
         raise Refused(f"{job.plan_file} exists; a job has one plan: name another")
     if credential_file is not None:
-        found = keystore.Entry(credential_file).read()
+        found = keystore.SecretEntry(credential_file).read()
         if found is None:
             raise PointctlError(f"{credential_file} is missing")
         if not job.credential.create(found.text):

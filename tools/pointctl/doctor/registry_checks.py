@@ -26,7 +26,7 @@ _VERIFIED = ("verify-full", "verify-ca")
 def registry(database: Database, folder: DataFolder) -> Iterator[Finding]:
     """All of it; only that it is unreachable, or of another revision, if it is."""
     try:
-        revision, head = maintenance.revision(database), schema.head()
+        revision, head = maintenance.read_revision(database), schema.head()
     except PointctlError as error:
         yield wrong("database", str(error), "start it, or name it with --database")
         return
@@ -60,7 +60,7 @@ def _claim_master(database: Database, folder: DataFolder) -> Iterator[Finding]:
     try:
         claim_keys.open_keys(folder)
     except PointctlError as error:
-        if products.any_needs_master(database):
+        if products.needs_claim_master(database):
             remedy = "bring it back from its safe place"
             yield wrong("claim master", str(error), remedy)
         else:
@@ -71,8 +71,8 @@ def _claim_master(database: Database, folder: DataFolder) -> Iterator[Finding]:
 
 def _database_key(database: Database, folder: DataFolder) -> Iterator[Finding]:
     try:
-        found = rotation.status(database)
-        entry = keystore.Entry(folder.database_key).read()
+        found = rotation.read_status(database)
+        entry = keystore.SecretEntry(folder.database_key).read()
     except PointctlError as error:
         yield wrong("database key", str(error), "bring it back from its safe place")
         return
@@ -97,7 +97,7 @@ def _database_key(database: Database, folder: DataFolder) -> Iterator[Finding]:
 
 def _products(database: Database) -> Iterator[Finding]:
     found = False
-    for product in products.listed(database):
+    for product in products.list_products(database):
         name = f"product {product.product_key}"
         if product.policy is Policy.OPEN:
             found = True
@@ -118,7 +118,7 @@ def _products(database: Database) -> Iterator[Finding]:
 
 
 def _pools(database: Database) -> Iterator[Finding]:
-    for pool in overview.pools(database):
+    for pool in overview.count_pools(database):
         name = f"pool of {pool['product_key']}"
         if not pool["left"]:
             yield wrong(name, "dry: claims get 50301", "pointctl pool import")
@@ -127,7 +127,9 @@ def _pools(database: Database) -> Iterator[Finding]:
 
 
 def _operators(database: Database) -> Iterator[Finding]:
-    active = [each for each in operators.listed(database) if each.disabled_at is None]
+    active = [
+        each for each in operators.list_operators(database) if each.disabled_at is None
+    ]
     if any(each.role is Role.ADMIN for each in active):
         yield ok("operators", f"{len(active)}, and an admin among them")
     else:

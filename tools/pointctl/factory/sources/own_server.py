@@ -104,7 +104,7 @@ class RegistryKeys:
 
     def stocks(self) -> Sequence[Stock]:
         """The batch of the plan, or all of the product."""
-        return _stocks(batches.listed(self._database, self._product), self._batch)
+        return _stocks(batches.list_batches(self._database, self._product), self._batch)
 
 
 def _said(reply: Reply) -> Any:
