@@ -355,7 +355,7 @@ def first_release(url):
     """A registry of the first release, with secrets in clear."""
     engine = create_engine(url)
     config = Config()
-    config.set_main_option("script_location", "pointctl.registry:migrations")
+    config.set_main_option("script_location", "pointctl.registry.storage:migrations")
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
