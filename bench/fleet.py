@@ -195,7 +195,7 @@ class Fleet:
 
     def page_ms(self) -> float:
         """A page of fifty devices from anywhere in the list, the median of many."""
-        filters = search.Filters(product_key=PRODUCT)
+        filters = search.DeviceFilters(product_key=PRODUCT)
         with self._opened() as registry:
             numbers = random.Random(2).choices(range(self.registered), k=_QUERIES)
             after = iter([str(number) for number in numbers])
@@ -206,8 +206,8 @@ class Fleet:
     def overview_ms(self) -> tuple[float, float]:
         """Counting for the overview's month, and doing so again, as a page does."""
         with self._opened() as registry:
-            first = _median_ms(lambda: _overview(overview.Figures(registry)), 5)
-            figures = overview.Figures(registry)
+            first = _median_ms(lambda: _overview(overview.FleetCounts(registry)), 5)
+            figures = overview.FleetCounts(registry)
             _overview(figures)
             return first, _median_ms(lambda: _overview(figures))
 
@@ -218,10 +218,10 @@ class Fleet:
         return max(_peak_mb(pid) for pid in [str(parent), *children])
 
 
-def _overview(figures: overview.Figures) -> None:
-    figures.states()
-    figures.enrolments(overview.Span.MONTH)
-    figures.pools()
+def _overview(figures: overview.FleetCounts) -> None:
+    figures.count_states()
+    figures.count_enrolments(overview.Span.MONTH)
+    figures.count_pools()
 
 
 def _peak_mb(pid: str) -> int:

@@ -111,9 +111,9 @@ def _register(folder: DataFolder, broker_port: int, policy: Policy) -> str:
                 mqtt_ssl=True,
                 mqtt_qos=1,
             )
-            rows = (devices.checked_row(0, imei, None) for imei in _imeis(name))
+            rows = (devices.validate_row(0, imei, None) for imei in _imeis(name))
             devices.register(database, name, rows)
-        return products.secret(database.vault, product) or ""
+        return products.decrypt_secret(database.vault, product) or ""
 
 
 def _imeis(product: str) -> Iterator[str]:

@@ -78,8 +78,8 @@ def attacked(path: Path) -> Iterator[Attacked]:
         token = tokens.add(database, "root", "abuse", Role.ADMIN, 1, "test")
         for key in (models.PRODUCT, OTHER_PRODUCT):
             products.add(database, "T", product_key=key, mqtt_host="m.test")
-        rows = [devices.checked_row(1, models.IMEI, None)]
-        rows += [devices.checked_row(n, imei(n), None) for n in range(9)]
+        rows = [devices.validate_row(1, models.IMEI, None)]
+        rows += [devices.validate_row(n, imei(n), None) for n in range(9)]
         devices.register(database, models.PRODUCT, rows)
         batches.add(database, models.PRODUCT, "A7", "test")
     server = Server(folder.path, authority)

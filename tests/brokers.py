@@ -119,7 +119,7 @@ def embedded_room(folder: Path) -> Iterator[Room]:
         products.add(
             database, "Test", policy=Policy.OPEN, mqtt_host=HOST, product_key=PRODUCT
         )
-        rows = [devices.checked_row(1, imei, name) for name, imei in IMEIS.items()]
+        rows = [devices.validate_row(1, imei, name) for name, imei in IMEIS.items()]
         devices.register(database, PRODUCT, rows)
         for name, imei in IMEIS.items():
             secrets[name] = issued_secret(database, imei)

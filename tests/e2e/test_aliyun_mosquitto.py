@@ -42,7 +42,7 @@ def register(system: System, sign_method: str | None) -> None:
             auth="aliyun",
             sign_method=sign_method,
         )
-        devices.register(database, KEY, [devices.Row(1, IMEI, None)])
+        devices.register(database, KEY, [devices.ImportRow(1, IMEI, None)])
 
 
 @pytest.mark.parametrize("method", [None, "hmacmd5"])

@@ -100,7 +100,7 @@ class Site:
     def registered(self) -> set[str]:
         """The IMEIs that have a place in the batch, and in any other: none."""
         with open_database(self.data.registry, self.data) as registry:
-            filters = search.Filters(None, PRODUCT, None, BATCH, None)
+            filters = search.DeviceFilters(None, PRODUCT, None, BATCH, None)
             found, after = set(), None
             while True:
                 page = search.search(registry, filters, limit=500, after=after)
@@ -122,7 +122,7 @@ class Site:
     def enrolled(self) -> int:
         """What the batch has counted: boards that were given credentials."""
         with open_database(self.data.registry, self.data) as registry:
-            return int(batches.listed(registry, PRODUCT)[0]["enrolled"])
+            return int(batches.list_batches(registry, PRODUCT)[0]["enrolled"])
 
 
 class GizwitsSite(Site):

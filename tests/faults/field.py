@@ -17,7 +17,7 @@ from pointctl.registry.devices import devices, products
 from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Credential, Device, Policy
-from pointctl.registry.storage.vault import of_device
+from pointctl.registry.storage.vault import bind_device
 from tests.faults.bench import environment, program
 from tests.host.serving import PRODUCT, Server, imei
 
@@ -41,8 +41,10 @@ class Field:
                 policy=policy,
                 mqtt_host="mqtt.test",
             )
-            self._product_secret = products.secret(database.vault, product) or ""
-            rows = [devices.checked_row(n, imei(n), None) for n in range(boards)]
+            self._product_secret = (
+                products.decrypt_secret(database.vault, product) or ""
+            )
+            rows = [devices.validate_row(n, imei(n), None) for n in range(boards)]
             devices.register(database, PRODUCT, rows)
         self._authority = certificates.init(folder / "ca")
         self.ca = str(self._authority.ca_der)
@@ -68,7 +70,7 @@ class Field:
             database.snapshot() as session,
         ):
             return [
-                (imei, database.vault.decrypt(str(stored), of_device(number)))
+                (imei, database.vault.decrypt(str(stored), bind_device(number)))
                 for number, imei, stored in session.execute(query)
             ]
 

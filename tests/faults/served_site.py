@@ -25,7 +25,7 @@ from pointctl.registry.storage.models import (
     Device,
     Policy,
 )
-from pointctl.registry.storage.vault import of_device
+from pointctl.registry.storage.vault import bind_device
 from tests import postgres
 from tests.forked import Forked
 from tests.host.serving import Server, imei
@@ -60,9 +60,11 @@ class Site:
                 products.add(
                     registry, key, policy=policy, product_key=key, mqtt_host=host
                 )
-            rows = (devices.Row(n, one, None) for n, one in enumerate(self.imeis))
+            rows = (devices.ImportRow(n, one, None) for n, one in enumerate(self.imeis))
             devices.register(registry, KEYED, rows)
-            devices.register(registry, OPEN, [devices.Row(0, self.imeis[0], None)])
+            devices.register(
+                registry, OPEN, [devices.ImportRow(0, self.imeis[0], None)]
+            )
 
     def _opened(self):
         return open_database(self._url or self._data.registry, self._data)
@@ -140,7 +142,9 @@ class Site:
         found: dict[str, list[str]] = {}
         with self._opened() as registry, registry.snapshot() as session:
             for row in session.execute(query.where(Device.product_key == product)):
-                clear = registry.vault.decrypt(row.encrypted_secret, of_device(row.id))
+                clear = registry.vault.decrypt(
+                    row.encrypted_secret, bind_device(row.id)
+                )
                 found.setdefault(row.imei, []).append(clear)
         return found
 

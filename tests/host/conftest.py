@@ -76,7 +76,7 @@ def database(data, request) -> Iterator[Database]:
             product_key=PRODUCT,
             mqtt_host="mqtt.test",
         )
-        rows = [devices.checked_row(n, imei(n), None) for n in range(10)]
+        rows = [devices.validate_row(n, imei(n), None) for n in range(10)]
         devices.register(opened, PRODUCT, rows)
         yield opened
 

@@ -76,7 +76,7 @@ def add_product(
 ) -> None:
     """A product with the devices imei(0) and so on."""
     products.add(database, key, policy=policy, product_key=key, mqtt_host="h.test")
-    rows = [devices.Row(serial, imei(serial), None) for serial in range(count)]
+    rows = [devices.ImportRow(serial, imei(serial), None) for serial in range(count)]
     devices.register(database, key, rows)
 
 
@@ -133,7 +133,9 @@ def secrets_of(
 def product_secret(database: Database, product_key: str) -> str:
     """The secret of a product."""
     with database.snapshot() as session:
-        secret = products.secret(database.vault, session.get_one(Product, product_key))
+        secret = products.decrypt_secret(
+            database.vault, session.get_one(Product, product_key)
+        )
     assert secret is not None
     return secret
 

@@ -30,7 +30,7 @@ class Staff:
     def program(self, role: Role) -> TestClient:
         """It shows a token."""
         client = self.stranger()
-        number = len(tokens.listed(self.database, role.value))
+        number = len(tokens.list_tokens(self.database, role.value))
         names = role.value, f"t{number}", role
         token = tokens.add(self.database, *names, 1, "test")
         client.headers["Authorization"] = f"Bearer {token}"

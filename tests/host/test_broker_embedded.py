@@ -26,7 +26,7 @@ def registry_of(room: Room) -> Path:
 def test_a_device_is_in_as_soon_as_it_is_issued(room: Room) -> None:
     imei = "868123456789016"
     with open_database(registry_of(room)) as database:
-        devices.register(database, PRODUCT, [devices.checked_row(1, imei, "later")])
+        devices.register(database, PRODUCT, [devices.validate_row(1, imei, "later")])
         with Client(room, f"later&{PRODUCT}", "") as client:
             assert client.refused
         secret = issued_secret(database, imei)

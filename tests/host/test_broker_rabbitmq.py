@@ -45,7 +45,7 @@ def registry_of(path: Path) -> Database:
         products.add(
             database, auth, policy=Policy.OPEN, mqtt_host="mqtt.test", **settings
         )
-        rows = [devices.Row(n, imei(n), None) for n in range(4)]
+        rows = [devices.ImportRow(n, imei(n), None) for n in range(4)]
         devices.register(database, auth, rows)
     return database
 

@@ -38,7 +38,7 @@ def registry_of(path: Path) -> Database:
         given: dict[str, Any] = {"auth": key, "mqtt_host": HOST, **settings}
         products.add(database, key, policy=Policy.OPEN, product_key=key, **given)
         devices.register(
-            database, key, [devices.Row(n, imei(n), None) for n in range(2)]
+            database, key, [devices.ImportRow(n, imei(n), None) for n in range(2)]
         )
     return database
 

@@ -127,7 +127,7 @@ def test_products(pointctl):
     assert "pk1" in pointctl("products", "list").out
     again = pointctl("products", *wanted)
     assert (again.code, again.out) == (3, "")
-    assert again.err == "pointctl: product pk1 exists; take another --key\n"
+    assert again.err == "pointctl: the product pk1 exists already; choose another key\n"
 
 
 def test_a_product_of_alibaba(pointctl):
@@ -202,7 +202,7 @@ def test_list_filters_and_says_when_there_is_more(pointctl, database):
     assert [device["imei"] for device in issued.json] == [imei(3)]
     part = pointctl("devices", "list", "--limit", "4", "--product", PRODUCT, "--json")
     assert [device["imei"] for device in part.json] == [imei(n) for n in range(4)]
-    assert part.err == "these are the first 4; --after 4 shows the next\n"
+    assert part.err == "there are more than these 4; --after 4 lists the next\n"
     rest = pointctl("devices", "list", "--after", "4", "--json")
     assert [device["imei"] for device in rest.json] == [imei(n) for n in range(4, 10)]
     assert imei(9) in pointctl("devices", "list").out
@@ -442,7 +442,7 @@ def test_products_are_changed(pointctl, database):
     assert (refused.code, refused.out) == (1, "")
     assert pointctl("products", "set", "pk-none", "--qos", "1").code == 1
     assert pointctl(*set_, "--policy", "product-secret").code == 0
-    notes = [entry["note"] for entry in audit.listed(database, limit=3)]
+    notes = [entry["note"] for entry in audit.list_entries(database, limit=3)]
     assert notes[-1] == "mqtt_port=8883, source=pool, auth=plain"
 
 

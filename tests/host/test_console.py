@@ -107,7 +107,7 @@ def test_a_secret_is_shown_once_for_a_reason(staff, database):
     assert secret in shown.text
     assert shown.headers["cache-control"] == "no-store"
     assert secret not in client.get(ONE).text
-    newest = audit.listed(database, limit=1)[0]
+    newest = audit.list_entries(database, limit=1)[0]
     assert (newest["what"], newest["note"]) == ("revealed", "ticket 7")
 
 
@@ -230,7 +230,7 @@ def test_the_scale_of_the_chart(counts, top):
 def test_enrolments_are_in_their_step(database, span):
     """The last step is now; what is older than the span is in none."""
     issue(database, 1)
-    counts = [step.count for step in overview.enrolments(database, span)]
+    counts = [step.count for step in overview.count_enrolments(database, span)]
     assert counts == [0] * (len(counts) - 1) + [1]
 
 
@@ -238,22 +238,22 @@ def test_enrolments_are_in_their_step(database, span):
 def test_a_large_registry_is_counted_every_ten_seconds_only(database, monkeypatch):
     """A small one each time; each span for itself."""
     monkeypatch.setattr(overview, "_MANY", 11)
-    figures = overview.Figures(database)
-    assert figures.states()[State.REGISTERED] == 10
+    figures = overview.FleetCounts(database)
+    assert figures.count_states()[State.REGISTERED] == 10
     issue(database, 1)
-    assert figures.states()[State.ISSUED] == 1
-    assert figures.enrolments(Span.DAY)[-1].count == 1
-    devices.register(database, PRODUCT, [devices.Row(1, imei(70), None)])
-    assert sum(figures.states().values()) == 11
-    assert figures.enrolments(Span.WEEK)[-1].count == 1
+    assert figures.count_states()[State.ISSUED] == 1
+    assert figures.count_enrolments(Span.DAY)[-1].count == 1
+    devices.register(database, PRODUCT, [devices.ImportRow(1, imei(70), None)])
+    assert sum(figures.count_states().values()) == 11
+    assert figures.count_enrolments(Span.WEEK)[-1].count == 1
     issue(database, 2)
-    assert figures.states()[State.ISSUED] == 1
-    assert figures.enrolments(Span.WEEK)[-1].count == 1
-    assert figures.enrolments(Span.MONTH)[-1].count == 2
+    assert figures.count_states()[State.ISSUED] == 1
+    assert figures.count_enrolments(Span.WEEK)[-1].count == 1
+    assert figures.count_enrolments(Span.MONTH)[-1].count == 2
     monkeypatch.setattr(overview, "_KEPT_S", 0)
-    later = overview.Figures(database)
+    later = overview.FleetCounts(database)
     for issued in (2, 3):
-        assert later.states()[State.ISSUED] == issued
+        assert later.count_states()[State.ISSUED] == issued
         issue(database, issued + 1)
 
 
@@ -271,7 +271,7 @@ def test_refusals_are_counted(database):
         rows = session.scalars(select(Refusals)).all()
         found = {(row.product_key, row.code): row.count for row in rows}
     assert found == {(PRODUCT, "40101"): 2, ("", "40101"): 2, ("", "40001"): 2}
-    since = refusal_counts.since(database, overview.beginning(Span.DAY))
+    since = refusal_counts.since(database, overview.find_span_start(Span.DAY))
     assert since == [{"code": "40101", "count": 4}, {"code": "40001", "count": 2}]
 
 
@@ -282,7 +282,7 @@ def test_refusals_take_no_more_memory_than_this(database):
         counted.add(f"pk{number}", "40101")
     assert len(counted._counts) <= 1001
     counted.write()
-    assert refusal_counts.since(database, overview.beginning(Span.DAY)) == [
+    assert refusal_counts.since(database, overview.find_span_start(Span.DAY)) == [
         {"code": "40101", "count": 5000}
     ]
 

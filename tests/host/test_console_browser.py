@@ -64,7 +64,7 @@ def fleet(tmp_path_factory, authority):
         operators.add(database, "bob", Role.VIEWER, PASSWORD, "test")
         products.add(database, "Tracker 4G", product_key=PRODUCT, mqtt_host="mqtt.test")
         batches.add(database, PRODUCT, "A7", "ann", quota=500)
-        rows = [devices.checked_row(n, imei(n), None) for n in range(120)]
+        rows = [devices.validate_row(n, imei(n), None) for n in range(120)]
         devices.register(database, PRODUCT, rows)
         tags.change(database, imei(3), PRODUCT, "ann", add=["pilot"])
         server = Server(folder.path, authority)

@@ -28,7 +28,9 @@ def give(database, serial, batch="A7"):
 
 def places(database):
     """How many devices each batch of the product has."""
-    return {each["name"]: each["devices"] for each in batches.listed(database, KEYED)}
+    return {
+        each["name"]: each["devices"] for each in batches.list_batches(database, KEYED)
+    }
 
 
 @ON_BOTH
@@ -42,14 +44,16 @@ def test_asking_again_takes_no_second_place(keyed):
     with pytest.raises(Refused, match="full"):
         give(keyed, 22)
     assert give(keyed, 20).claim_key == first.claim_key
-    given = [row["who"] for row in audit.listed(keyed, what="claim key given", limit=9)]
+    given = [
+        row["who"] for row in audit.list_entries(keyed, what="claim key given", limit=9)
+    ]
     assert given == ["station"] * 4
 
 
 @ON_BOTH
 def test_an_imported_device_is_put_into_the_batch(keyed):
     """One of the allow-list has its place taken when its board comes by."""
-    row = devices.checked_row(1, imei(30), "meter-30")
+    row = devices.validate_row(1, imei(30), "meter-30")
     devices.register(keyed, KEYED, [row])
     assert not give(keyed, 30).registered
     assert places(keyed) == {"A7": 1}

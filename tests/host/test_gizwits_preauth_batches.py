@@ -257,7 +257,7 @@ def test_the_audit_names_who_gave_keys_out(database):
     who.change(is_enabled=False)
     (token,) = stock.listed_tokens(database)
     stock.revoke_token(database, token.label, "ann")
-    entries = [(e["subject"], e["what"]) for e in audit.listed(database, limit=4)]
+    entries = [(e["subject"], e["what"]) for e in audit.list_entries(database, limit=4)]
     assert entries == [
         (f"gizwits token {token.label}", "revoked"),
         (f"gizwits package {who.package}", "changed"),

@@ -96,10 +96,12 @@ def test_the_server_takes_the_golden_requests(database, case) -> None:
     )
     with database.exclusive() as session:
         key_id = encryption.active_key(session.connection())
-        secret, to = case["productSecret"], vault.of_product(case["productKey"])
+        secret, to = case["productSecret"], vault.bind_product(case["productKey"])
         stored = secret and database.vault.encrypt(secret, key_id, to)
         session.merge(product).encrypted_secret = stored
-    devices.register(database, case["productKey"], [devices.Row(1, case["imei"], None)])
+    devices.register(
+        database, case["productKey"], [devices.ImportRow(1, case["imei"], None)]
+    )
     members = ("imei", "productKey", "requestId", "time", "sign", "proof")
     request = {name: case[name] for name in members}
     master = ClaimKeys(bytes.fromhex(case["master"] or "00"))

@@ -78,7 +78,7 @@ def test_an_imei_in_two_open_products_has_to_name_one(database):
     products.add(
         database, "O", policy=Policy.OPEN, product_key="pk-other", mqtt_host="mqtt.test"
     )
-    devices.register(database, "pk-other", [devices.Row(1, imei(0), None)])
+    devices.register(database, "pk-other", [devices.ImportRow(1, imei(0), None)])
     assert ask(database, 0).code == protocol.BAD_SIGNATURE
     named = answer(database, {"imei": imei(0), "productKey": "pk-other"})
     assert named.config is not None
@@ -142,7 +142,7 @@ def test_the_first_login_confirms_the_device(database):
     assert (device.state, device.confirmed_at is None) == (State.CONFIRMED, False)
     lifecycle.revoke(database, imei(0), PRODUCT, "op")
     assert log_in(database, user, secret) is None
-    what = [entry["what"] for entry in search.history(database, imei(0))]
+    what = [entry["what"] for entry in search.read_history(database, imei(0))]
     assert what == ["issued", "confirmed", "revoked"]
 
 

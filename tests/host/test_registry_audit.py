@@ -13,7 +13,7 @@ pytestmark = ON_BOTH
 
 
 def entries(database):
-    return audit.listed(database, limit=1000)
+    return audit.list_entries(database, limit=1000)
 
 
 @pytest.mark.parametrize(
@@ -48,16 +48,16 @@ def test_what_is_listed(database):
         connection = session.connection()
         for number in range(5):
             audit.record_other(connection, "product x", "tried", "ann", str(number))
-    newest = audit.listed(database, limit=2)
-    older = audit.listed(database, before=newest[-1]["id"], limit=4)
+    newest = audit.list_entries(database, limit=2)
+    older = audit.list_entries(database, before=newest[-1]["id"], limit=4)
     notes = [entry["note"] for entry in (*newest, *older)]
     assert notes == ["4", "3", "2", "1", "0", None]
     assert (older[-1]["imei"], older[-1]["product_key"]) == (imei(2), PRODUCT)
-    assert len(audit.listed(database, who="ann", limit=9)) == 5
-    assert audit.listed(database, who="bob", limit=9) == []
-    mine = audit.listed(database, who="ann", what="tried", limit=9)
+    assert len(audit.list_entries(database, who="ann", limit=9)) == 5
+    assert audit.list_entries(database, who="bob", limit=9) == []
+    mine = audit.list_entries(database, who="ann", what="tried", limit=9)
     assert {entry["subject"] for entry in mine} == {"product x"}
-    issued = audit.listed(database, who=audit.SERVER, what="issued", limit=9)
+    issued = audit.list_entries(database, who=audit.SERVER, what="issued", limit=9)
     assert [entry["imei"] for entry in issued] == [imei(2), imei(1), imei(0)]
 
 
@@ -69,13 +69,13 @@ def test_a_device_s_entries(database):
         device = devices.find(session, imei(0))
         for _ in range(2):
             audit.record_once(session.connection(), device.id, "seen", "ann")
-    found = [entry["what"] for entry in search.history(database, imei(0))]
+    found = [entry["what"] for entry in search.read_history(database, imei(0))]
     assert found == ["issued", "seen"]
 
 
 @pytest.mark.parametrize("reason", [None, "", "two\nlines", "x" * 201, "\0"])
 def test_what_is_no_reason(database, reason):
     """It is a line for a person to read."""
-    with pytest.raises(PointctlError, match="say why"):
-        audit.checked_reason(reason)
-    assert audit.checked_reason("RMA 4711") == "RMA 4711"
+    with pytest.raises(PointctlError, match="give a reason"):
+        audit.check_reason(reason)
+    assert audit.check_reason("RMA 4711") == "RMA 4711"

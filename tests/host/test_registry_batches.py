@@ -35,7 +35,7 @@ def registry(database):
     """One product of device keys, with the batch A of twenty devices."""
     products.add(database, "K", product_key=KEYED, mqtt_host="h.test")
     batches.add(database, KEYED, "A", "op")
-    rows = [devices.Row(serial, imei(serial), None) for serial in range(20)]
+    rows = [devices.ImportRow(serial, imei(serial), None) for serial in range(20)]
     devices.register(database, KEYED, rows, batch="A")
     return database
 
@@ -47,7 +47,7 @@ def code_of(registry, serial, number=1):
 
 def batch(registry, name="A"):
     (found,) = [
-        each for each in batches.listed(registry, KEYED) if each["name"] == name
+        each for each in batches.list_batches(registry, KEYED) if each["name"] == name
     ]
     return found
 
@@ -61,7 +61,7 @@ def test_beyond_the_quota_nobody_enrols(registry):
     assert (found["enrolled"], found["devices"], found["open"]) == (2, 20, False)
     for _ in range(3):
         assert code_of(registry, 2) == protocol.WAITING
-    told = [each["what"] for each in search.history(registry, imei(2), KEYED)]
+    told = [each["what"] for each in search.read_history(registry, imei(2), KEYED)]
     assert told == ["batch closed"]
     batches.change(registry, KEYED, "A", "op", quota=3)
     assert code_of(registry, 2) == protocol.SUCCESS
@@ -106,7 +106,7 @@ def test_version_1_keeps_to_the_quota(registry):
     """Of a product that is open."""
     products.add(registry, "O", product_key="pk-o", mqtt_host="h", policy=Policy.OPEN)
     batches.add(registry, "pk-o", "B", "op", quota=1)
-    rows = [devices.Row(n, imei(n), None) for n in range(2)]
+    rows = [devices.ImportRow(n, imei(n), None) for n in range(2)]
     devices.register(registry, "pk-o", rows, batch="B")
     asked = [{"imei": imei(n), "productKey": "pk-o"} for n in range(2)]
     codes = [answer(registry, message).code for message in (*asked, asked[0])]
@@ -118,7 +118,7 @@ def test_devices_move_until_they_enrol(registry):
     batches.add(registry, KEYED, "B", "op", quota=1)
     batches.move(registry, imei(0), KEYED, "B", "op")
     batches.move(registry, imei(1), KEYED, None, "op")
-    counts = {each["name"]: each["devices"] for each in batches.listed(registry)}
+    counts = {each["name"]: each["devices"] for each in batches.list_batches(registry)}
     assert counts == {"A": 18, "B": 1}
     assert code_of(registry, 0) == code_of(registry, 1) == protocol.SUCCESS
     assert batch(registry, "B")["enrolled"] == 1
@@ -148,7 +148,7 @@ def test_what_is_no_batch(registry, wrong):
     settings = {"product_key": KEYED, "name": "B", "who": "op", **wrong}
     with pytest.raises(PointctlError):
         batches.add(registry, **settings)
-    assert len(batches.listed(registry)) == 1
+    assert len(batches.list_batches(registry)) == 1
 
 
 def test_batches_are_audited(registry):
@@ -157,7 +157,7 @@ def test_batches_are_audited(registry):
         batches.add(registry, KEYED, "A", "ann")
     batches.change(registry, KEYED, "A", "ann", quota=5)
     batches.change(registry, KEYED, "A", "ann", expires_at=PAST)
-    entries = audit.listed(registry, who="ann", limit=9)
+    entries = audit.list_entries(registry, who="ann", limit=9)
     assert [(entry["what"], entry["note"]) for entry in entries] == [
         ("batch changed", "quota 5, ends 2026-01-01T00:00:00+00:00"),
         ("batch changed", "quota 5, ends never"),
@@ -188,7 +188,7 @@ def test_open_enrolment(registry):
     batches.change(registry, KEYED, "field", "op", quota=None)
     assert code_of(registry, 72) == protocol.UNKNOWN_IMEI
     assert code_of(registry, 71, 2) == protocol.SUCCESS
-    what = [each["what"] for each in audit.listed(registry, who="ann", limit=9)]
+    what = [each["what"] for each in audit.list_entries(registry, who="ann", limit=9)]
     assert what == ["enrolment closed", "enrolment opened"]
 
 
@@ -219,18 +219,18 @@ def test_open_enrolment_needs_a_proof(registry):
     """A product whose boards sign nothing would take in anybody."""
     issue(registry, 0)
     batches.add(registry, "pk-test", "B", "op")
-    with pytest.raises(Refused, match="sign nothing"):
+    with pytest.raises(Refused, match="do not sign"):
         batches.open_to_unknown(registry, "pk-test", "B", "op")
     with pytest.raises(UnknownBatch):
         batches.open_to_unknown(registry, KEYED, "none", "op")
     batches.open_to_unknown(registry, KEYED, "A", "op")
-    with pytest.raises(Refused, match="sign nothing"):
+    with pytest.raises(Refused, match="do not sign"):
         products.change(registry, KEYED, "op", policy=Policy.OPEN)
 
 
 def test_an_imei_that_is_another_s_name_is_not_taken_in(registry):
     """Names are unique in a product."""
-    devices.register(registry, KEYED, [devices.Row(1, imei(50), imei(70))])
+    devices.register(registry, KEYED, [devices.ImportRow(1, imei(50), imei(70))])
     batches.open_to_unknown(registry, KEYED, "A", "op")
     assert code_of(registry, 70) == protocol.UNKNOWN_IMEI
     assert code_of(registry, 50) == protocol.SUCCESS

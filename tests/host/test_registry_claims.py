@@ -65,7 +65,7 @@ def device(registry, board):
 
 def what(registry, board):
     """The audit, in short."""
-    entries = search.history(registry, imei(board.serial), board.product)
+    entries = search.read_history(registry, imei(board.serial), board.product)
     return [entry["what"] for entry in entries]
 
 
@@ -234,7 +234,7 @@ def test_under_product_secret_an_operator_opens(registry, shared, keyed):
     lifecycle.reopen(registry, imei(0), SHARED, "alice")
     let_pass(registry, timedelta(days=7))
     assert code_of(registry, shared.claim(4)) == protocol.ALREADY_ISSUED
-    entries = search.history(registry, imei(0), SHARED)
+    entries = search.read_history(registry, imei(0), SHARED)
     assert ("reopened", "alice") in [(e["what"], e["who"]) for e in entries]
     with pytest.raises(Refused, match="product-secret"):
         lifecycle.reopen(registry, imei(0), KEYED, "alice")

@@ -7,7 +7,7 @@ from serving import PRODUCT, imei, issue
 
 from pointctl.errors import PointctlError
 from pointctl.registry.devices import device_csv, devices, search
-from pointctl.registry.devices.devices import BadRow, Row
+from pointctl.registry.devices.devices import BadRow, ImportRow
 from pointctl.registry.issuing import pool_csv
 from pointctl.registry.issuing.pool import PoolEntry
 
@@ -20,16 +20,16 @@ def read(text):
 
 
 def rows(database):
-    return search.search(database, search.Filters(), limit=10_000).rows
+    return search.search(database, search.DeviceFilters(), limit=10_000).rows
 
 
 def test_one_and_two_columns():
     """An empty name is no name."""
-    assert read(f"imei\n{imei(1)}\n") == [Row(2, imei(1), None)]
+    assert read(f"imei\n{imei(1)}\n") == [ImportRow(2, imei(1), None)]
     assert read(f"imei,device_name\n{imei(1)},car-1\n{imei(2)},\n{imei(3)}\n") == [
-        Row(2, imei(1), "car-1"),
-        Row(3, imei(2), None),
-        Row(4, imei(3), None),
+        ImportRow(2, imei(1), "car-1"),
+        ImportRow(3, imei(2), None),
+        ImportRow(4, imei(3), None),
     ]
 
 
@@ -40,7 +40,7 @@ def test_what_spreadsheets_write(tmp_path):
     path.write_bytes(b"\xef\xbb\xbf" + text.encode())
     with path.open(encoding=device_csv.ENCODING) as file:
         got = list(device_csv.read(file))
-    assert got == [Row(2, imei(1), "car-1"), Row(5, imei(2), "car-2")]
+    assert got == [ImportRow(2, imei(1), "car-1"), ImportRow(5, imei(2), "car-2")]
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,8 @@ def test_what_spreadsheets_write(tmp_path):
         (f"{imei(1)},..", "path"),
         (f"{imei(1)},a/b", "not allowed"),
         (f"{imei(1)},car,red", "3 cells"),
-        (f'"{imei(1)}', "not CSV"),
-        (f'"{imei(1)}"0', "not CSV"),
+        (f'"{imei(1)}', "not valid CSV"),
+        (f'"{imei(1)}"0', "not valid CSV"),
     ],
 )
 def test_bad_rows_say_why(row, reason):
@@ -66,7 +66,7 @@ def test_bad_rows_say_why(row, reason):
     assert isinstance(bad, BadRow)
     assert bad.line == 3
     assert reason in bad.reason
-    assert good == Row(4, imei(2), None)
+    assert good == ImportRow(4, imei(2), None)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_what_is_no_such_file(tmp_path, content, reason):
 def test_nothing_is_registered_if_a_row_is_bad(database):
     """Also not the rows of chunks that were good."""
     before = len(rows(database))
-    good = [Row(line, imei(line), None) for line in range(100, 1300)]
+    good = [ImportRow(line, imei(line), None) for line in range(100, 1300)]
     result = devices.register(database, PRODUCT, [*good, BadRow(1300, "why")])
     assert (result.added, result.bad) == (0, [BadRow(1300, "why")])
     assert len(rows(database)) == before
@@ -100,9 +100,9 @@ def test_nothing_is_registered_if_a_row_is_bad(database):
 
 def test_bad_rows_can_be_skipped(database):
     """The good ones are registered, the bad ones reported in order."""
-    given: list[Row | BadRow] = [
+    given: list[ImportRow | BadRow] = [
         BadRow(2, "b"),
-        Row(3, imei(100), None),
+        ImportRow(3, imei(100), None),
         BadRow(4, "d"),
     ]
     result = devices.register(database, PRODUCT, given, skip_bad=True)
@@ -111,7 +111,7 @@ def test_bad_rows_can_be_skipped(database):
 
 def test_the_same_file_twice_changes_nothing(database):
     """Also after the devices have got their credentials."""
-    given = [Row(2, imei(100), "car-1"), Row(3, imei(101), None)]
+    given = [ImportRow(2, imei(100), "car-1"), ImportRow(3, imei(101), None)]
     assert devices.register(database, PRODUCT, given).added == 2
     config = issue(database, 100)
     again = devices.register(database, PRODUCT, given)
@@ -121,23 +121,23 @@ def test_the_same_file_twice_changes_nothing(database):
 
 def test_clashes_are_bad_rows(database):
     """Within the file and with what is registered, near and a chunk apart."""
-    filler = [Row(line, imei(line), None) for line in range(1000, 1600)]
+    filler = [ImportRow(line, imei(line), None) for line in range(1000, 1600)]
     given = [
-        Row(2, imei(100), "car-1"),
-        Row(3, imei(100), "car-1"),
-        Row(4, imei(101), "car-1"),
-        Row(5, imei(0), "new-name"),
-        Row(6, imei(102), imei(0)),
+        ImportRow(2, imei(100), "car-1"),
+        ImportRow(3, imei(100), "car-1"),
+        ImportRow(4, imei(101), "car-1"),
+        ImportRow(5, imei(0), "new-name"),
+        ImportRow(6, imei(102), imei(0)),
         *filler,
-        Row(2000, imei(100), "car-1"),
-        Row(2001, imei(103), "car-1"),
+        ImportRow(2000, imei(100), "car-1"),
+        ImportRow(2001, imei(103), "car-1"),
     ]
     result = devices.register(database, PRODUCT, given, skip_bad=True)
     assert result.added == 601
     assert result.bad == [
         BadRow(3, "the same IMEI as in line 2"),
         BadRow(4, f"the device name is taken by IMEI {imei(100)}"),
-        BadRow(5, f"registered already, under the device name {imei(0)}"),
+        BadRow(5, f"the IMEI is registered already, under the device name {imei(0)}"),
         BadRow(6, f"the device name is taken by IMEI {imei(0)}"),
         BadRow(2000, "the same IMEI as in line 2"),
         BadRow(2001, f"the device name is taken by IMEI {imei(100)}"),
@@ -147,7 +147,7 @@ def test_clashes_are_bad_rows(database):
 def test_an_unknown_product_registers_nothing(database):
     """And says where the products are."""
     with pytest.raises(PointctlError, match="pointctl products list"):
-        devices.register(database, "pk-none", [Row(2, imei(100), None)])
+        devices.register(database, "pk-none", [ImportRow(2, imei(100), None)])
 
 
 def test_export_holds_no_secret_unless_told(database):
@@ -195,7 +195,10 @@ def test_files_of_credentials(header):
     three = read_pool(
         "ProductKey,DeviceName,DeviceSecret\n" + f"{POOLED},n1,s1\npk,n2,s2\n"
     )
-    assert three == [PoolEntry(2, "n1", "s1"), BadRow(3, "of another product")]
+    assert three == [
+        PoolEntry(2, "n1", "s1"),
+        BadRow(3, f"the product key pk is not {POOLED}"),
+    ]
     four = read_pool("device_secret,device_name,product_secret\ns1,n1,p1\ns2,n2,\n")
     assert [each.product_secret for each in four] == ["p1", None]
 

@@ -77,7 +77,7 @@ def test_nothing_is_stored_in_clear(filled):
     assert boards[1]["device"]["productSecret"] == of_product
     texts = stored(filled)
     assert len(texts) == len(set(texts)) == 1 + 3 + 1 + 2 + 2
-    key_id = rotation.status(filled)["key"]
+    key_id = rotation.read_status(filled)["key"]
     assert {each.split(".")[0] for each in texts} == {key_id}
     clears = [CANARY, of_product, *both]
     assert not [each for each in clears if each in " ".join(texts)]
@@ -119,10 +119,10 @@ def test_one_that_was_changed_does_not_open(filled, change):
 
 def test_without_the_key_nothing_is_read_and_none_is_made(filled, data):
     """The message names the key by its id, and where it was looked for."""
-    key_id = rotation.status(filled)["key"]
+    key_id = rotation.read_status(filled)["key"]
     data.database_key.rename(data.path / "elsewhere")
     with open_database(data.registry) as again:
-        assert not rotation.status(again)["present"]
+        assert not rotation.read_status(again)["present"]
         with pytest.raises(VaultError, match=f"{key_id}.*database-key.*keyring"):
             issue(again, 1)
         with pytest.raises(VaultError):
@@ -156,7 +156,7 @@ def test_what_is_no_key_is_not_quoted(data, wrong):
     data.path.mkdir()
     data.database_key.write_text(wrong)
     data.database_key.chmod(0o600)
-    with pytest.raises(VaultError, match="holds no database keys") as caught:
+    with pytest.raises(VaultError, match="does not hold database keys") as caught:
         open_database(data.registry)
     assert not wrong or wrong not in str(caught.value)
     assert data.database_key.read_text() == wrong
@@ -178,7 +178,7 @@ def test_it_is_made_once(data):
     def open_and_issue(number):
         with open_database(data.registry) as opened:
             products.add(opened, "T", product_key=f"pk{number}", mqtt_host="h")
-            return rotation.status(opened)["key"]
+            return rotation.read_status(opened)["key"]
 
     with ThreadPoolExecutor(8) as several:
         ids = set(several.map(open_and_issue, range(8)))
@@ -190,7 +190,7 @@ def test_it_is_made_once(data):
 @ON_BOTH
 def test_rotation(filled, data):
     """All under a new key; boards notice nothing, and the old key is dropped late."""
-    before, first = clear(filled), rotation.status(filled)["key"]
+    before, first = clear(filled), rotation.read_status(filled)["key"]
     done = rotation.rotate(filled, "ann")
     assert (done["changed"], done["dropped"]) == (9, [])
     assert done["key"] != first
@@ -200,7 +200,7 @@ def test_rotation(filled, data):
     again = rotation.rotate(filled, "ann")
     assert again["dropped"] == [first]
     assert clear(filled) == before
-    (entry, _) = audit.listed(filled, what="key in use", limit=9)
+    (entry, _) = audit.list_entries(filled, what="key in use", limit=9)
     assert (entry["who"], entry["subject"]) == ("ann", f"database key {again['key']}")
     assert stat.S_IMODE(data.database_key.stat().st_mode) == 0o600
 
@@ -224,7 +224,7 @@ def test_a_rotation_that_was_broken_off_goes_on(filled, monkeypatch):
         assert clear(filled) == before
         monkeypatch.setattr(encryption.Kind, "replace", replace)
         rotation.rotate(filled, "op")
-        assert rotation.status(filled)["under_others"] == 0
+        assert rotation.read_status(filled)["under_others"] == 0
         assert clear(filled) == before
 
 
@@ -232,7 +232,7 @@ def test_a_rotation_that_was_broken_off_goes_on(filled, monkeypatch):
 def test_boards_enrol_during_a_rotation(filled):
     """In another process too, which learns of the key from the database."""
     products.add(filled, "K", product_key="pk-k", mqtt_host="h")
-    rows = [devices.Row(n, imei(n), None) for n in range(60)]
+    rows = [devices.ImportRow(n, imei(n), None) for n in range(60)]
     devices.register(filled, "pk-k", rows)
     boards = [device_key_board(n, "pk-k") for n in range(60)]
     with open_database(filled.url.render_as_string(hide_password=False)) as other:
@@ -285,7 +285,7 @@ def claim_of(database, policy, serial=1):
     if policy is Policy.OPEN:
         return {"imei": imei(serial), "productKey": PRODUCT}
     products.add(database, "S", product_key="pk-s", policy=policy, mqtt_host="h")
-    devices.register(database, "pk-s", [devices.Row(1, imei(serial), None)])
+    devices.register(database, "pk-s", [devices.ImportRow(1, imei(serial), None)])
     key = product_secret(database, "pk-s").encode()
     return Board(serial, key, "pk-s").claim(1)
 
@@ -357,7 +357,7 @@ def test_no_key_is_asked_for_what_is_no_secret(filled, data):
     with open_database(data.registry) as again:
         with open("/dev/null", "w") as nowhere:
             assert device_csv.write(again, nowhere) == 10
-        assert [each.product_key for each in products.listed(again)] == [PRODUCT]
+        assert [each.product_key for each in products.list_products(again)] == [PRODUCT]
 
 
 def test_the_commands(pointctl, filled, data):
@@ -373,7 +373,7 @@ def test_the_commands(pointctl, filled, data):
     assert key not in done.out + done.err + status.out
     data.database_key.unlink()
     lost = pointctl("keys", "database")
-    assert (lost.code, "NOT here" in lost.out) == (0, True)
+    assert (lost.code, "MISSING here" in lost.out) == (0, True)
     assert pointctl("keys", "rotate-database").code == 1
 
 

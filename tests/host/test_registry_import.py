@@ -13,7 +13,7 @@ from sqlalchemy import func, select, text
 from pointctl.errors import PointctlError, Refused
 from pointctl.registry import audit
 from pointctl.registry.devices import batches, devices, products, search
-from pointctl.registry.devices.devices import BadRow, Row
+from pointctl.registry.devices.devices import BadRow, ImportRow
 from pointctl.registry.devices.products import UnknownBatch
 from pointctl.registry.storage.models import Device
 
@@ -26,8 +26,8 @@ def count(database):
 @ON_BOTH
 def test_a_dry_run_registers_nothing(database):
     """And says what would be done, down to the bad rows."""
-    rows: list[Row | BadRow]
-    rows = [Row(2, imei(0), None), Row(3, imei(100), None), BadRow(4, "no")]
+    rows: list[ImportRow | BadRow]
+    rows = [ImportRow(2, imei(0), None), ImportRow(3, imei(100), None), BadRow(4, "no")]
     done = devices.register(database, PRODUCT, rows[:2], dry_run=True)
     assert (done.added, done.unchanged, done.bad) == (1, 1, [])
     done = devices.register(database, PRODUCT, rows, dry_run=True)
@@ -35,7 +35,10 @@ def test_a_dry_run_registers_nothing(database):
     done = devices.register(database, PRODUCT, rows, dry_run=True, skip_bad=True)
     assert (done.added, done.bad_count) == (1, 1)
     assert count(database) == 10
-    assert audit.listed(database, what="devices registered", limit=9)[0]["note"] == "10"
+    assert (
+        audit.list_entries(database, what="devices registered", limit=9)[0]["note"]
+        == "10"
+    )
 
 
 @ON_BOTH
@@ -43,9 +46,9 @@ def test_batch_and_tags(database):
     """Those of the row and those for all; devices that are there stay as they are."""
     batches.add(database, PRODUCT, "A", "op")
     rows = [
-        Row(2, imei(0), None, ("old",)),
-        Row(3, imei(100), "car", ("a", "b")),
-        Row(4, imei(101), None, ("new",)),
+        ImportRow(2, imei(0), None, ("old",)),
+        ImportRow(3, imei(100), "car", ("a", "b")),
+        ImportRow(4, imei(101), None, ("new",)),
     ]
     done = devices.register(
         database, PRODUCT, rows, batch="A", tags=["new", "b"], who="ann"
@@ -55,7 +58,7 @@ def test_batch_and_tags(database):
     assert [each["tags"] for each in shown] == [[], ["a", "b", "new"], ["b", "new"]]
     assert [each["batch"] for each in shown] == [None, "A", "A"]
     assert [each["created_by"] for each in shown] == ["pointctl", "ann", "ann"]
-    (entry, *_) = audit.listed(database, limit=1)
+    (entry, *_) = audit.list_entries(database, limit=1)
     assert (entry["who"], entry["what"]) == ("ann", "devices registered")
     assert (entry["subject"], entry["note"]) == (f"product {PRODUCT}", "2, batch A")
     with pytest.raises(UnknownBatch):
@@ -79,7 +82,7 @@ def test_a_row_that_raises_registers_nothing(database):
 
     def rows():
         for number in range(6000):
-            yield Row(number, imei(number + 100), None)
+            yield ImportRow(number, imei(number + 100), None)
         raise PointctlError("the file is not UTF-8")
 
     with pytest.raises(PointctlError, match="UTF-8"):
@@ -101,7 +104,7 @@ def test_who_was_faster_is_not_overwritten(database, monkeypatch):
         return importing(connection)
 
     monkeypatch.setattr(database, "importing", late)
-    rows = [Row(1, imei(100), None), Row(2, imei(101), "taken")]
+    rows = [ImportRow(1, imei(100), None), ImportRow(2, imei(101), "taken")]
     with pytest.raises(Refused, match="do it again"):
         devices.register(database, PRODUCT, rows)
     monkeypatch.undo()
@@ -125,7 +128,7 @@ def test_boards_are_served_while_a_file_is_read(database):
             if number == 6000:
                 threading.Thread(target=board).start()
                 assert asked.wait(20)
-            yield Row(number, imei(number + 100), None)
+            yield ImportRow(number, imei(number + 100), None)
 
     assert devices.register(database, PRODUCT, rows()).added == 12_000
     assert served == ["00000"]
@@ -134,7 +137,7 @@ def test_boards_are_served_while_a_file_is_read(database):
 @ON_BOTH
 def test_twenty_thousand(database):
     """In some chunks, and again, and shuffled."""
-    rows = [Row(n, imei(n), f"d{n}", ("t",)) for n in range(100, 20_100)]
+    rows = [ImportRow(n, imei(n), f"d{n}", ("t",)) for n in range(100, 20_100)]
     assert devices.register(database, PRODUCT, rows, tags=["all"]).added == 20_000
     again = devices.register(database, PRODUCT, rows[::-1], tags=["all"])
     assert (again.added, again.unchanged, again.bad_count) == (0, 20_000, 0)
@@ -154,7 +157,8 @@ def test_memory_does_not_grow_with_the_file(data):
         with open_database(Path({str(data.registry)!r})) as database:
             products.add(database, "T", product_key="pk", mqtt_host="h")
             for start, stop in (0, 20_000), (20_000, 100_000):
-                rows = (devices.Row(n, imei(n), f"d{{n}}") for n in range(start, stop))
+                row = devices.ImportRow
+                rows = (row(n, imei(n), f"d{{n}}") for n in range(start, stop))
                 done = devices.register(database, "pk", rows)
                 assert done.added == stop - start
                 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
@@ -193,4 +197,4 @@ def test_the_command(pointctl, database, tmp_path):
     assert out.read_text().splitlines()[1] == (
         f"{imei(50)},{PRODUCT},{imei(50)},registered,A,big new red,"
     )
-    assert products.listed(database)
+    assert products.list_products(database)

@@ -21,7 +21,7 @@ from pointctl.registry.devices import (
     products,
     search,
 )
-from pointctl.registry.devices.devices import Row
+from pointctl.registry.devices.devices import ImportRow
 from pointctl.registry.issuing import pool, pool_csv
 from pointctl.registry.storage import maintenance
 from pointctl.registry.storage.models import (
@@ -44,7 +44,7 @@ def small_steps(monkeypatch):
 
 
 def rows(first=100, count=ROWS):
-    return [Row(n, imei(first + n), f"d{n}", ("t",)) for n in range(count)]
+    return [ImportRow(n, imei(first + n), f"d{n}", ("t",)) for n in range(count)]
 
 
 def between_steps(monkeypatch, database, act, after=5):
@@ -78,7 +78,7 @@ def test_boards_are_served_between_its_steps(database, monkeypatch):
     def look():
         seen.append(ask(database, 0))  # writes
         seen.append(ask(database, 100))
-        filters = search.Filters(product_key=PRODUCT)
+        filters = search.DeviceFilters(product_key=PRODUCT)
         seen.append(len(search.search(database, filters, limit=500).rows))
         with pytest.raises(devices.UnknownDevice):
             search.show(database, imei(100), PRODUCT)
@@ -89,11 +89,11 @@ def test_boards_are_served_between_its_steps(database, monkeypatch):
     assert seen == [protocol.SUCCESS, protocol.UNKNOWN_IMEI, 10]
     assert ask(database, 100) == protocol.SUCCESS
     assert search.show(database, imei(1099), PRODUCT)["tags"] == ["all", "t"]
-    (entry, *_) = audit.listed(database, limit=1, what="devices registered")
+    (entry, *_) = audit.list_entries(database, limit=1, what="devices registered")
     assert entry["note"] == str(ROWS)
     again = devices.register(database, PRODUCT, rows())
     assert (again.added, again.unchanged) == (0, ROWS)
-    assert maintenance.check(database) == []
+    assert maintenance.find_faults(database) == []
 
 
 def test_a_step_is_as_much_work_however_many_devices_there_are(database, monkeypatch):
@@ -123,7 +123,7 @@ def test_what_clashes_in_the_middle_undoes_all_of_it(database, monkeypatch):
     """Somebody registers one of its boards; then the same file is taken."""
 
     def clash():
-        devices.register(database, PRODUCT, [Row(1, imei(1099), "mine")])
+        devices.register(database, PRODUCT, [ImportRow(1, imei(1099), "mine")])
 
     between_steps(monkeypatch, database, clash)
     with pytest.raises(Refused, match="do it again"):
@@ -133,7 +133,7 @@ def test_what_clashes_in_the_middle_undoes_all_of_it(database, monkeypatch):
     assert count(database, Import) == 0
     done = devices.register(database, PRODUCT, rows()[:-1])
     assert done.added == ROWS - 1
-    assert maintenance.check(database) == []
+    assert maintenance.find_faults(database) == []
 
 
 def test_two_at_a_time_with_the_same_rows(database, monkeypatch):
@@ -150,9 +150,11 @@ def test_two_at_a_time_with_the_same_rows(database, monkeypatch):
 
 def test_who_was_taken_for_dead_gives_up(database, monkeypatch):
     """As a process that was stopped for long: another has removed its rows."""
-    monkeypatch.setattr(import_steps, "_BROKEN_OFF", timedelta())
-    between_steps(monkeypatch, database, lambda: import_steps.undo_broken_off(database))
-    with pytest.raises(Refused, match="interrupted"):
+    monkeypatch.setattr(import_steps, "_INTERRUPTED_AFTER", timedelta())
+    between_steps(
+        monkeypatch, database, lambda: import_steps.undo_interrupted(database)
+    )
+    with pytest.raises(Refused, match="paused for too long"):
         devices.register(database, PRODUCT, rows())
     assert (count(database, Device), count(database, Import)) == (10, 0)
 
@@ -164,9 +166,9 @@ def test_kill_9_leaves_nothing(database, data, pointctl, monkeypatch):
         sys.path[:0] = {sys.path!r}
         from pathlib import Path
         from serving import imei
-        from pointctl.registry import devices, imports
+        from pointctl.registry.devices import devices, import_steps
         from pointctl.registry.storage.database import open_database
-        imports._STEP = 100
+        import_steps._STEP = 100
         with open_database(Path({str(data.registry)!r})) as database:
             importing, steps = database.importing, []
             def told(connection):
@@ -176,7 +178,8 @@ def test_kill_9_leaves_nothing(database, data, pointctl, monkeypatch):
                     time.sleep(60)
                 return importing(connection)
             database.importing = told
-            rows = [devices.Row(n, imei(100 + n), f"d{{n}}") for n in range({ROWS})]
+            row = devices.ImportRow
+            rows = [row(n, imei(100 + n), f"d{{n}}") for n in range({ROWS})]
             devices.register(database, {PRODUCT!r}, rows)
     """
     command = [sys.executable, "-c", textwrap.dedent(program)]
@@ -190,12 +193,12 @@ def test_kill_9_leaves_nothing(database, data, pointctl, monkeypatch):
     assert count(database, Device) == 10 + 400
     with pytest.raises(Refused, match="in a minute"):
         devices.register(database, PRODUCT, rows())
-    monkeypatch.setattr(import_steps, "_BROKEN_OFF", timedelta())
+    monkeypatch.setattr(import_steps, "_INTERRUPTED_AFTER", timedelta())
     time.sleep(0.01)
     assert pointctl("devices", "list", "--json").code == 0
     assert (count(database, Device), count(database, Import)) == (10, 0)
     assert devices.register(database, PRODUCT, rows()).added == ROWS
-    assert maintenance.check(database) == []
+    assert maintenance.find_faults(database) == []
 
 
 def test_a_pool_is_filled_in_steps_too(database, monkeypatch):
@@ -208,7 +211,7 @@ def test_a_pool_is_filled_in_steps_too(database, monkeypatch):
         mqtt_host="h",
         source=Source.POOL,
     )
-    devices.register(database, POOL, [Row(0, imei(0), None)])
+    devices.register(database, POOL, [ImportRow(0, imei(0), None)])
     entries = [
         pool_csv.check_entry(n, f"p{n}", f"secret-{n}", None) for n in range(ROWS)
     ]
@@ -228,7 +231,7 @@ def test_a_pool_is_filled_in_steps_too(database, monkeypatch):
     with pytest.raises(Refused, match="do it again"):
         pool.fill(database, POOL, more, "ann")
     assert count(database, Pooled) == ROWS + 1
-    assert maintenance.check(database) == []
+    assert maintenance.find_faults(database) == []
 
 
 @ON_BOTH
@@ -237,5 +240,5 @@ def test_the_same_on_both(database, tmp_path):
     assert devices.register(database, PRODUCT, rows()).added == ROWS
     assert ask(database, 100) == protocol.SUCCESS
     with (tmp_path / "out.csv").open("w", newline="") as file:
-        assert device_csv.write(database, file, search.Filters()) == ROWS + 10
+        assert device_csv.write(database, file, search.DeviceFilters()) == ROWS + 10
     assert count(database, Import) == database.imports_in_steps

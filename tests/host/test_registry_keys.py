@@ -90,7 +90,9 @@ def test_what_is_none_is_told_and_not_quoted(data, content):
     keys.create_master(data)
     data.claim_master.write_bytes(content)
     for use in (keys.open_keys, keys.create_master):
-        with pytest.raises(PointctlError, match="is no claim master") as caught:
+        with pytest.raises(
+            PointctlError, match="does not hold a claim master"
+        ) as caught:
             use(data)
         assert "canary" not in str(caught.value) + str(caught.value.__cause__)
     assert data.claim_master.read_bytes() == content
@@ -129,7 +131,7 @@ def test_a_keyring_that_fails(data, keyring):
         keys.open_keys(data)
     keyring.broken = KeyringError("canary")
     for use in (keys.open_keys, keys.create_master):
-        with pytest.raises(PointctlError, match="the keyring: KeyringError"):
+        with pytest.raises(PointctlError, match="keyring cannot be read: KeyringError"):
             use(data)
     assert not data.claim_master.exists()
 
@@ -137,5 +139,7 @@ def test_a_keyring_that_fails(data, keyring):
 def test_a_keyring_that_cannot_be_written(data, keyring):
     """One line, which quotes nothing."""
     keyring.broken = NoKeyringError("canary")
-    with pytest.raises(PointctlError, match="the keyring: NoKeyringError"):
+    with pytest.raises(
+        PointctlError, match="keyring cannot be written: NoKeyringError"
+    ):
         keys.create_master(data, in_keyring=True)

@@ -60,7 +60,7 @@ def credentials(registry, product=KEYED):
 
 
 def what(registry, product=KEYED):
-    return [each["what"] for each in search.history(registry, imei(0), product)]
+    return [each["what"] for each in search.read_history(registry, imei(0), product)]
 
 
 def do(registry, name, *accounts, product=KEYED, **why):
@@ -93,7 +93,7 @@ def test_a_locked_device_claims_nothing_and_stays_connected(registry, keyed):
     assert state(registry) == "confirmed"
     assert secret_of(registry, keyed.claim(2)) == secret
     assert what(registry) == ["issued", "locked", "confirmed", "unlocked"]
-    assert search.history(registry, imei(0), KEYED)[1]["note"] == "stolen?"
+    assert search.read_history(registry, imei(0), KEYED)[1]["note"] == "stolen?"
 
 
 @pytest.mark.parametrize("before", ["registered", "issued"])
@@ -115,7 +115,7 @@ def test_a_retired_device_is_out_for_good(registry, keyed):
     assert code_of(registry, keyed.claim(2)) == protocol.REVOKED
     assert not enters(registry, secret)
     assert secrets_of(registry, imei(0), KEYED) == []
-    again = devices.register(registry, KEYED, [devices.Row(1, imei(0), None)])
+    again = devices.register(registry, KEYED, [devices.ImportRow(1, imei(0), None)])
     assert (again.added, again.unchanged) == (0, 1)
     assert (state(registry), credentials(registry)) == ("retired", ["retired"])
     for wrong in ("restore", "release", "unlock", "lock", "rotate", "revoke"):
@@ -162,7 +162,7 @@ def test_a_refused_act_leaves_no_trace(registry):
         do(registry, "release")
     with pytest.raises(devices.UnknownDevice):
         lifecycle.lock(registry, imei(99), KEYED, "op")
-    with pytest.raises(PointctlError, match="say why"):
+    with pytest.raises(PointctlError, match="give a reason"):
         do(registry, "lock", reason="two\nlines")
     assert what(registry) == []
     assert state(registry) == "registered"
@@ -283,11 +283,11 @@ def test_revealing(registry, keyed):
     """With a reason, which is written down beside who it was."""
     secret = secret_of(registry, keyed.claim(1))
     who = imei(0), KEYED, "ann"
-    with pytest.raises(PointctlError, match="say why"):
+    with pytest.raises(PointctlError, match="give a reason"):
         lifecycle.reveal(registry, *who)
     assert what(registry) == ["issued"]
     assert lifecycle.reveal(registry, *who, reason="RMA 4711") == [secret]
-    last = search.history(registry, imei(0), KEYED)[-1]
+    last = search.read_history(registry, imei(0), KEYED)[-1]
     assert (last["what"], last["who"], last["note"]) == ("revealed", "ann", "RMA 4711")
     with pytest.raises(Refused, match="no secret"):
         lifecycle.reveal(registry, imei(1), KEYED, "ann", reason="none")
@@ -316,6 +316,6 @@ def test_every_act_is_in_the_audit_with_its_actor(registry, keyed):
     secret_of(registry, keyed.claim(1), Accounts())
     with pytest.raises(PartlyFailed):
         do(registry, "revoke")
-    (entry, *_) = audit.listed(registry, limit=1)
+    (entry, *_) = audit.list_entries(registry, limit=1)
     assert (entry["what"], entry["who"], entry["imei"]) == ("revoked", "op", imei(0))
     assert State(state(registry)) is State.REVOKED

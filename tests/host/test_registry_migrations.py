@@ -156,7 +156,7 @@ def test_a_registry_of_each_revision_is_migrated(where, data, revision):
     """Nothing is lost, and boards are served as they were."""
     fill_and_upgrade(where, Vault(data), revision)
     with open_database(where, data) as database:
-        (product,) = products.listed(database)
+        (product,) = products.list_products(database)
         assert product.policy is Policy.OPEN
         with database.snapshot() as session:
             issued, registered = session.scalars(select(Device).order_by(Device.id))
@@ -194,7 +194,7 @@ def test_many_may_open_a_fresh_one_together(where, data):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(add, range(8)))
     with open_database(where, data) as opened:
-        assert len(products.listed(opened)) == 8
+        assert len(products.list_products(opened)) == 8
 
 
 @_ON_EACH

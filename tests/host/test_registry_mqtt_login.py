@@ -39,7 +39,7 @@ def registry(tmp_path_factory):
                 mqtt_host="mqtt.test",
                 auth=auth,
             )
-            rows = [devices.Row(n, imei(n), None) for n in range(10)]
+            rows = [devices.ImportRow(n, imei(n), None) for n in range(10)]
             devices.register(database, auth, rows)
         yield database
 
@@ -264,7 +264,7 @@ def test_the_first_login_confirms_and_a_refused_one_does_not(registry, auth):
     login = mqtt_login.judge(registry, *who)
     assert (login.device, login.reason) == (None, "revoked")
     assert mqtt_login.find(registry, who[1]) is None
-    what = [entry["what"] for entry in search.history(registry, imei(2), auth)]
+    what = [entry["what"] for entry in search.read_history(registry, imei(2), auth)]
     assert what.count("confirmed") == 1
 
 
@@ -282,7 +282,7 @@ def test_a_rotation_ends_when_the_new_secret_is_seen(registry, auth):
     for _ in range(2):
         assert let_in(registry, *new) == imei(4)
     assert let_in(registry, *old) is None
-    what = [entry["what"] for entry in search.history(registry, imei(4), auth)]
+    what = [entry["what"] for entry in search.read_history(registry, imei(4), auth)]
     assert what.count("rotated") == 1
 
 
@@ -312,7 +312,7 @@ def test_an_account_with_a_fixed_password(registry):
     for auth in SCHEMES:
         config = issued(registry, auth)
         if auth == "gizwits":
-            with pytest.raises(Exception, match="another password each time"):
+            with pytest.raises(Exception, match="a new password each time"):
                 mqtt_login.fixed_password(config)
         else:
             assert mqtt_login.fixed_password(config) == connect(registry, auth)[2]

@@ -37,7 +37,7 @@ def registry(database):
         mqtt_host="h.test",
         source=Source.POOL,
     )
-    rows = [devices.Row(serial, imei(serial), None) for serial in range(30)]
+    rows = [devices.ImportRow(serial, imei(serial), None) for serial in range(30)]
     devices.register(database, POOLED, rows)
     fill(database, range(5))
     return database
@@ -59,7 +59,7 @@ def device(given):
 
 
 def left(registry):
-    (found,) = overview.pools(registry)
+    (found,) = overview.count_pools(registry)
     return found["left"]
 
 
@@ -122,7 +122,7 @@ def test_the_alarm_is_raised_in_time_and_once(registry, log):
         claim(registry, serial)
         assert alarm(registry) == "low"
     assert log.getvalue().count('"event": "pool low"') == 1
-    what = [each["what"] for each in audit.listed(registry, limit=20)]
+    what = [each["what"] for each in audit.list_entries(registry, limit=20)]
     assert what.count("pool low") == 1
     fill(registry, range(5, 10))
     assert alarm(registry) is None
@@ -138,7 +138,7 @@ def test_the_alarm_is_raised_in_time_and_once(registry, log):
 
 def test_a_device_gets_the_one_of_its_name(registry):
     """So a factory can say which board is which; nobody else gets it."""
-    devices.register(registry, POOLED, [devices.Row(1, imei(50), "name0")])
+    devices.register(registry, POOLED, [devices.ImportRow(1, imei(50), "name0")])
     assert device(claim(registry, 10))["deviceName"] == "name1"
     assert device(claim(registry, 50))["deviceName"] == "name0"
     assert device(claim(registry, 11))["deviceName"] == "name2"
@@ -148,7 +148,7 @@ def test_a_product_secret_of_its_own(registry):
     """Stands in for the product's."""
     entry = PoolEntry(1, "special", "s3cret", "pr0duct")
     pool.fill(registry, POOLED, [entry], "ann")
-    devices.register(registry, POOLED, [devices.Row(1, imei(50), "special")])
+    devices.register(registry, POOLED, [devices.ImportRow(1, imei(50), "special")])
     told = device(claim(registry, 50))
     assert (told["deviceSecret"], told["productSecret"]) == ("s3cret", "pr0duct")
     assert device(claim(registry, 50, 2)) == told
@@ -210,7 +210,7 @@ def test_a_batch_that_is_full_takes_nothing_from_the_pool(registry):
         claim(registry, serial)
     batches.change(registry, POOLED, "A", "op", quota=2)
     assert claim(registry, 1).code == protocol.POOL_EMPTY
-    (found,) = batches.listed(registry, POOLED)
+    (found,) = batches.list_batches(registry, POOLED)
     assert found["enrolled"] == 1
 
 
@@ -232,7 +232,7 @@ def test_a_dry_run_adds_nothing(registry):
 
 def test_if_one_is_bad_none_is_added(registry):
     """Each with its line."""
-    entries: list[Entry | BadRow] = [
+    entries: list[PoolEntry | BadRow] = [
         PoolEntry(2, "new1", "s"),
         BadRow(3, "no"),
         PoolEntry(4, "new2", "s"),

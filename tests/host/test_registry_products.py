@@ -24,7 +24,7 @@ def test_every_setting_reaches_the_board(database):
         keep_alive=60,
         auth="plain",
     )
-    assert products.device_config(product, "name", "s3cret", "pr0duct") == {
+    assert products.build_device_config(product, "name", "s3cret", "pr0duct") == {
         "device": {
             "productKey": "pk1",
             "productSecret": "pr0duct",
@@ -46,7 +46,7 @@ def test_every_setting_reaches_the_board(database):
 def test_what_is_not_set_is_not_sent(database):
     """No nulls on the wire: the seed's reply has none."""
     product = products.add(database, "T", mqtt_host="h", with_secret=False)
-    config = products.device_config(product, "name", "s3cret", None)
+    config = products.build_device_config(product, "name", "s3cret", None)
     assert set(config["device"]) == {"productKey", "deviceName", "deviceSecret"}
     assert config["connect"] == {"host": "h", "qos": 0, "cleanSession": 0}
 
@@ -80,10 +80,10 @@ def test_what_is_not_set_is_not_sent(database):
 def test_a_setting_that_boards_refuse_is_refused_here(database, wrong):
     """The same rules, one code: point.credentials."""
     settings = {"name": "T", "mqtt_host": "h", **wrong}
-    before = len(products.listed(database))
+    before = len(products.list_products(database))
     with pytest.raises(PointctlError):
         products.add(database, settings.pop("name"), **settings)
-    assert len(products.listed(database)) == before
+    assert len(products.list_products(database)) == before
 
 
 def test_a_key_is_used_once(database):
@@ -97,7 +97,7 @@ def test_generated_keys_and_secrets_differ(database):
     """Both are random."""
     made = [products.add(database, "T", mqtt_host="h") for _ in range(5)]
     assert len({product.product_key for product in made}) == 5
-    secrets = {products.secret(database.vault, product) for product in made}
+    secrets = {products.decrypt_secret(database.vault, product) for product in made}
     assert len(secrets - {None}) == 5
 
 
@@ -123,7 +123,7 @@ def test_the_host_of_alibabas_boards(database, where, host):
         sign_method="hmacsha1",
         **where,
     )
-    connect = products.device_config(product, "name", "s3cret", None)["connect"]
+    connect = products.build_device_config(product, "name", "s3cret", None)["connect"]
     assert (connect["host"], connect["signMethod"]) == (host, "hmacsha1")
     assert connect.get("region") == where.get("region")
     assert connect.get("instanceId") == where.get("instance_id")
@@ -135,7 +135,7 @@ def test_where_the_cloud_gives_client_ids_so_do_we(database, auth):
     """One for each device of each product; boards could not log in without it."""
     made = [products.add(database, "T", mqtt_host="h", auth=auth) for _ in range(2)]
     configs = [
-        products.device_config(product, name, "s3cret", None)
+        products.build_device_config(product, name, "s3cret", None)
         for product in made
         for name in ("one", "two")
     ]

@@ -6,8 +6,8 @@ from sqlalchemy import text
 
 from pointctl.errors import PointctlError
 from pointctl.registry.devices import batches, devices, products, search, tags
-from pointctl.registry.devices.devices import Row
-from pointctl.registry.devices.search import Filters
+from pointctl.registry.devices.devices import ImportRow
+from pointctl.registry.devices.search import DeviceFilters
 from pointctl.registry.issuing import lifecycle
 from pointctl.registry.storage.models import State
 
@@ -19,9 +19,9 @@ def fleet(database):
     """Two products, a batch, names and tags."""
     products.add(database, "O", product_key=OTHER, mqtt_host="h")
     batches.add(database, OTHER, "A", "op")
-    rows = [Row(n, imei(n), f"car-{n:03}", ("odd",) * (n % 2)) for n in range(40)]
+    rows = [ImportRow(n, imei(n), f"car-{n:03}", ("odd",) * (n % 2)) for n in range(40)]
     devices.register(database, OTHER, rows, batch="A", tags=["new"])
-    devices.register(database, OTHER, [Row(1, imei(90), "Car-x")])
+    devices.register(database, OTHER, [ImportRow(1, imei(90), "Car-x")])
     for serial in (3, 5):
         issue(database, serial)
     lifecycle.lock(database, imei(4), PRODUCT, "op")
@@ -29,7 +29,7 @@ def fleet(database):
 
 
 def found(registry, limit=1000, **filters):
-    page = search.search(registry, Filters(**filters), limit=limit)
+    page = search.search(registry, DeviceFilters(**filters), limit=limit)
     return [row["device_name"] for row in page.rows]
 
 
@@ -73,7 +73,7 @@ def test_what_cannot_be_looked_for(wrong):
     """Databases choke on some of it."""
     for name in ("text", "product_key", "batch", "tag"):
         with pytest.raises(PointctlError, match="not printable"):
-            Filters(**{name: wrong})
+            DeviceFilters(**{name: wrong})
 
 
 @ON_BOTH
@@ -85,7 +85,7 @@ def test_what_cannot_be_looked_for(wrong):
 @pytest.mark.parametrize("newest_first", [False, True])
 def test_pages_are_the_whole(fleet, filters, newest_first):
     """Each device is on one of them, in one order, whatever the size."""
-    wanted = Filters(**filters)
+    wanted = DeviceFilters(**filters)
     options = {"newest_first": newest_first}
     whole = search.search(fleet, wanted, limit=1000, **options)
     assert whole.next is None
@@ -106,7 +106,7 @@ def test_orders(fleet):
     """Of registration, and of the text that was looked for."""
     assert found(fleet, product_key=PRODUCT) == [imei(n) for n in range(10)]
     assert found(fleet, text="car-")[:2] == ["car-000", "car-001"]
-    newest = search.search(fleet, Filters(), limit=2, newest_first=True)
+    newest = search.search(fleet, DeviceFilters(), limit=2, newest_first=True)
     assert [row["device_name"] for row in newest.rows] == ["Car-x", "car-039"]
 
 
@@ -114,7 +114,7 @@ def test_orders(fleet):
 def test_what_is_no_page(fleet, after):
     """It came from a link that somebody may have changed."""
     with pytest.raises(PointctlError, match="no such page"):
-        search.search(fleet, Filters(), limit=2, after=after)
+        search.search(fleet, DeviceFilters(), limit=2, after=after)
 
 
 @ON_BOTH
@@ -128,12 +128,12 @@ def test_tags(fleet):
     ]
     assert tags.change(*change, add=["a"], remove=["none"]) == ["a", "b", "odd"]
     assert tags.change(*change, remove=["b", "odd"], add=["b"]) == ["a", "b"]
-    entries = search.history(fleet, imei(1), OTHER)
+    entries = search.read_history(fleet, imei(1), OTHER)
     assert [(entry["what"], entry["note"]) for entry in entries] == [
         ("tagged", "+a +b -new"),
         ("tagged", "-odd"),
     ]
-    counts = {row["tag"]: row["devices"] for row in tags.listed(fleet)}
+    counts = {row["tag"]: row["devices"] for row in tags.count_tags(fleet)}
     assert counts == {"a": 1, "b": 1, "new": 39, "odd": 19}
     assert search.show(fleet, imei(1), OTHER)["tags"] == ["a", "b"]
     for wrong in ("", "a b", "x" * 33, "..", "ü", "a,b"):
@@ -176,13 +176,13 @@ def test_show(fleet):
 )
 def test_a_page_is_a_walk_along_an_index(fleet, filters):
     """What costs as much as the registry is large would be seen in the plan."""
-    rows = [Row(n, imei(n), f"car-{n}") for n in range(1000, 9000)]
+    rows = [ImportRow(n, imei(n), f"car-{n}") for n in range(1000, 9000)]
     devices.register(fleet, OTHER, rows)
     with fleet.exclusive() as session:
         session.execute(text("ANALYZE"))
     with fleet.snapshot() as session:
-        query = search.filtered(session, Filters(**filters)).limit(51)
-        query = query.order_by(*search._Order(Filters(**filters), False).by())
+        query = search.select_devices(session, DeviceFilters(**filters)).limit(51)
+        query = query.order_by(*search._Order(DeviceFilters(**filters), False).by())
         compiled = query.compile(
             session.get_bind(), compile_kwargs={"literal_binds": True}
         )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pointctl.registry.topics import own_topics
+from pointctl.registry.topics import build_topics
 
 DID = "dev&pk"
 
@@ -30,7 +30,7 @@ DID = "dev&pk"
 )
 def test_every_device_has_its_own_tree(auth, topic, own):
     """To publish and to subscribe, whatever it speaks."""
-    topics = own_topics(auth, "pk", "dev")
+    topics = build_topics(auth, "pk", "dev")
     assert topics.may_publish(topic) == topics.may_subscribe(topic) == own
 
 
@@ -62,9 +62,9 @@ def test_every_device_has_its_own_tree(auth, topic, own):
 @pytest.mark.parametrize("auth", ["aliyun", "aliyun-token"])
 def test_alibabas(auth, topic, own):
     """Those that its SDKs use; no other scheme has them."""
-    topics = own_topics(auth, "pk", "dev")
+    topics = build_topics(auth, "pk", "dev")
     assert topics.may_publish(topic) == topics.may_subscribe(topic) == own
-    assert not own_topics("plain", "pk", "dev").may_subscribe(topic)
+    assert not build_topics("plain", "pk", "dev").may_subscribe(topic)
 
 
 @pytest.mark.parametrize(
@@ -88,6 +88,6 @@ def test_alibabas(auth, topic, own):
 @pytest.mark.parametrize("auth", ["gizwits", "gizwits-classic"])
 def test_gizwits_have_directions(auth, topic, publishes, subscribes):
     """What a device is told it cannot say."""
-    topics = own_topics(auth, "pk", "dev")
+    topics = build_topics(auth, "pk", "dev")
     assert topics.may_publish(topic) == publishes
     assert topics.may_subscribe(topic) == subscribes

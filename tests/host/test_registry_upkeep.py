@@ -40,7 +40,7 @@ def test_a_registry_in_use_is_well(chosen, pointctl):
     assert done.code == 0
     assert done.json["faults"] == []
     assert done.json["revision"] == schema.head()
-    assert pointctl("db", "check").out.startswith("well: ")
+    assert pointctl("db", "check").out.startswith("no faults: ")
 
 
 @ON_BOTH
@@ -57,8 +57,8 @@ def test_contradictions_are_found(chosen, pointctl):
     done = pointctl("db", "check")
     assert done.code == 1
     assert done.out.splitlines() == [
-        "1 devices were issued a credential that is not there",
-        "1 devices have several open claims",
+        "1 devices were issued a credential that is missing",
+        "1 devices have more than one open claim",
     ]
 
 
@@ -69,7 +69,7 @@ def test_orphans_and_damage_are_found(database, data, pointctl):
     with closing(sqlite3.connect(data.registry)) as connection, connection:
         connection.execute("DELETE FROM devices WHERE imei = ?", [imei(0)])
     orphans = pointctl("db", "check").out.splitlines()
-    assert "1 of credentials.device_id refer to nothing" in orphans
+    assert "1 rows of credentials.device_id refer to no row" in orphans
     with closing(sqlite3.connect(data.registry)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         page = connection.execute(
@@ -93,7 +93,7 @@ def test_a_backup_is_a_registry(chosen, data, pointctl, postgres, program, tmp_p
     assert out.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in tmp_path.iterdir() if "copy" in path.name] == ["copy"]
     with open_database(_restored(out, postgres), data) as copy:
-        assert maintenance.check(copy) == []
+        assert maintenance.find_faults(copy) == []
         with copy.snapshot() as session:
             assert devices.find(session, imei(1)).state is State.REGISTERED
         assert issue(copy, 0)["device"]["deviceSecret"] == secret
@@ -131,7 +131,7 @@ def test_a_backup_is_taken_while_others_write(database, data, tmp_path):
     with database.exclusive() as session:
         devices.find(session, imei(0)).state = State.ISSUED
         session.flush()
-        maintenance.backup(database, tmp_path / "copy")
+        maintenance.back_up(database, tmp_path / "copy")
     with open_database(tmp_path / "copy", data) as copy, copy.snapshot() as session:
         assert devices.find(session, imei(0)).state is State.REGISTERED
 

@@ -163,7 +163,9 @@ def test_a_change_is_tied_to_what_was_seen(admin, database):
 def test_so_is_every_change(admin, database, path, first, second):
     """Products, batches and operators, too; and what is done by itself is no change."""
     batches.add(database, PRODUCT, "A7", "op")
-    devices.register(database, PRODUCT, [devices.Row(1, imei(70), None)], batch="A7")
+    devices.register(
+        database, PRODUCT, [devices.ImportRow(1, imei(70), None)], batch="A7"
+    )
     seen = admin.get(path).headers["etag"]
     issue(database, 70)
     assert admin.get(path).headers["etag"] == seen
@@ -251,11 +253,11 @@ def test_importing(admin, database):
     refused = problem(csv(admin, url, bad), 422)
     assert [each["where"] for each in refused["errors"]] == ["line 4", "line 5"]
     assert csv(admin, url, bad, dry_run=True).json()["bad_count"] == 2
-    assert search.search(database, search.Filters(batch="A7"), limit=9).rows == []
+    assert search.search(database, search.DeviceFilters(batch="A7"), limit=9).rows == []
     assert csv(admin, url, good, batch="A7", tag=["x", "y"]).json() == told
     again = csv(admin, url, good, batch="A7").json()
     assert (again["added"], again["unchanged"]) == (0, 2)
-    (one, _) = search.search(database, search.Filters(batch="A7"), limit=9).rows
+    (one, _) = search.search(database, search.DeviceFilters(batch="A7"), limit=9).rows
     assert (one["tags"], one["created_by"]) == (["a", "b", "x", "y"], "admin/t0")
     skipped = csv(admin, url, bad + f"{imei(54)},m4,\n", skip_bad=True).json()
     assert (skipped["added"], skipped["unchanged"], skipped["bad_count"]) == (1, 2, 2)
@@ -377,8 +379,8 @@ def test_the_audit(admin):
 
 def test_nothing_is_left_out(admin, database):
     """What the registry tells of a thing, the API tells; a new word is added here."""
-    (product,) = products.listed(database)
-    assert set(products.summary(product)) == set(models.ProductRow.model_fields)
+    (product,) = products.list_products(database)
+    assert set(products.summarize(product)) == set(models.ProductRow.model_fields)
     shown = set(search.show(database, imei(1), PRODUCT)) - {"etag"}
     assert shown == set(models.DeviceShown.model_fields)
     (row, *_) = admin.get("/api/v1/devices").json()["items"]

@@ -174,7 +174,7 @@ def test_real_replies_fit_the_documented_models(client, database, cloud):
     """No member is sent that the page does not know, nor missing where it is set."""
     given = {"product_key": "pk-c", "mqtt_host": "h", **cloud}
     products.add(database, "C", policy=Policy.OPEN, **given)
-    devices.register(database, "pk-c", [devices.Row(1, imei(70), None)])
+    devices.register(database, "pk-c", [devices.ImportRow(1, imei(70), None)])
     reply = client.post("/v1/access", content=json.dumps({"imei": imei(70)})).json()
     assert set(cloud.values()) - {True} <= set(reply["result"]["connect"].values())
     documented = wire.Issued.model_validate(reply, extra="forbid", strict=True)

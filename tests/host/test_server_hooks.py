@@ -35,8 +35,10 @@ def registry_of(data, url=None):
             mqtt_host="mqtt.test",
             auth=auth,
         )
-        rows = [devices.Row(n, imei(n), None) for n in range(10)]
-        devices.register(database, auth, [*rows, devices.Row(9, imei(99), DOTTED)])
+        rows = [devices.ImportRow(n, imei(n), None) for n in range(10)]
+        devices.register(
+            database, auth, [*rows, devices.ImportRow(9, imei(99), DOTTED)]
+        )
     return database
 
 

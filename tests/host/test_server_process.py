@@ -33,7 +33,9 @@ def registry_of(path):
         product_key=PRODUCT,
         mqtt_host="mqtt.test",
     )
-    devices.register(database, PRODUCT, [devices.Row(n, imei(n), None) for n in (0, 1)])
+    devices.register(
+        database, PRODUCT, [devices.ImportRow(n, imei(n), None) for n in (0, 1)]
+    )
     return database
 
 
@@ -186,7 +188,7 @@ def test_tls_versions(shared, version):
 
 def test_kill_9_loses_no_credential_that_was_acknowledged(database, start_server):
     """Boards keep asking while the server is killed; what they were told stays true."""
-    rows = [devices.Row(n, imei(n), None) for n in range(1000, 1600)]
+    rows = [devices.ImportRow(n, imei(n), None) for n in range(1000, 1600)]
     devices.register(database, PRODUCT, rows)
     told: dict[int, bytes] = {}
     for first in (1000, 1300):

@@ -307,7 +307,7 @@ def room(
             auth="aliyun",
             mqtt_host=HOST,
         )
-        devices.register(database, "a1B2", [devices.Row(1, imei(0), "meter-1")])
+        devices.register(database, "a1B2", [devices.ImportRow(1, imei(0), "meter-1")])
         config = answer(database, {"imei": imei(0)}).config
     assert config is not None
     broker = embedded.broker(

@@ -1,4 +1,4 @@
-"""Where pointctl starts, and the only place that prints an error and exits."""
+"""The entry point of pointctl; the only place that prints an error and exits."""
 
 import sys
 from collections.abc import Sequence
@@ -8,15 +8,15 @@ from pointctl.errors import PointctlError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command and exit with its code; --help says what the codes mean."""
+    """Run one command and exit with its code; --help lists the codes."""
     try:
         app(arguments, prog_name="pointctl")
     except PointctlError as error:
         print(f"pointctl: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:  # where Typer does not catch it itself
+    except KeyboardInterrupt:  # Typer does not catch all of them
         sys.exit(130)
-    except OSError as error:  # a full disk, a missing file, a port that is taken
+    except OSError as error:  # for example a full disk, a missing file, a busy port
         where = f"{error.filename}: " if error.filename else ""
         print(f"pointctl: {where}{error.strerror or error}", file=sys.stderr)
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""The command line: one Typer app, whose groups are in commands/."""
+"""The command line: one Typer app; each group of commands is a file in commands/."""
 
 import os
 from collections.abc import Iterator, Mapping, MutableMapping
@@ -11,8 +11,8 @@ from typer.core import TyperGroup
 from point import __version__
 from pointctl.folder import DATABASE
 
-# The groups of commands: commands/NAME.py has each. A group is loaded when it is asked
-# for: all of them together take longer than most commands run.
+# The groups of commands; each is in commands/NAME.py. A group is imported only when it
+# is used, because importing all takes longer than most commands run.
 _GROUPS = (
     "serve",
     "doctor",
@@ -35,7 +35,7 @@ _GROUPS = (
 
 
 class _Commands(Mapping[str, Any]):
-    """The groups by name, each loaded when it is asked for."""
+    """The groups by name; each is imported when it is used."""
 
     def __init__(self) -> None:
         self._loaded: dict[str, Any] = {}
@@ -53,10 +53,10 @@ class _Commands(Mapping[str, Any]):
             app = import_module(f"pointctl.commands.{name}").app
             group = typer.main.get_group(app)
             group.name = name
-            # A group of one command with the group's own name is that command.
+            # If a group has one command, named as the group, the group is that command.
             is_command = list(group.commands) == [name]
             self._loaded[name] = group.commands[name] if is_command else group
-            _flow(group)
+            _unwrap_help(group)
         return self._loaded[name]
 
 
@@ -66,37 +66,37 @@ class _Pointctl(TyperGroup):
         self.commands = cast(MutableMapping[str, Any], _Commands())
 
 
-def _flow(command: Any) -> None:
-    """Let terminals break the lines of help: Typer would keep those of the source."""
+def _unwrap_help(command: Any) -> None:
+    """Join the lines of each paragraph of help, so that terminals wrap them."""
     paragraphs = (command.help or "").split("\n\n")
     command.help = "\n\n".join(" ".join(text.split()) for text in paragraphs)
     for child in getattr(command, "commands", {}).values():
-        _flow(child)
+        _unwrap_help(child)
 
 
 app = typer.Typer(
     cls=_Pointctl,
     no_args_is_help=True,
-    pretty_exceptions_enable=False,  # their frames show local variables: secrets
+    pretty_exceptions_enable=False,  # they print local variables, which hold secrets
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused, 4 partly failed.",
 )
 
 
-def _version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
         print(f"pointctl {__version__}")
         raise typer.Exit
 
 
-def _without_password(context: typer.Context, url: str | None) -> str | None:
+def _check_no_password(context: typer.Context, url: str | None) -> str | None:
     source = context.get_parameter_source("database")
     if url and source and source.name == "COMMANDLINE":
         from pointctl.registry.storage.database import has_password
 
         if has_password(url):
             raise typer.BadParameter(
-                "arguments are seen by everybody: put the password into PGPASSFILE or "
-                f"PGPASSWORD, or the whole URL into {DATABASE}"
+                "the URL has a password, and other users can see arguments: put the "
+                f"password into PGPASSFILE or PGPASSWORD, or the URL into {DATABASE}"
             )
     return url
 
@@ -108,17 +108,20 @@ def pointctl(
         typer.Option(
             metavar="URL",
             envvar=DATABASE,
-            callback=_without_password,
-            help="postgresql://USER@HOST/NAME; else a file in the data folder.",
+            callback=_check_no_password,
+            help="postgresql://USER@HOST/NAME; default: a file in the data folder.",
         ),
     ] = None,
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_version, is_eager=True, help="Print the version."
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Print the version.",
         ),
     ] = False,
 ) -> None:
     """Credentials for cellular MicroPython boards: registry, server, certificates."""
     if database:
-        os.environ[DATABASE] = database  # for the commands, and processes they start
+        os.environ[DATABASE] = database  # commands and their child processes read it

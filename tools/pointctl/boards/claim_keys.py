@@ -55,7 +55,7 @@ def read_key_file(path: Path) -> FileKey:
     """
     if not path.is_file():
         raise PointctlError(f"{path} is missing; make it with pointctl keys derive")
-    found = keystore.Entry(path).read()
+    found = keystore.SecretEntry(path).read()
     try:
         return FileKey(seal.key_of(found.text.encode() if found else b""))
     except PointError:
@@ -70,7 +70,7 @@ def registry_key(data: Path, product_key: str, imei: str | None) -> RegistryKey 
 
     Raises PointctlError for an unknown product, or one whose boards have no keys.
     """
-    if keystore.Entry(DataFolder(data).claim_master).read() is None:
+    if keystore.SecretEntry(DataFolder(data).claim_master).read() is None:
         return None
     with open_registry(data) as database:
         products.check_has_device_keys(database, product_key)

@@ -111,7 +111,7 @@ def _find_proof(database: Database, product_key: str) -> _Proof:
     with database.snapshot() as session:
         products.check_exists(session, product_key)
         product = session.get_one(Product, product_key)
-        return _Proof(product.policy, products.secret(database.vault, product))
+        return _Proof(product.policy, products.decrypt_secret(database.vault, product))
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -24,7 +24,7 @@ from point.errors import PointError
 from pointctl.broker.login import Login, make_login, read_login
 from pointctl.broker.process import HOST, BrokerError, BrokerProcess
 from pointctl.folder import private_file, private_folder
-from pointctl.registry.topics import Topics, own_topics
+from pointctl.registry.topics import Topics, build_topics
 
 _CONTROL = "$CONTROL/dynamic-security/v1"
 _ALL = ("#", f"{_CONTROL}/#")
@@ -200,7 +200,7 @@ class MosquittoAccounts:
         it sets the password. Raises BrokerError when the deadline is over.
         """
         name = _account(product_key, device_name)
-        rules = _rules(own_topics(auth, product_key, device_name))
+        rules = _rules(build_topics(auth, product_key, device_name))
         role = {"rolename": name, "acls": rules}
         client = {
             "username": name,

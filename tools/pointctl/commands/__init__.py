@@ -1,1 +1,1 @@
-"""The command line: one file for each group of commands, and no logic of its own."""
+"""The commands: one file for each group; the work is done in the other packages."""

@@ -2,7 +2,7 @@
 
 import getpass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -10,7 +10,7 @@ from pointctl.commands.options import DATA, PRODUCT, Data, Json, print_json, pri
 from pointctl.registry.devices import batches
 from pointctl.registry.opening import open_registry
 
-_Name = Annotated[str, typer.Argument(help="Its name.")]
+_Name = Annotated[str, typer.Argument(help="The batch's name.")]
 _Product = Annotated[str, PRODUCT]
 _Quota = Annotated[
     int | None, typer.Option("--quota", min=0, help="How many devices may enrol.")
@@ -20,11 +20,11 @@ _Expires = Annotated[
     typer.Option(
         "--expires",
         formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"],
-        help="When the last may, in UTC.",
+        help="Until when devices may enrol, in UTC.",
     ),
 ]
 
-app = typer.Typer(no_args_is_help=True, help="Devices that are made together.")
+app = typer.Typer(no_args_is_help=True, help="Batches: devices that are made together.")
 
 
 @app.command(
@@ -39,7 +39,7 @@ def batches_add(
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
-    """Add a batch to a product, for devices import --batch."""
+    """Add a batch to a product; devices import --batch uses it."""
     with open_registry(data) as database:
         made = batches.add(
             database,
@@ -49,7 +49,7 @@ def batches_add(
             quota=quota,
             expires_at=expires and expires.replace(tzinfo=UTC),
         )
-    _print(made, f"added batch {name}", as_json)
+    _print_result(made, f"added batch {name}", as_json)
 
 
 @app.command("list", epilog="Example: pointctl batches list --product pk3f9a2c71")
@@ -58,9 +58,9 @@ def batches_list(
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
-    """List batches, newest first, and how far they are."""
+    """List batches, newest first, with the number of enrolled devices."""
     with open_registry(data) as database:
-        rows = batches.listed(database, product)
+        rows = batches.list_batches(database, product)
     if as_json:
         print_json(rows)
     else:
@@ -76,30 +76,34 @@ def batches_set(
     product: _Product,
     quota: _Quota = None,
     no_quota: Annotated[
-        bool, typer.Option("--no-quota", help="As many as there are.")
+        bool, typer.Option("--no-quota", help="Remove the quota.")
     ] = False,
     expires: _Expires = None,
     never_expires: Annotated[
-        bool, typer.Option("--never-expires", help="Without an end.")
+        bool, typer.Option("--never-expires", help="Remove the end.")
     ] = False,
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
-    """Change the quota or the end of a batch. Below what has enrolled it is closed."""
-    if (quota is not None and no_quota) or (expires is not None and never_expires):
-        raise typer.BadParameter("either a limit or none")
-    changes: dict[str, Any] = {}
-    if quota is not None or no_quota:
-        changes["quota"] = quota
-    if expires is not None or never_expires:
-        changes["expires_at"] = expires and expires.replace(tzinfo=UTC)
+    """Change the quota or the end. A quota below the enrolled devices closes it."""
+    if quota is not None and no_quota:
+        raise typer.BadParameter("give either --quota or --no-quota")
+    if expires is not None and never_expires:
+        raise typer.BadParameter("give either --expires or --never-expires")
+    ends = expires and expires.replace(tzinfo=UTC)
     with open_registry(data) as database:
-        who = getpass.getuser()
-        changed = batches.change(database, product, name, who, **changes)
-    _print(changed, f"changed batch {name}", as_json)
+        changed = batches.change(
+            database,
+            product,
+            name,
+            getpass.getuser(),
+            quota=quota if quota is not None or no_quota else batches.KEEP,
+            expires_at=ends if ends is not None or never_expires else batches.KEEP,
+        )
+    _print_result(changed, f"changed batch {name}", as_json)
 
 
-def _print(batch: dict[str, Any], text: str, as_json: bool) -> None:
+def _print_result(batch: batches.BatchSummary, text: str, as_json: bool) -> None:
     if as_json:
         print_json(batch)
     else:

@@ -19,32 +19,38 @@ app = typer.Typer(no_args_is_help=True, help="The registry's database.")
 
 @app.command("upgrade", epilog="Example: pointctl db upgrade")
 def db_upgrade(data: Data = DATA, as_json: Json = False) -> None:
-    """Bring the tables up to date, as every other command does when it comes first."""
+    """Migrate the tables to this version. Other commands do it as well, if needed."""
     with existing_database(registry_location(data), DataFolder(data)) as database:
-        before = maintenance.revision(database)
+        before = maintenance.read_revision(database)
         database.migrate()
-        after = maintenance.revision(database)
+        after = maintenance.read_revision(database)
         where = database.where
     if as_json:
         print_json({"database": where, "before": before, "after": after})
     elif before == after:
-        print(f"unchanged: {where} is of revision {after}")
+        print(f"unchanged: {where} has revision {after} already")
     else:
         print(f"upgraded {where} from revision {before or 'none'} to {after}")
 
 
 @app.command("check", epilog="Example: pointctl db check")
 def db_check(data: Data = DATA, as_json: Json = False) -> None:
-    """Look for damage: unreadable rows, orphans, contradictions, an old revision."""
+    """Look for faults: unreadable rows, orphans, contradictions, an old revision."""
     with existing_database(registry_location(data), DataFolder(data)) as database:
-        faults = maintenance.check(database)
-        found = {"database": database.where, "revision": maintenance.revision(database)}
+        faults = maintenance.find_faults(database)
+        found = {
+            "database": database.where,
+            "revision": maintenance.read_revision(database),
+        }
     if as_json:
         print_json({**found, "faults": faults})
     else:
-        print(*faults or [f"well: {found['database']}, {found['revision']}"], sep="\n")
+        healthy = f"no faults: {found['database']}, revision {found['revision']}"
+        print(*faults or [healthy], sep="\n")
     if faults:
-        raise PointctlError(f"{len(faults)} faults; keep a copy before you repair it")
+        raise PointctlError(
+            f"the registry has {len(faults)} faults; make a copy before you repair it"
+        )
 
 
 @app.command("backup", epilog="Example: pointctl db backup --out registry.backup")
@@ -52,7 +58,7 @@ def db_backup(
     out: Annotated[Path, typer.Option(help="File to write, readable by you only.")],
     data: Data = DATA,
 ) -> None:
-    """Copy the registry while it is in use; the keys of its secrets are not in it."""
+    """Copy the registry while it is in use. The copy does not contain the keys."""
     with existing_database(registry_location(data), DataFolder(data)) as database:
-        maintenance.backup(database, out)
+        maintenance.back_up(database, out)
     print(f"wrote {out}, {os.stat(out).st_size:,} bytes", file=sys.stderr)

@@ -1,8 +1,8 @@
-"""pointctl devices …: what is done to one device, and what it is tagged."""
+"""pointctl devices …: actions on one device, its tags, batch and history."""
 
 import getpass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -17,6 +17,7 @@ from pointctl.commands.options import DATA, PRODUCT, Data, Json, print_json, pri
 from pointctl.folder import private_file
 from pointctl.registry.actions import ACTIONS, Action
 from pointctl.registry.devices import batches, search, tags
+from pointctl.registry.devices.search import DeviceDetails
 from pointctl.registry.issuing import lifecycle
 from pointctl.registry.opening import open_registry
 from pointctl.registry.storage.database import Database
@@ -31,7 +32,7 @@ app = typer.Typer()
 
 
 def _add_command(action: Action) -> None:
-    """A command that does it; with the broker's options if a broker is told."""
+    """Add the command of an action, with the broker's options if it needs them."""
 
     def do(
         imei: _Imei,
@@ -42,7 +43,7 @@ def _add_command(action: Action) -> None:
     ) -> None:
         _run(action, None, imei, product, reason, data, as_json)
 
-    def do_and_tell(
+    def do_with_broker(
         imei: _Imei,
         product: _Product = None,
         reason: _Reason = None,
@@ -57,7 +58,7 @@ def _add_command(action: Action) -> None:
 
     example = f"Example: pointctl devices {action.name} 866123456789018"
     decorate = app.command(action.name, help=action.meaning, epilog=example)
-    decorate(do_and_tell if action.tells_broker else do)
+    decorate(do_with_broker if action.updates_broker else do)
 
 
 def _run(
@@ -72,7 +73,7 @@ def _run(
     with open_accounts(admin) as accounts, open_registry(data) as database:
         who = getpass.getuser()
         action.run(database, accounts, imei, product, who, reason=reason)
-        _print(database, imei, product, f"{action.done} {imei}", as_json)
+        _print_result(database, imei, product, f"{action.done} {imei}", as_json)
 
 
 for each in ACTIONS:
@@ -91,7 +92,7 @@ def devices_reveal(
     product: _Product = None,
     data: Data = DATA,
 ) -> None:
-    """Write the secrets that a device may use, the current one first."""
+    """Write the secrets that a device may use to a file, the current one first."""
     with open_registry(data) as database, private_file(out) as file:
         who = getpass.getuser()
         secrets = lifecycle.reveal(database, imei, product, who, reason=reason)
@@ -105,10 +106,10 @@ def devices_reveal(
 def devices_tag(
     imei: _Imei,
     add: Annotated[
-        list[str] | None, typer.Option(help="Put it on; repeatable.")
+        list[str] | None, typer.Option(help="A tag to put on; repeatable.")
     ] = None,
     remove: Annotated[
-        list[str] | None, typer.Option(help="Take it off; repeatable.")
+        list[str] | None, typer.Option(help="A tag to take off; repeatable.")
     ] = None,
     product: _Product = None,
     data: Data = DATA,
@@ -117,8 +118,9 @@ def devices_tag(
     """Put tags on a device, and take tags off."""
     with open_registry(data) as database:
         who = getpass.getuser()
-        changes = {"add": add or (), "remove": remove or ()}
-        found = tags.change(database, imei, product, who, **changes)
+        found = tags.change(
+            database, imei, product, who, add=add or (), remove=remove or ()
+        )
     if as_json:
         print_json(found)
     else:
@@ -127,9 +129,9 @@ def devices_tag(
 
 @app.command("tags", epilog="Example: pointctl devices tags --json")
 def devices_tags(data: Data = DATA, as_json: Json = False) -> None:
-    """List the tags there are, and how many devices have each."""
+    """List all tags, and how many devices have each."""
     with open_registry(data) as database:
-        rows = tags.listed(database)
+        rows = tags.count_tags(database)
     if as_json:
         print_json(rows)
     else:
@@ -140,7 +142,7 @@ def devices_tags(data: Data = DATA, as_json: Json = False) -> None:
 def devices_move(
     imei: _Imei,
     to: Annotated[
-        str | None, typer.Option(metavar="BATCH", help="Else out of any.")
+        str | None, typer.Option(metavar="BATCH", help="Default: no batch.")
     ] = None,
     product: _Product = None,
     data: Data = DATA,
@@ -149,7 +151,9 @@ def devices_move(
     """Put a device that has not enrolled yet into another batch."""
     with open_registry(data) as database:
         batches.move(database, imei, product, to, getpass.getuser())
-        _print(database, imei, product, f"{imei} is in {to or 'no batch'}", as_json)
+        _print_result(
+            database, imei, product, f"{imei} is in {to or 'no batch'}", as_json
+        )
 
 
 @app.command("history", epilog="Example: pointctl devices history 866123456789018")
@@ -158,20 +162,24 @@ def devices_history(
 ) -> None:
     """Show what was done to a device, when, by whom and why."""
     with open_registry(data) as database:
-        entries = search.history(database, imei, product)
+        entries = search.read_history(database, imei, product)
     if as_json:
         print_json(entries)
     else:
         print_table(entries, "at", "who", "what", "note")
 
 
-def _print(
+def _print_result(
     database: Database, imei: str, product: str | None, text: str, as_json: bool
 ) -> None:
-    """Say what was done, or what the device is now."""
-    if not as_json:
+    """Print what was done or, as JSON, the device as it is now."""
+    if as_json:
+        print_json(select_facts(search.show(database, imei, product)))
+    else:
         print(text)
-        return
-    device: dict[str, Any] = search.show(database, imei, product)
-    del device["history"], device["credentials"]
-    print_json(device)
+
+
+def select_facts(device: DeviceDetails) -> dict[str, object]:
+    """Return what is known of a device, without its lists."""
+    lists = ("credentials", "history")
+    return {name: value for name, value in device.items() if name not in lists}

@@ -1,9 +1,10 @@
-"""pointctl devices: registering, finding, showing; device_actions.py has the rest."""
+"""pointctl devices: register, find and show; device_actions.py has the rest."""
 
 import getpass
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -23,6 +24,7 @@ from pointctl.commands.options import (
 from pointctl.errors import PartlyFailed, PointctlError
 from pointctl.folder import private_file
 from pointctl.registry.devices import device_csv, devices, search
+from pointctl.registry.devices.staging import ImportOutcome
 from pointctl.registry.opening import open_registry
 from pointctl.registry.storage.models import State
 
@@ -33,21 +35,26 @@ _File = Annotated[
 _Imei = Annotated[str, typer.Argument(help="15 digits.")]
 _Product = Annotated[str | None, PRODUCT]
 _Batch = Annotated[
-    str | None, typer.Option("--batch", help="Only those of this batch.")
+    str | None, typer.Option("--batch", help="Only devices of this batch.")
 ]
 _NewBatch = Annotated[
-    str | None, typer.Option("--batch", help="The product's batch that they belong to.")
+    str | None, typer.Option("--batch", help="The batch to put new devices into.")
 ]
-_State = Annotated[State | None, typer.Option("--state", help="Only those.")]
-_Tag = Annotated[str | None, typer.Option("--tag", help="Only those that have it.")]
+_State = Annotated[
+    State | None, typer.Option("--state", help="Only devices in this state.")
+]
+_Tag = Annotated[
+    str | None, typer.Option("--tag", help="Only devices that have this tag.")
+]
 _Tags = Annotated[
-    list[str] | None, typer.Option("--tag", help="A tag for each; repeatable.")
+    list[str] | None, typer.Option("--tag", help="A tag for new devices; repeatable.")
 ]
 _Text = Annotated[
-    str | None, typer.Option("--text", help="How the IMEI begins, or else the name.")
+    str | None,
+    typer.Option("--text", help="How the IMEI or, if not all digits, the name begins."),
 ]
 
-app = typer.Typer(no_args_is_help=True, help="The boards, by IMEI.")
+app = typer.Typer(no_args_is_help=True, help="Devices: the boards, by IMEI.")
 app.add_typer(device_actions.app)
 
 
@@ -58,23 +65,23 @@ def devices_add(
     imei: _Imei,
     product: Annotated[str, PRODUCT],
     name: Annotated[
-        str | None, typer.Option(help="Device name; else the IMEI.")
+        str | None, typer.Option(help="Device name; default: the IMEI.")
     ] = None,
     batch: _NewBatch = None,
     tag: _Tags = None,
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
-    """Register one device. One that is registered already stays as it is."""
+    """Register one device. A device that is registered already does not change."""
     with open_registry(data) as database:
-        row = devices.checked_row(1, imei, name, tag or ())
+        row = devices.validate_row(1, imei, name, tag or ())
         who = getpass.getuser()
         result = devices.register(database, product, [row], batch=batch, who=who)
         if result.bad:
             raise PointctlError(f"{imei}: {result.bad[0].reason}")
         with database.snapshot() as session:
             found = [devices.find(session, imei, product)]
-            (device,) = search.with_tags(session, found)
+            (device,) = search.summarize(session, found)
     if as_json:
         print_json({**device, "added": bool(result.added)})
     else:
@@ -91,16 +98,16 @@ def devices_import(
     batch: _NewBatch = None,
     tag: _Tags = None,
     skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Import the good rows of a bad file.")
+        bool, typer.Option("--skip-bad", help="Import the good rows; skip bad ones.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+        bool, typer.Option("--dry-run", help="Only print what would be done.")
     ] = False,
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
     """Register the devices of a CSV file: all of them, or none if a row is bad."""
-    with open_registry(data) as database, progress_of(file) as rows:
+    with open_registry(data) as database, open_with_progress(file) as rows:
         result = devices.register(
             database,
             product,
@@ -111,14 +118,13 @@ def devices_import(
             dry_run=dry_run,
             who=getpass.getuser(),
         )
-    counts = {"added": result.added, "unchanged": result.unchanged}
-    report(file, counts, result.bad_count, result.bad, as_json, dry_run)
+    print_import(file, result, as_json, dry_run)
     if result.bad_count and skip_bad and not dry_run:
         raise PartlyFailed(f"{result.bad_count} bad rows were skipped")
     if result.bad_count:
         raise PointctlError(
-            f"{result.bad_count} bad rows, so nothing was added; correct them or use "
-            "--skip-bad"
+            f"nothing was added, because {result.bad_count} rows are bad; correct them "
+            "or use --skip-bad"
         )
 
 
@@ -129,15 +135,15 @@ def devices_list(
     state: _State = None,
     batch: _Batch = None,
     tag: _Tag = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, help="The most devices to list.")] = 100,
     after: Annotated[
-        str | None, typer.Option(help="Where the last list ended, as it said.")
+        str | None, typer.Option(help="Continue after a list: the value it printed.")
     ] = None,
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
-    """Find devices, in the order of registration or, with --text, of the text."""
-    filters = search.Filters(text, product, state, batch, tag)
+    """Find devices, in the order of registration or, with --text, sorted by it."""
+    filters = search.DeviceFilters(text, product, state, batch, tag)
     with open_registry(data) as database:
         page = search.search(database, filters, limit=limit, after=after)
     if as_json:
@@ -147,7 +153,7 @@ def devices_list(
         print_table(page.rows, *columns)
     if page.next:
         print(
-            f"these are the first {limit}; --after {page.next} shows the next",
+            f"there are more than these {limit}; --after {page.next} lists the next",
             file=sys.stderr,
         )
 
@@ -162,15 +168,16 @@ def devices_show(
     if as_json:
         print_json(device)
         return
-    history, credentials = device.pop("history"), device.pop("credentials")
-    for name, value in {**device, "tags": " ".join(device["tags"])}.items():
+    facts = {**device_actions.select_facts(device), "tags": " ".join(device["tags"])}
+    for name, value in facts.items():
         print(f"{name.replace('_', ' '):12} {value or '-'}")
-    if credentials:
+    if device["credentials"]:
         print("\ncredentials")
-        print_table(credentials, "standing", "source", "created_at", "retired_at")
-    if history:
+        columns = ("standing", "source", "created_at", "retired_at")
+        print_table(device["credentials"], *columns)
+    if device["history"]:
         print("\nhistory")
-        print_table(history, "at", "who", "what", "note")
+        print_table(device["history"], "at", "who", "what", "note")
 
 
 @app.command("export", epilog="Example: pointctl devices export --out devices.csv")
@@ -179,10 +186,11 @@ def devices_export(
         Path | None, typer.Option(help="File to write, readable by you only.")
     ] = None,
     secrets: Annotated[
-        bool, typer.Option("--secrets", help="With device secrets; needs --out.")
+        bool,
+        typer.Option("--secrets", help="Add device secrets; needs --out and --reason."),
     ] = False,
     reason: Annotated[
-        str | None, typer.Option(help="Why with secrets; the audit keeps it.")
+        str | None, typer.Option(help="Why you need the secrets; the audit keeps it.")
     ] = None,
     text: _Text = None,
     product: _Product = None,
@@ -193,24 +201,24 @@ def devices_export(
 ) -> None:
     """Write devices as CSV, to stdout or a file."""
     if secrets and (out is None or reason is None):
-        raise typer.BadParameter("secrets need a file, --out, and a --reason")
-    filters = search.Filters(text, product, state, batch, tag)
+        raise typer.BadParameter("--secrets needs --out FILE and --reason")
+    filters = search.DeviceFilters(text, product, state, batch, tag)
     with open_registry(data) as database:
         if out is None:
             device_csv.write(database, sys.stdout, filters)
             return
         with private_file(out) as file:
             if secrets:
-                why = getpass.getuser(), reason or ""
-                count = device_csv.write_secrets(database, file, *why, filters)
+                who, why = getpass.getuser(), reason or ""
+                count = device_csv.write_secrets(database, file, who, why, filters)
             else:
                 count = device_csv.write(database, file, filters)
     print(f"wrote {count} devices to {out}", file=sys.stderr)
 
 
 @contextmanager
-def progress_of(file: Path) -> Iterator[TextIO]:
-    """A CSV file, with a bar on the terminal for as long as it is read and used."""
+def open_with_progress(file: Path) -> Iterator[TextIO]:
+    """Open a CSV file, and show on the terminal how much of it is read."""
     bar = Progress(console=stderr, transient=True, disable=not stderr.is_terminal)
     with (
         bar as progress,
@@ -221,22 +229,17 @@ def progress_of(file: Path) -> Iterator[TextIO]:
         yield rows
 
 
-def report(
-    file: Path,
-    counts: dict[str, int],
-    bad_count: int,
-    bad: list[devices.BadRow],
-    as_json: bool,
-    dry_run: bool,
+def print_import(
+    file: Path, outcome: ImportOutcome, as_json: bool, dry_run: bool
 ) -> None:
-    """Print what became of an import, and each bad row that is known."""
+    """Print the outcome of an import, and the bad rows that it lists."""
     if as_json:
-        rows = [{"line": row.line, "reason": row.reason} for row in bad]
-        print_json({**counts, "bad_count": bad_count, "bad": rows, "dry_run": dry_run})
+        print_json({**asdict(outcome), "dry_run": dry_run})
         return
-    for row in bad:
+    for row in outcome.bad:
         print(f"{file}:{row.line}: {row.reason}", file=sys.stderr)
-    if bad_count > len(bad):
-        print(f"{file}: and {bad_count - len(bad)} more", file=sys.stderr)
+    if outcome.bad_count > len(outcome.bad):
+        more = outcome.bad_count - len(outcome.bad)
+        print(f"{file}: and {more} more bad rows", file=sys.stderr)
     would = "would have " if dry_run else ""
-    print(would + ", ".join(f"{name} {number}" for name, number in counts.items()))
+    print(f"{would}added {outcome.added}, unchanged {outcome.unchanged}")

@@ -171,7 +171,7 @@ def _store_credential(job: Job, file: Path | None) -> None:
         )
     if file is None:
         return
-    found = keystore.Entry(file).read()
+    found = keystore.SecretEntry(file).read()
     if found is None:
         raise PointctlError(f"{file} is missing; name the file with the token")
     if not job.credential.create(found.text):

@@ -1,4 +1,4 @@
-"""pointctl keys …: the claim master, boards' claim keys, the database's keys."""
+"""pointctl keys …: the claim master, the boards' claim keys, the database's keys."""
 
 import getpass
 import sys
@@ -19,17 +19,19 @@ from pointctl.registry.opening import open_registry
 from pointctl.registry.storage import vault
 from pointctl.registry.storage.vault import Vault
 
-app = typer.Typer(no_args_is_help=True, help="What boards prove themselves with.")
+app = typer.Typer(
+    no_args_is_help=True, help="Keys: of boards, and of the database's secrets."
+)
 
 
 @app.command("init", epilog="Example: pointctl keys init")
 def keys_init(
     in_keyring: Annotated[
-        bool, typer.Option("--keyring", help="In the system's keyring, not a file.")
+        bool, typer.Option("--keyring", help="Use the system's keyring, not files.")
     ] = False,
     data: Data = DATA,
 ) -> None:
-    """Make the claim master, and the database's key. What is there stays as it is."""
+    """Make the claim master and the database's key. Existing keys do not change."""
     folder = DataFolder(data)
     kept = "the keyring's entry"
     if keys.create_master(folder, in_keyring=in_keyring):
@@ -58,9 +60,9 @@ def keys_derive(
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
-    """Derive claim keys for the factory to put into boards, 64 hex digits each."""
+    """Derive the claim keys that the factory puts into boards, 64 hex digits each."""
     if (out is None) == (not show):
-        raise typer.BadParameter("keys go to --out DIR, or to stdout with --show")
+        raise typer.BadParameter("give either --out DIR or --show")
     try:
         for each in imei:
             imeis.check(each)
@@ -89,30 +91,33 @@ def keys_derive(
 
 @app.command("database", epilog="Example: pointctl keys database --json")
 def keys_database(data: Data = DATA, as_json: Json = False) -> None:
-    """Say which key the registry's secrets are encrypted under, by its id."""
+    """Print the id of the key that encrypts the registry's secrets."""
     with open_registry(data) as database:
-        found = rotation.status(database)
+        found = rotation.read_status(database)
     if as_json:
         print_json(found)
         return
-    where = "which is here" if found["present"] else "which is NOT here"
-    print(f"new secrets are under the key {found['key']}, {where}")
+    where = "which is here" if found["present"] else "which is MISSING here"
+    print(f"new secrets are encrypted under the key {found['key']}, {where}")
     if found["under_others"]:
-        print(f"{found['under_others']} secrets are under others; rotate-database")
+        print(
+            f"{found['under_others']} secrets are under other keys; run pointctl keys "
+            "rotate-database"
+        )
 
 
 @app.command("rotate-database", epilog="Example: pointctl keys rotate-database")
 def keys_rotate_database(data: Data = DATA, as_json: Json = False) -> None:
     """Encrypt the registry's secrets under a new key; boards are served meanwhile.
 
-    A key that was put first by hand is used, else one is made. The key before stays
-    beside it until the next rotation.
+    It uses a key that you have put first by hand, else it makes one. It keeps the
+    previous key until the next rotation.
     """
     with open_registry(data) as database:
-        done = rotation.rotate(database, getpass.getuser())
+        result = rotation.rotate(database, getpass.getuser())
     if as_json:
-        print_json(done)
+        print_json(result)
         return
-    print(f"{done['changed']} secrets are now under the key {done['key']}")
-    if done["dropped"]:
-        print(f"dropped: {' '.join(done['dropped'])}")
+    print(f"{result['changed']} secrets are now under the key {result['key']}")
+    if result["dropped"]:
+        print(f"dropped keys: {' '.join(result['dropped'])}")

@@ -15,19 +15,27 @@ from pointctl.registry.opening import open_registry
 from pointctl.registry.storage.models import Role
 
 _Name = Annotated[str, typer.Argument(help="Up to 32 of a-z 0-9 . _ -")]
-_Label = Annotated[str, typer.Argument(help="What it is for, in 31 of a-z 0-9 . _ -")]
-_RoleOption = Annotated[Role, typer.Option("--role", help="What it may do.")]
+_Label = Annotated[
+    str, typer.Argument(help="What the token is for: up to 31 of a-z 0-9 . _ -")
+]
+_RoleOption = Annotated[
+    Role, typer.Option("--role", help="What the operator or token may do.")
+]
 _PasswordFile = Annotated[
     typer.FileText | None,
     typer.Option(
         "--password-file",
         encoding="utf-8",
-        help="Its first line, or - for stdin; else it is asked for.",
+        help="The password is its first line; - is stdin; default: a prompt.",
     ),
 ]
 
-app = typer.Typer(no_args_is_help=True, help="Who may use the console and the API.")
-token_app = typer.Typer(no_args_is_help=True, help="What programs show to the API.")
+app = typer.Typer(
+    no_args_is_help=True, help="Operators: who may use the console and the API."
+)
+token_app = typer.Typer(
+    no_args_is_help=True, help="Tokens, with which programs use the API."
+)
 app.add_typer(token_app, name="token")
 
 
@@ -37,12 +45,12 @@ def operators_add(
     role: _RoleOption = Role.VIEWER,
     password_file: _PasswordFile = None,
     no_password: Annotated[
-        bool, typer.Option("--no-password", help="It works with tokens only.")
+        bool, typer.Option("--no-password", help="Allow tokens only.")
     ] = False,
     data: Data = DATA,
 ) -> None:
     """Add an operator, who logs in to the console with a password."""
-    password = None if no_password else _password(password_file)
+    password = None if no_password else _ask_password(password_file)
     with open_registry(data) as database:
         operators.add(database, name, role, password, getpass.getuser())
     print(f"added operator {name}, {role.value}")
@@ -52,7 +60,9 @@ def operators_add(
 def operators_list(data: Data = DATA, as_json: Json = False) -> None:
     """List the operators."""
     with open_registry(data) as database:
-        rows = [operators.summary(each) for each in operators.listed(database)]
+        rows = [
+            operators.summarize(each) for each in operators.list_operators(database)
+        ]
     if as_json:
         print_json(rows)
     else:
@@ -62,30 +72,30 @@ def operators_list(data: Data = DATA, as_json: Json = False) -> None:
 @app.command("role", epilog="Example: pointctl operators role ann operator")
 def operators_role(
     name: _Name,
-    role: Annotated[Role, typer.Argument(help="What it may do from now on.")],
+    role: Annotated[Role, typer.Argument(help="The new role.")],
     data: Data = DATA,
 ) -> None:
-    """Give an operator another role, and log it out."""
+    """Change an operator's role, and log the operator out."""
     with open_registry(data) as database:
         operators.change(database, name, getpass.getuser(), role=role)
-    print(f"{name} is {role.value}")
+    print(f"{name} has the role {role.value}")
 
 
 @app.command("password", epilog="Example: pointctl operators password ann")
 def operators_password(
     name: _Name, password_file: _PasswordFile = None, data: Data = DATA
 ) -> None:
-    """Give an operator another password, and log it out."""
+    """Change an operator's password, and log the operator out."""
     with open_registry(data) as database:
-        operators.get(database, name)  # before the password is asked for
-        password = _password(password_file)
+        operators.get(database, name)  # an unknown name fails before the prompt
+        password = _ask_password(password_file)
         operators.change(database, name, getpass.getuser(), password=password)
     print(f"set the password of {name}")
 
 
 @app.command("disable", epilog="Example: pointctl operators disable ann")
 def operators_disable(name: _Name, data: Data = DATA) -> None:
-    """Let an operator in no more, nor its tokens."""
+    """Refuse an operator's password and tokens from now on."""
     with open_registry(data) as database:
         operators.change(database, name, getpass.getuser(), disabled=True)
     print(f"disabled {name}")
@@ -93,7 +103,7 @@ def operators_disable(name: _Name, data: Data = DATA) -> None:
 
 @app.command("enable", epilog="Example: pointctl operators enable ann")
 def operators_enable(name: _Name, data: Data = DATA) -> None:
-    """Let an operator in again, and those of its tokens that are valid."""
+    """Accept a disabled operator's password and valid tokens again."""
     with open_registry(data) as database:
         operators.change(database, name, getpass.getuser(), disabled=False)
     print(f"enabled {name}")
@@ -112,7 +122,7 @@ def token_add(
     ] = tokens.DAYS,
     data: Data = DATA,
 ) -> None:
-    """Make a token of an operator. It cannot be read again."""
+    """Make a token of an operator. The registry cannot show it again."""
     with open_registry(data) as database, private_file(out) as file:
         token = tokens.add(database, name, label, role, days, getpass.getuser())
         file.write(token + "\n")
@@ -123,7 +133,7 @@ def token_add(
 def token_list(name: _Name, data: Data = DATA, as_json: Json = False) -> None:
     """List the tokens of an operator, and when each was last used."""
     with open_registry(data) as database:
-        rows = [tokens.summary(token) for token in tokens.listed(database, name)]
+        rows = [tokens.summarize(token) for token in tokens.list_tokens(database, name)]
     if as_json:
         print_json(rows)
     else:
@@ -132,19 +142,21 @@ def token_list(name: _Name, data: Data = DATA, as_json: Json = False) -> None:
 
 @token_app.command("revoke", epilog="Example: pointctl operators token revoke ann ci")
 def token_revoke(name: _Name, label: _Label, data: Data = DATA) -> None:
-    """Let nobody in with this token."""
+    """Make a token invalid for good."""
     with open_registry(data) as database:
         tokens.revoke(database, name, label, getpass.getuser())
     print(f"revoked the token {label} of {name}")
 
 
-def _password(file: TextIO | None) -> str:
-    """The password: a file's first line, or what is typed twice at a terminal."""
+def _ask_password(file: TextIO | None) -> str:
+    """Read the password from a file's first line, or ask for it at the terminal."""
     if file is not None:
         return file.readline().rstrip("\r\n")
     if not sys.stdin.isatty():
-        raise PointctlError("there is no terminal to ask at; use --password-file")
+        raise PointctlError(
+            "there is no terminal to ask for the password; use --password-file"
+        )
     password = getpass.getpass("password: ")
-    if getpass.getpass("once more: ") != password:
-        raise PointctlError("these were two different passwords")
+    if getpass.getpass("the same again: ") != password:
+        raise PointctlError("the two passwords differ; run the command again")
     return password

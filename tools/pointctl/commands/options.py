@@ -1,10 +1,10 @@
-"""What several commands share: their common options, and how they print."""
+"""Options that several commands share, and functions that print results."""
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -13,7 +13,7 @@ from rich.table import Table
 
 from pointctl.folder import default_folder
 
-stderr = Console(stderr=True)  # everything said about what was asked for
+stderr = Console(stderr=True)  # for messages; stdout is for results
 
 # A command takes `data: Data = DATA`; the folder need not exist.
 Data = Annotated[
@@ -31,24 +31,24 @@ PRODUCT = typer.Option("--product", metavar="KEY", help="The product's key.")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
-def host_and_port(text: str) -> tuple[str, int] | None:
-    """HOST and PORT of an option's HOST:PORT; None for what is none."""
+def parse_host_and_port(text: str) -> tuple[str, int] | None:
+    """Parse the HOST:PORT of an option; return None if it is invalid."""
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         return None
     return host, int(port)
 
 
-def print_json(value: Any) -> None:
+def print_json(value: object) -> None:
     """Print a value as JSON on stdout."""
     json.dump(value, sys.stdout, ensure_ascii=False, indent=2)
     print()
 
 
-def print_table(rows: Iterable[dict[str, Any]], *columns: str) -> None:
+def print_table(rows: Iterable[Mapping[str, object]], *columns: str) -> None:
     """Print the named columns of the rows as a table on stdout."""
     table = Table(*(column.replace("_", " ") for column in columns), box=None)
     for row in rows:
         table.add_row(*("" if row[c] is None else escape(str(row[c])) for c in columns))
-    # Nothing is cut to fit: IMEIs are there to be copied.
+    # Cells are never cut to fit: people copy the IMEIs.
     Console(width=10_000).print(table, soft_wrap=True)

@@ -6,14 +6,16 @@ from typing import Annotated
 
 import typer
 
-from pointctl.commands.devices import progress_of, report
+from pointctl.commands.devices import open_with_progress, print_import
 from pointctl.commands.options import DATA, PRODUCT, Data, Json, print_json, print_table
 from pointctl.errors import PointctlError
 from pointctl.registry.devices import overview
 from pointctl.registry.issuing import pool, pool_csv
 from pointctl.registry.opening import open_registry
 
-app = typer.Typer(no_args_is_help=True, help="Imported credentials, one a device.")
+app = typer.Typer(
+    no_args_is_help=True, help="Pools: imported credentials, one for each device."
+)
 
 
 @app.command(
@@ -31,13 +33,13 @@ def pool_import(
     ],
     product: Annotated[str, PRODUCT],
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+        bool, typer.Option("--dry-run", help="Only print what would be done.")
     ] = False,
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
-    """Fill a product's pool: with every row, or with none if one is bad."""
-    with open_registry(data) as database, progress_of(file) as rows:
+    """Add credentials to a product's pool: all rows, or none if a row is bad."""
+    with open_registry(data) as database, open_with_progress(file) as rows:
         result = pool.fill(
             database,
             product,
@@ -45,17 +47,19 @@ def pool_import(
             getpass.getuser(),
             dry_run=dry_run,
         )
-    counts = {"added": result.added, "unchanged": result.unchanged}
-    report(file, counts, result.bad_count, result.bad, as_json, dry_run)
+    print_import(file, result, as_json, dry_run)
     if result.bad_count:
-        raise PointctlError(f"{result.bad_count} bad rows, so nothing was added")
+        raise PointctlError(
+            f"nothing was added, because {result.bad_count} rows are bad; correct them "
+            "and import the file again"
+        )
 
 
 @app.command("list", epilog="Example: pointctl pool list --json")
 def pool_list(data: Data = DATA, as_json: Json = False) -> None:
     """List the pools, and how many credentials each has left."""
     with open_registry(data) as database:
-        rows = overview.pools(database)
+        rows = overview.count_pools(database)
     if as_json:
         print_json(rows)
     else:

@@ -3,7 +3,7 @@
 import getpass
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, cast
 
 import typer
 
@@ -17,10 +17,10 @@ from pointctl.registry.keys import claim_keys
 from pointctl.registry.opening import open_registry
 from pointctl.registry.storage.models import Policy, Source
 
-app = typer.Typer(no_args_is_help=True, help="The kinds of device.")
+app = typer.Typer(no_args_is_help=True, help="Products: the kinds of device.")
 
 
-# Options that products add and products set have in common.
+# Options of both products add and products set.
 _Port = Annotated[int | None, typer.Option("--mqtt-port", help="The broker's port.")]
 _Ssl = Annotated[
     bool | None, typer.Option("--mqtt-ssl/--no-mqtt-ssl", help="TLS to the broker.")
@@ -35,11 +35,12 @@ _SignMethod = Annotated[
     typer.Option("--sign-method", help=f"With aliyun: {', '.join(aliyun.METHODS)}."),
 ]
 _Region = Annotated[
-    str | None, typer.Option("--region", help=f"Alibaba's; else {aliyun.REGION}.")
+    str | None,
+    typer.Option("--region", help=f"Alibaba's region; default: {aliyun.REGION}."),
 ]
 _Instance = Annotated[
     str | None,
-    typer.Option("--instance-id", help="Alibaba's, of an instance of your own."),
+    typer.Option("--instance-id", help="The id of your own instance at Alibaba."),
 ]
 
 
@@ -51,12 +52,14 @@ _Instance = Annotated[
 def products_add(
     name: Annotated[str, typer.Argument(help="A name for people.")],
     mqtt_host: Annotated[
-        str | None, typer.Option(help="The broker's host; else Alibaba's own.")
+        str | None, typer.Option(help="The broker's host; default: Alibaba's.")
     ] = None,
     policy: Annotated[
-        Policy, typer.Option(help="What its boards have to prove; open is nothing.")
+        Policy, typer.Option(help="What its boards have to prove; open: nothing.")
     ] = Policy.DEVICE_KEY,
-    key: Annotated[str | None, typer.Option(help="Its key; else a new one.")] = None,
+    key: Annotated[
+        str | None, typer.Option(help="The product key; default: a new one.")
+    ] = None,
     mqtt_port: _Port = None,
     mqtt_ssl: _Ssl = None,
     qos: Annotated[int, typer.Option(min=0, max=1, help="MQTT QoS.")] = 0,
@@ -69,7 +72,7 @@ def products_add(
     region: _Region = None,
     instance_id: _Instance = None,
     source: Annotated[
-        Source, typer.Option(help="Credentials are made here, or imported to a pool.")
+        Source, typer.Option(help="mint: made by the server; pool: imported.")
     ] = Source.MINT,
     no_secret: Annotated[
         bool, typer.Option("--no-secret", help="Make no product secret.")
@@ -77,9 +80,11 @@ def products_add(
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
-    """Add a product with the MQTT settings that its boards are given."""
+    """Add a product with the MQTT settings that its boards receive."""
     if mqtt_host is None and auth not in products.ALIYUN:
-        raise typer.BadParameter("name the broker with --mqtt-host")
+        raise typer.BadParameter(
+            "the broker's host is missing; name it with --mqtt-host"
+        )
     with open_registry(data) as database:
         product = products.add(
             database,
@@ -106,7 +111,7 @@ def products_add(
     except PointctlError as error:
         print(f"note: {error}", file=sys.stderr)
     if as_json:
-        print_json(products.summary(product))
+        print_json(products.summarize(product))
     else:
         print(f"added product {product.product_key}")
 
@@ -115,7 +120,9 @@ def products_add(
 def products_list(data: Data = DATA, as_json: Json = False) -> None:
     """List the products."""
     with open_registry(data) as database:
-        rows = [products.summary(product) for product in products.listed(database)]
+        rows = [
+            products.summarize(product) for product in products.list_products(database)
+        ]
     if as_json:
         print_json(rows)
     else:
@@ -124,7 +131,7 @@ def products_list(data: Data = DATA, as_json: Json = False) -> None:
 
 @app.command("set", epilog="Example: pointctl products set pk3f9a2c71 --source pool")
 def products_set(
-    key: Annotated[str, typer.Argument(help="Its key.")],
+    key: Annotated[str, typer.Argument(help="The product key.")],
     name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
     policy: Annotated[
         Policy | None, typer.Option(help="What its boards have to prove.")
@@ -134,7 +141,7 @@ def products_set(
     mqtt_ssl: _Ssl = None,
     qos: Annotated[int | None, typer.Option(min=0, max=1, help="MQTT QoS.")] = None,
     clean_session: Annotated[
-        bool | None, typer.Option(help="The broker forgets who disconnects.")
+        bool | None, typer.Option(help="The broker forgets a device that disconnects.")
     ] = None,
     keep_alive: _KeepAlive = None,
     auth: _Auth = None,
@@ -145,18 +152,18 @@ def products_set(
         Source | None, typer.Option(help="Where new credentials come from.")
     ] = None,
     pool_warn_below: Annotated[
-        int | None, typer.Option(help="Raise the alarm below so many credentials.")
+        int | None, typer.Option(help="Warn when fewer credentials are left.")
     ] = None,
     max_failures: Annotated[
-        int | None, typer.Option(help="So many failed proofs a second; then 42901.")
+        int | None, typer.Option(help="Failed proofs allowed a second; then 42901.")
     ] = None,
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
-    """Change what a product's boards are told at their next claim; '' is nothing."""
+    """Change the settings that boards receive with their next claim; '' removes one."""
     texts = {"auth": auth, "sign_method": sign_method, "region": region}
     texts["instance_id"] = instance_id
-    given: dict[str, Any] = {
+    given: dict[str, object] = {
         "name": name,
         "policy": policy,
         "mqtt_host": mqtt_host,
@@ -171,11 +178,12 @@ def products_set(
     }
     settings = {name: value for name, value in given.items() if value is not None}
     settings |= {name: text or None for name, text in texts.items() if text is not None}
+    changes = cast(products.ProductSettings, settings)
     with open_registry(data) as database:
-        product = products.change(database, key, getpass.getuser(), **settings)
+        product = products.change(database, key, getpass.getuser(), **changes)
     _make_master(data, product.policy)
     if as_json:
-        print_json(products.summary(product))
+        print_json(products.summarize(product))
     else:
         print(f"changed product {key}")
 
@@ -184,19 +192,20 @@ def products_set(
     "enrolment", epilog="Example: pointctl products enrolment pk3f9a2c71 --into A7"
 )
 def products_enrolment(
-    key: Annotated[str, typer.Argument(help="Its key.")],
+    key: Annotated[str, typer.Argument(help="The product key.")],
     into: Annotated[
-        str | None, typer.Option(metavar="BATCH", help="Where unknown boards go.")
+        str | None,
+        typer.Option(metavar="BATCH", help="The batch for unregistered boards."),
     ] = None,
     closed: Annotated[
-        bool, typer.Option("--closed", help="Only registered boards are served.")
+        bool, typer.Option("--closed", help="Serve registered boards only.")
     ] = False,
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
-    """Open a product to boards that nobody has registered, if they can sign."""
+    """Register unknown boards of a product on their first claim, if they can sign."""
     if (into is None) != closed:
-        raise typer.BadParameter("either --into BATCH or --closed")
+        raise typer.BadParameter("give either --into BATCH or --closed")
     with open_registry(data) as database:
         batches.open_to_unknown(database, key, into, getpass.getuser())
     if as_json:

@@ -16,7 +16,7 @@ from pointctl.commands.options import (
     PRODUCT,
     Data,
     Json,
-    host_and_port,
+    parse_host_and_port,
     print_json,
     print_table,
 )
@@ -108,7 +108,7 @@ def serve(
 def _place(text: str) -> "Place":
     from pointctl.clouds.gizwits.devices.sandbox.cloud import Place
 
-    found = host_and_port(text)
+    found = parse_host_and_port(text)
     if found is None:
         raise typer.BadParameter("--mqtt is HOST:PORT")
     return Place(*found)

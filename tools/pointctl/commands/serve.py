@@ -36,7 +36,8 @@ def serve(
         int, typer.Option(min=0, max=65535, help="0 takes a free one.")
     ] = 8443,
     certificate: Annotated[
-        Path | None, typer.Option(help="PEM; else the one of pointctl ca init.")
+        Path | None,
+        typer.Option(help="PEM file; default: that of pointctl ca init."),
     ] = None,
     key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
     mosquitto: Mosquitto = None,
@@ -45,41 +46,43 @@ def serve(
     mqtt_hook_token_file: Annotated[
         Path | None,
         typer.Option(
-            help="Answer an EMQX or RabbitMQ that shows this token; made if missing."
+            help="Answer an EMQX or RabbitMQ that sends this token; made if missing."
         ),
     ] = None,
     workers: Annotated[
-        int, typer.Option(min=1, max=64, help="Processes; several need PostgreSQL.")
+        int,
+        typer.Option(min=1, max=64, help="Processes; more than one needs PostgreSQL."),
     ] = 1,
     metrics_port: Annotated[
         int | None,
         typer.Option(
             min=0,
             max=65535,
-            help="Serve /metrics for Prometheus on 127.0.0.1, plain; 0: a free port.",
+            help="Serve /metrics over HTTP on 127.0.0.1; 0 takes a free port.",
         ),
     ] = None,
     trusted_proxy: Annotated[
         list[str] | None,
         typer.Option(
             metavar="ADDRESS",
-            help="Believe its X-Forwarded-For; an address or network; repeatable.",
+            help="Trust its X-Forwarded-For; an address or network; repeatable.",
         ),
     ] = None,
     data: Data = DATA,
 ) -> None:
     """Serve boards over HTTPS until stopped; JSON log lines on stdout."""
-    # Only this command needs the web framework, and it takes half a second to load.
+    # Imported here: loading the web framework takes half a second.
     from pointctl.server.process.serve import Settings
     from pointctl.server.process.serve import serve as run
     from pointctl.server.process.workers import run as run_workers
     from pointctl.web.serving import listen
 
     if (certificate is None) != (key is None):
-        raise typer.BadParameter("--certificate and --key go together")
+        raise typer.BadParameter("give both --certificate and --key, or neither")
     if workers > 1 and not supports_several_processes(registry_location(data)):
         raise typer.BadParameter(
-            "SQLite is for one process; several need --database postgresql://…"
+            "SQLite works with one process only; for --workers give "
+            "--database postgresql://…"
         )
     files = CaFiles(DataFolder(data).ca)
     settings = Settings(
@@ -89,9 +92,9 @@ def serve(
         certificate=certificate or files.server,
         key=key or files.server_key,
         mosquitto=mosquitto_admin(mosquitto, mosquitto_login, mosquitto_ca),
-        mqtt_hook_token=_hook_token(mqtt_hook_token_file),
+        mqtt_hook_token=_read_hook_token(mqtt_hook_token_file),
         metrics_port=metrics_port,
-        trusted_proxies=tuple(_network(name) for name in trusted_proxy or ()),
+        trusted_proxies=tuple(_parse_network(name) for name in trusted_proxy or ()),
     )
     _prepare(settings)
     if workers > 1:
@@ -100,14 +103,16 @@ def serve(
         run(settings, listener)
 
 
-def _network(name: str) -> str:
+def _parse_network(name: str) -> str:
     try:
         return str(ipaddress.ip_network(name))
     except ValueError:
-        raise typer.BadParameter(f"{name} is no address and no network") from None
+        raise typer.BadParameter(
+            f"{name!r} is neither an IP address nor a network such as 10.0.0.0/8"
+        ) from None
 
 
-def _hook_token(file: Path | None) -> str | None:
+def _read_hook_token(file: Path | None) -> str | None:
     if file is None:
         return None
     if token.make_token(file):
@@ -116,14 +121,17 @@ def _hook_token(file: Path | None) -> str | None:
 
 
 def _prepare(settings: "Settings") -> None:
-    """What has to be right before anything is served."""
+    """Make the claim master if needed, and check that the settings can work."""
     folder = DataFolder(settings.data)
     with (
         open_accounts(settings.mosquitto) as accounts,
         open_registry(settings.data) as database,
     ):
-        # With another master than the boards' keys come from, every one is a stranger.
-        if not products.any_needs_master(database) and claim_keys.create_master(folder):
+        # If boards have keys already, they come from another master, which has to be
+        # restored: with a new master, every board would be refused.
+        if not products.needs_claim_master(database) and claim_keys.create_master(
+            folder
+        ):
             print(f"made {folder.claim_master}: {claim_keys.KEEP_IT}", file=sys.stderr)
         if accounts is not None:
             products.check_fixed_passwords(database)

@@ -25,7 +25,7 @@ _VERIFIED = ("verify-full", "verify-ca")
 def check_registry(database: Database, folder: DataFolder) -> Iterator[Finding]:
     """Run all checks, unless the database is unreachable or of another revision."""
     try:
-        revision, head = maintenance.revision(database), schema.head()
+        revision, head = maintenance.read_revision(database), schema.head()
     except PointctlError as error:
         yield wrong(
             "database", str(error), "start the database, or name it with --database"
@@ -63,7 +63,7 @@ def _check_claim_master(database: Database, folder: DataFolder) -> Iterator[Find
     try:
         claim_keys.open_keys(folder)
     except PointctlError as error:
-        if products.any_needs_master(database):
+        if products.needs_claim_master(database):
             remedy = "restore it from its safe copy"
             yield wrong("claim master", str(error), remedy)
         else:
@@ -74,8 +74,8 @@ def _check_claim_master(database: Database, folder: DataFolder) -> Iterator[Find
 
 def _check_database_key(database: Database, folder: DataFolder) -> Iterator[Finding]:
     try:
-        found = rotation.status(database)
-        entry = keystore.Entry(folder.database_key).read()
+        found = rotation.read_status(database)
+        entry = keystore.SecretEntry(folder.database_key).read()
     except PointctlError as error:
         yield wrong("database key", str(error), "restore it from its safe copy")
         return
@@ -102,7 +102,7 @@ def _check_database_key(database: Database, folder: DataFolder) -> Iterator[Find
 
 def _check_products(database: Database) -> Iterator[Finding]:
     found = False
-    for product in products.listed(database):
+    for product in products.list_products(database):
         name = f"product {product.product_key}"
         if product.policy is Policy.OPEN:
             found = True
@@ -123,7 +123,7 @@ def _check_products(database: Database) -> Iterator[Finding]:
 
 
 def _check_pools(database: Database) -> Iterator[Finding]:
-    for pool in overview.pools(database):
+    for pool in overview.count_pools(database):
         name = f"pool of {pool['product_key']}"
         if not pool["left"]:
             yield wrong(
@@ -136,7 +136,9 @@ def _check_pools(database: Database) -> Iterator[Finding]:
 
 
 def _check_operators(database: Database) -> Iterator[Finding]:
-    active = [each for each in operators.listed(database) if each.disabled_at is None]
+    active = [
+        each for each in operators.list_operators(database) if each.disabled_at is None
+    ]
     if any(each.role is Role.ADMIN for each in active):
         yield ok("operators", f"{len(active)}, at least one is an admin")
     else:

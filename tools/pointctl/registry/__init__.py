@@ -1,1 +1,1 @@
-"""The registry: which products and devices there are, and what each was given."""
+"""The registry: the products and devices, and the credentials issued to them."""

@@ -1,10 +1,11 @@
-"""What can be done to one device. REST API, console and commands are made from this."""
+"""The actions on one device. The API, the console and the commands use this list."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Unpack
+from typing import Unpack
 
 from pointctl.registry.broker_accounts import BrokerAccounts
+from pointctl.registry.devices.search import DeviceDetails
 from pointctl.registry.issuing import lifecycle
 from pointctl.registry.issuing.lifecycle import Why
 from pointctl.registry.storage.database import Database
@@ -16,22 +17,22 @@ _STOPPED = frozenset({State.QUARANTINED, State.LOCKED})
 
 @dataclass(frozen=True)
 class Action:
-    """One of them: to devices in which states, what it means, and who may do it."""
+    """One action: its meaning, for which devices it is offered, and who may do it."""
 
     name: str
-    do: Callable[..., None] = field(repr=False)  # of issuing/lifecycle.py
-    states: frozenset[State]  # in which it is offered; the registry decides
+    do: Callable[..., None] = field(repr=False)  # a function of issuing/lifecycle.py
+    states: frozenset[State]  # in which it is offered; lifecycle.py decides
     meaning: str
-    done: str  # what was done, to be followed by the IMEI
+    done: str  # the message afterwards; the IMEI follows it
     role: Role = Role.OPERATOR
-    is_destructive: bool = False  # the device loses something by it
-    tells_broker: bool = False
+    is_destructive: bool = False  # the device loses a right, and a person confirms it
+    updates_broker: bool = False  # it removes the device's account at the broker
     policy: Policy | None = None  # for devices of such products only
     source: Source | None = None
 
     @property
     def label(self) -> str:
-        """The text of its button."""
+        """The text of the action's button."""
         return self.name.capitalize()
 
     def run(
@@ -45,13 +46,13 @@ class Action:
     ) -> None:
         """Do it. Raises what the function of issuing/lifecycle.py raises."""
         names = imei, product_key, who
-        if self.tells_broker:
+        if self.updates_broker:
             self.do(database, *names, broker_accounts, **why)
         else:
             self.do(database, *names, **why)
 
-    def is_offered(self, device: dict[str, Any], role: Role) -> bool:
-        """Whether it makes sense for what search.show() tells of a device."""
+    def is_offered(self, device: DeviceDetails, role: Role) -> bool:
+        """Whether somebody with this role is offered the action for this device."""
         return (
             State(device["state"]) in self.states
             and self.policy in (None, device["policy"])
@@ -65,7 +66,7 @@ ACTIONS = (
         "release",
         lifecycle.release,
         frozenset({State.QUARANTINED}),
-        "End the quarantine of a device that two boards seemed to use.",
+        "End the quarantine of a device whose IMEI two boards seemed to use.",
         "released",
     ),
     Action(
@@ -94,7 +95,7 @@ ACTIONS = (
         "rotate",
         lifecycle.rotate,
         frozenset({State.ISSUED, State.CONFIRMED}),
-        "Give the next claim a new secret; the old one works until that is in use.",
+        "Give the next claim a new secret; the old one works until the device uses it.",
         "the next claim gets a new secret:",
         source=Source.MINT,
     ),
@@ -102,7 +103,7 @@ ACTIONS = (
         "reopen",
         lifecycle.reopen,
         _LIVE | {State.QUARANTINED},
-        "Allow one claim without proof within seven days, as after a repair.",
+        "Allow one claim without proof within seven days, for example after a repair.",
         "reopened for one claim within seven days:",
         policy=Policy.PRODUCT_SECRET,
     ),
@@ -110,7 +111,7 @@ ACTIONS = (
         "lock",
         lifecycle.lock,
         _LIVE,
-        "Stop the device's claims; a connection stays.",
+        "Refuse the device's claims; it stays connected.",
         "locked",
         is_destructive=True,
     ),
@@ -118,18 +119,19 @@ ACTIONS = (
         "revoke",
         lifecycle.revoke,
         _LIVE | _STOPPED,
-        "Refuse the device's claims, and refuse it at the broker.",
+        "Refuse the device's claims and its connections to the broker.",
         "revoked",
         is_destructive=True,
-        tells_broker=True,
+        updates_broker=True,
     ),
     Action(
         "retire",
         lifecycle.retire,
         _LIVE | _STOPPED | {State.REVOKED},
-        "End the device's life: nobody gets its identity again; an admin can undo it.",
+        "Take the device out of use; nobody gets its identity again unless an admin "
+        "undoes it.",
         "retired",
         is_destructive=True,
-        tells_broker=True,
+        updates_broker=True,
     ),
 )

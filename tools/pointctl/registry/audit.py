@@ -1,14 +1,14 @@
 """The audit: who did what, when, and to what. Entries are added, never changed."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TypedDict
 
 from sqlalchemy import Connection, insert, literal_column, select
 from sqlalchemy.orm import Session
 
 from pointctl.errors import PointctlError
 from pointctl.registry.storage.database import Database
-from pointctl.registry.storage.models import AuditEntry, Device, moment, table
+from pointctl.registry.storage.models import AuditEntry, Device, format_time, table
 
 SERVER = "server"
 _LONGEST_NOTE = 200
@@ -16,10 +16,34 @@ _LONGEST_NOTE = 200
 ADD = insert(table(AuditEntry)).inline()  # nobody needs its id
 
 
-def checked_reason(reason: str | None) -> str:
-    """Why somebody does what needs a reason. Raises PointctlError."""
+class HistoryRow(TypedDict):
+    """One entry about a known device, as it is printed."""
+
+    at: str | None
+    who: str
+    what: str
+    note: str | None
+
+
+class AuditRow(HistoryRow):
+    """One entry of the whole audit, as it is printed.
+
+    `product_key` and `imei` are None where the entry is not about a device; then
+    `subject` says what it is about.
+    """
+
+    id: int
+    subject: str | None
+    product_key: str | None
+    imei: str | None
+
+
+def check_reason(reason: str | None) -> str:
+    """Return the reason for an action that needs one. Raises PointctlError."""
     if not reason or len(reason) > _LONGEST_NOTE or not reason.isprintable():
-        raise PointctlError(f"say why, in up to {_LONGEST_NOTE} printable characters")
+        raise PointctlError(
+            f"give a reason of 1 to {_LONGEST_NOTE} printable characters"
+        )
     return reason
 
 
@@ -30,20 +54,20 @@ def record(
     who: str,
     note: str | None = None,
 ) -> None:
-    """Add a device's entry, in the transaction that does what it tells of."""
-    connection.execute(ADD, entry(device_id, what, who, note))
+    """Add an entry about a device, in the transaction of the change itself."""
+    connection.execute(ADD, entry_values(device_id, what, who, note))
 
 
-def entry(
+def entry_values(
     device_id: int, what: str, who: str, note: str | None = None
-) -> dict[str, Any]:
-    """The values for ADD of a device's entry."""
+) -> dict[str, object]:
+    """Return the values that ADD needs for an entry about a device."""
     values = {"device_id": device_id, "what": what, "who": who[:64], "note": note}
     return {**values, "at": datetime.now(UTC)}
 
 
 def record_once(connection: Connection, device_id: int, what: str, who: str) -> None:
-    """The same, unless the device's last entry says so already: boards ask again."""
+    """Add an entry unless the device's last one is the same: boards repeat requests."""
     last = select(AuditEntry.what).where(AuditEntry.device_id == device_id)
     last = last.order_by(AuditEntry.id.desc()).limit(1)
     if connection.execute(last).scalar() != what:
@@ -53,20 +77,20 @@ def record_once(connection: Connection, device_id: int, what: str, who: str) -> 
 def record_other(
     connection: Connection, subject: str, what: str, who: str, note: str | None = None
 ) -> None:
-    """The same for what is no device; `subject` is a kind and a name: "batch A7"."""
+    """Add an entry about something else; `subject` is kind and name: "batch A7"."""
     values = {"subject": subject[:100], "what": what, "who": who[:64], "note": note}
     connection.execute(ADD, {**values, "at": datetime.now(UTC)})
 
 
-def listed(
+def list_entries(
     database: Database,
     *,
     who: str | None = None,
     what: str | None = None,
     before: int | None = None,
     limit: int,
-) -> list[dict[str, Any]]:
-    """`limit` entries, newest first; `before` is the id of the last one seen."""
+) -> list[AuditRow]:
+    """Return up to `limit` entries, newest first, with ids below `before`."""
     query = (
         select(AuditEntry, Device.product_key, Device.imei)
         .join_from(AuditEntry, Device, isouter=True)
@@ -75,7 +99,7 @@ def listed(
     )
     if who is not None:
         query = query.where(AuditEntry.who == who)
-        if who != SERVER:  # said as in the index, which has people only
+        if who != SERVER:  # the same condition as the index, which has people only
             query = query.where(AuditEntry.who != literal_column(f"'{SERVER}'"))
     if what is not None:
         query = query.where(AuditEntry.what == what)
@@ -85,7 +109,7 @@ def listed(
         return [
             {
                 "id": entry.id,
-                **_told(entry),
+                **_describe(entry),
                 "subject": entry.subject,
                 "product_key": product_key,
                 "imei": imei,
@@ -94,18 +118,18 @@ def listed(
         ]
 
 
-def of_device(
+def list_device_entries(
     session: Session, device_id: int, limit: int | None = None
-) -> list[dict[str, Any]]:
-    """The last `limit` entries of a device, or all, newest first."""
+) -> list[HistoryRow]:
+    """Return the last `limit` entries about a device, or all, newest first."""
     query = select(AuditEntry).where(AuditEntry.device_id == device_id)
     entries = session.scalars(query.order_by(AuditEntry.id.desc()).limit(limit))
-    return [_told(entry) for entry in entries]
+    return [_describe(entry) for entry in entries]
 
 
-def _told(entry: AuditEntry) -> dict[str, Any]:
+def _describe(entry: AuditEntry) -> HistoryRow:
     return {
-        "at": moment(entry.at),
+        "at": format_time(entry.at),
         "who": entry.who,
         "what": entry.what,
         "note": entry.note,

@@ -1,22 +1,22 @@
-"""What the registry asks of a broker that keeps accounts of its own."""
+"""The interface to a broker that keeps its own accounts, such as mosquitto."""
 
 from typing import Protocol
 
 
 class BrokerAccounts(Protocol):
-    """A broker that has to be told of each device before it may connect."""
+    """A broker that needs an account for each device before the device connects."""
 
     def allow(
         self, product_key: str, device_name: str, password: str, auth: str | None = None
     ) -> None:
-        """Let this device in, to the topics of its scheme; again changes nothing.
+        """Let this device connect and use the topics of its scheme.
 
-        A new password takes the place of the old one. Raises if that is not certain.
-        Returns or raises within seconds: a board waits.
+        A second call changes nothing; a new password replaces the old one. Raises if
+        the broker did not confirm it. Returns or raises within seconds: a board waits.
         """
 
     def refuse(self, product_key: str, device_name: str) -> None:
-        """End this device's connection and let it in no more; known to it or not.
+        """Disconnect this device and let it connect no more.
 
-        Raises if that is not certain.
+        The broker need not know the device. Raises if the broker did not confirm it.
         """

@@ -11,22 +11,22 @@ from pointctl.registry.storage.vault import KEEP_IT
 
 
 def registry_location(data: Path) -> Path | str:
-    """Where the registry is: the URL in POINTCTL_DATABASE, else a file in `data`."""
+    """Return the URL in POINTCTL_DATABASE, else the registry's file in `data`."""
     return os.environ.get(DATABASE) or DataFolder(data).registry
 
 
 def open_registry(data: Path) -> Database:
-    """Open the registry, and undo an import that broke off. Close it after use.
+    """Open the registry, and undo interrupted imports. Close it after use.
 
-    Says on stderr where a new database key was written. Raises DatabaseError, and
-    Refused where a newer pointctl has written the registry.
+    Prints on stderr where it wrote a new database key. Raises DatabaseError, and
+    Refused for a registry that a newer pointctl has written.
     """
     database = open_database(registry_location(data), DataFolder(data))
     try:
-        import_steps.undo_broken_off(database)
+        import_steps.undo_interrupted(database)
     except BaseException:
         database.close()
         raise
-    if database.vault.made:
-        print(f"made {database.vault.made}: {KEEP_IT}", file=sys.stderr)
+    if database.vault.made_file:
+        print(f"made {database.vault.made_file}: {KEEP_IT}", file=sys.stderr)
     return database

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 
 from point import __version__
 from pointctl.registry.broker_accounts import BrokerAccounts
-from pointctl.registry.devices.overview import Figures
+from pointctl.registry.devices.overview import FleetCounts
 from pointctl.registry.devices.refusal_counts import Counted
 from pointctl.registry.issuing.issuer import Issuer
 from pointctl.registry.keys.claim_keys import ClaimKeys
@@ -36,7 +36,7 @@ def create_app(
 
     The certificate that it is served with is loaded again when its files change.
     """
-    registry = Registry(database, Figures(database), broker_accounts)
+    registry = Registry(database, FleetCounts(database), broker_accounts)
     counted = Counted(database)
 
     @asynccontextmanager

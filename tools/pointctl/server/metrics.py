@@ -114,13 +114,13 @@ class _Held(Collector):
         states = GaugeMetricFamily(
             "pointaccess_devices", "Devices, by state.", labels=["state"]
         )
-        for state, count in overview.states(self._database).items():
+        for state, count in overview.count_states(self._database).items():
             states.add_metric([state], count)
         yield states
         yield CounterMetricFamily(
             "pointaccess_enrolments",
             "Devices that were ever issued a credential.",
-            value=overview.enrolled(self._database),
+            value=overview.count_enrolled(self._database),
         )
         left = GaugeMetricFamily(
             "pointaccess_pool_left",
@@ -132,7 +132,7 @@ class _Held(Collector):
             "1 where fewer are left than the product warns at.",
             labels=["product_key"],
         )
-        for pool in overview.pools(self._database):
+        for pool in overview.count_pools(self._database):
             left.add_metric([pool["product_key"]], pool["left"])
             low.add_metric([pool["product_key"]], float(pool["low"]))
         yield from (left, low)

@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 
 from pointctl.registry.accounts.operators import Actor
 from pointctl.registry.broker_accounts import BrokerAccounts
-from pointctl.registry.devices.overview import Figures
+from pointctl.registry.devices.overview import FleetCounts
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Role
 from pointctl.web.routing import routes
@@ -23,7 +23,7 @@ class Registry:
     """What every page and operation works on; an app has it as `state.registry`."""
 
     database: Database
-    figures: Figures
+    counts: FleetCounts
     broker_accounts: BrokerAccounts | None = None
 
 

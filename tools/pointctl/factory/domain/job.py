@@ -102,8 +102,8 @@ class Job:
         return self.folder / "labels"
 
     @property
-    def credential(self) -> keystore.Entry:
-        return keystore.Entry(self.folder / "credential")
+    def credential(self) -> keystore.SecretEntry:
+        return keystore.SecretEntry(self.folder / "credential")
 
     def make(self, plan: Plan) -> None:
         """Write the plan of a new job. Raises Refused if the job exists."""

@@ -112,7 +112,7 @@ class RegistryKeys:
 
     def stocks(self) -> Sequence[KeyStock]:
         """Return the batch of the plan, or all batches of the product."""
-        return _stocks(batches.listed(self._database, self._product), self._batch)
+        return _stocks(batches.list_batches(self._database, self._product), self._batch)
 
 
 def _parse_reply(reply: Reply) -> Any:

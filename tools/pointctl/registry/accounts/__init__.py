@@ -1,1 +1,1 @@
-"""Who uses the registry: operators, their console sessions, tokens of programs."""
+"""Accounts of the registry: operators, their console sessions, API tokens."""

@@ -1,4 +1,4 @@
-"""Browsers that are logged in: one row each, so that any process knows them all."""
+"""Sessions of the console, stored as rows so that every process knows them."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from pointctl.registry.storage.models import Operator, OperatorSession
 
 IDLE = timedelta(hours=2)
 LONGEST = timedelta(hours=12)
-_NOTED_EVERY = timedelta(minutes=1)  # a page should cost no write
+_NOTE_INTERVAL = timedelta(minutes=1)  # so that most pages need no write
 
 
 class WrongPassword(PointctlError):
@@ -32,30 +32,30 @@ class TooManyTries(PointctlError):
 
 @dataclass(frozen=True)
 class Browser:
-    """A browser that is logged in, and the word that its forms must hold."""
+    """A browser that is logged in, and the CSRF token that its forms must send."""
 
     actor: Actor
     csrf: str = field(repr=False)
 
 
 def log_in(database: Database, name: str, password: str, address: str) -> str:
-    """The cookie of a new session. Raises WrongPassword, TooManyTries."""
-    name = name if operators.may_be_called(name) else ""
+    """Begin a session, and return its cookie. Raises WrongPassword, TooManyTries."""
+    name = name if operators.is_valid_name(name) else ""
     tries = rate_limits.of_login(address, name)
     with database.snapshot() as session:
         wait_s = rate_limits.wait_s(session.connection(), tries)
         operator = session.scalar(select(Operator).where(Operator.name == name))
     if wait_s is not None:
         raise TooManyTries(wait_s)
-    if not operators.password_holds(operator, password) or operator is None:
+    if not operators.is_password_correct(operator, password) or operator is None:
         rate_limits.charge(database, tries)
         raise WrongPassword("the name or the password is wrong")
     cookie, now = secrets.token_urlsafe(32), datetime.now(UTC)
     with database.exclusive() as session:
-        session.execute(delete(OperatorSession).where(_over(now)))
+        session.execute(delete(OperatorSession).where(_is_over(now)))
         session.add(
             OperatorSession(
-                cookie_hash=operators.digest(cookie),
+                cookie_hash=operators.hash_secret(cookie),
                 operator_id=operator.id,
                 csrf=secrets.token_urlsafe(32),
                 created_at=now,
@@ -68,22 +68,23 @@ def log_in(database: Database, name: str, password: str, address: str) -> str:
 
 
 def find(database: Database, cookie: str, *, in_use: bool = True) -> Browser | None:
-    """Whose cookie it is; None if it is nobody's, or was left alone for too long.
+    """Return the session of this cookie; None if there is none or it has expired.
 
-    A page that asks by itself is not `in_use`: it keeps no session from its end.
+    A request that a page makes on its own is not `in_use`: it does not extend the
+    session.
     """
-    cookie_hash, now = operators.digest(cookie), datetime.now(UTC)
+    cookie_hash, now = operators.hash_secret(cookie), datetime.now(UTC)
     query = (
         select(OperatorSession, Operator.name, Operator.role)
         .join_from(OperatorSession, Operator)
-        .where(OperatorSession.cookie_hash == cookie_hash, ~_over(now))
+        .where(OperatorSession.cookie_hash == cookie_hash, ~_is_over(now))
         .where(Operator.disabled_at.is_(None))
     )
     with database.snapshot() as session:
         found = session.execute(query).one_or_none()
     if found is None:
         return None
-    if in_use and found.OperatorSession.seen_at < now - _NOTED_EVERY:
+    if in_use and found.OperatorSession.seen_at < now - _NOTE_INTERVAL:
         noting = update(OperatorSession).where(
             OperatorSession.cookie_hash == cookie_hash
         )
@@ -93,16 +94,16 @@ def find(database: Database, cookie: str, *, in_use: bool = True) -> Browser | N
 
 
 def log_out(database: Database, cookie: str) -> None:
-    """End a session. One that has ended stays so."""
+    """End a session. Does nothing if it has ended already."""
     with database.exclusive() as session:
         session.execute(
             delete(OperatorSession).where(
-                OperatorSession.cookie_hash == operators.digest(cookie)
+                OperatorSession.cookie_hash == operators.hash_secret(cookie)
             )
         )
 
 
-def _over(now: datetime) -> ColumnElement[bool]:
+def _is_over(now: datetime) -> ColumnElement[bool]:
     return or_(
         OperatorSession.seen_at < now - IDLE, OperatorSession.created_at < now - LONGEST
     )

@@ -1,10 +1,10 @@
-"""Tokens: what programs show to the API instead of a name and a password."""
+"""Tokens, which programs send to the API instead of a name and a password."""
 
 import re
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TypedDict
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -14,41 +14,58 @@ from pointctl.registry import audit
 from pointctl.registry.accounts import operators
 from pointctl.registry.accounts.operators import Actor
 from pointctl.registry.storage.database import Database
-from pointctl.registry.storage.models import Operator, Role, Token, moment
+from pointctl.registry.storage.models import Operator, Role, Token, format_time
 
-PREFIX = "pointctl_"  # by which scanners for leaked secrets can know it
+PREFIX = "pointctl_"  # so that scanners for leaked secrets recognize it
 DAYS = 365
 _LABEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,30}")
-_NOTED_EVERY = timedelta(minutes=1)  # a request should cost no write
+_NOTE_INTERVAL = timedelta(minutes=1)  # so that most requests need no write
 
 
 class UnknownToken(PointctlError):
     """The operator has no token of this label."""
 
 
+class TokenSummary(TypedDict):
+    """A token as it is printed, without the token itself, which is not stored."""
+
+    label: str
+    role: str
+    created_at: str | None
+    expires_at: str | None
+    revoked_at: str | None
+    used_at: str | None
+
+
 def add(
     database: Database, name: str, label: str, role: Role, days: int, who: str
 ) -> str:
-    """Make a token of the operator `name`; only its hash stays in the registry.
+    """Make a token of the operator `name`; the registry stores only its hash.
 
-    Raises UnknownOperator, PointctlError for a label that will not do, Refused where it
-    is taken, or the operator may do less than the token should.
+    Raises UnknownOperator, PointctlError for an invalid label, Refused for a label that
+    is taken, and for a role above the operator's own.
     """
     if not _LABEL.fullmatch(label):
-        raise PointctlError("a label is up to 31 of a-z 0-9 . _ -")
+        raise PointctlError(
+            f"{label!r} is not a token's label: use up to 31 of a-z 0-9 . _ - and "
+            "begin with a letter or a digit"
+        )
     token, now = PREFIX + secrets.token_urlsafe(32), datetime.now(UTC)
     with database.exclusive() as session:
         operator = operators.find(session, name)
         if not operator.role.covers(role):
-            raise Refused(f"{name} is only {operator.role.value}")
+            raise Refused(
+                f"{name} has only the role {operator.role.value}; a token cannot have "
+                f"the role {role.value}"
+            )
         if _find(session, operator.id, label) is not None:
-            raise Refused(f"{name} has had a token {label}; take another label")
+            raise Refused(f"{name} has or had a token {label}; choose another label")
         session.add(
             Token(
                 operator_id=operator.id,
                 label=label,
                 role=role,
-                token_hash=operators.digest(token),
+                token_hash=operators.hash_secret(token),
                 created_at=now,
                 expires_at=now + timedelta(days=days),
             )
@@ -57,8 +74,8 @@ def add(
     return token
 
 
-def listed(database: Database, name: str) -> Sequence[Token]:
-    """The tokens of an operator, by label. Raises UnknownOperator."""
+def list_tokens(database: Database, name: str) -> Sequence[Token]:
+    """Return the tokens of an operator, by label. Raises UnknownOperator."""
     with database.snapshot() as session:
         operator = operators.find(session, name)
         query = select(Token).where(Token.operator_id == operator.id)
@@ -66,26 +83,26 @@ def listed(database: Database, name: str) -> Sequence[Token]:
 
 
 def revoke(database: Database, name: str, label: str, who: str) -> None:
-    """Let nobody in with this token. Raises UnknownOperator, UnknownToken."""
+    """Make a token invalid for good. Raises UnknownOperator, UnknownToken."""
     with database.exclusive() as session:
         token = _find(session, operators.find(session, name).id, label)
         if token is None:
-            raise UnknownToken("the operator has no such token")
+            raise UnknownToken(f"the operator {name} has no token {label!r}")
         if token.revoked_at is None:
             token.revoked_at = datetime.now(UTC)
             _audit(session, name, "token revoked", who, label)
 
 
-def holder(database: Database, token: str) -> Actor | None:
-    """Who shows this token; None where it is nobody's, expired or revoked.
+def find_holder(database: Database, token: str) -> Actor | None:
+    """Return the holder of this token; None if it is unknown, expired or revoked.
 
-    It never does more than its operator may by now.
+    Its role is at most the role that its operator has now.
     """
     now = datetime.now(UTC)
     query = (
         select(Token, Operator.name, Operator.role)
         .join_from(Token, Operator)
-        .where(Token.token_hash == operators.digest(token))
+        .where(Token.token_hash == operators.hash_secret(token))
         .where(Token.revoked_at.is_(None), Token.expires_at > now)
         .where(Operator.disabled_at.is_(None))
     )
@@ -93,7 +110,7 @@ def holder(database: Database, token: str) -> Actor | None:
         found = session.execute(query).one_or_none()
     if found is None:
         return None
-    if not found.Token.used_at or found.Token.used_at < now - _NOTED_EVERY:
+    if not found.Token.used_at or found.Token.used_at < now - _NOTE_INTERVAL:
         noting = update(Token).where(Token.id == found.Token.id)
         with database.exclusive() as session:
             session.execute(noting.values(used_at=now))
@@ -101,15 +118,15 @@ def holder(database: Database, token: str) -> Actor | None:
     return Actor(f"{found.name}/{found.Token.label}", role)
 
 
-def summary(token: Token) -> dict[str, Any]:
-    """A token for people and programs; the token itself nobody has."""
+def summarize(token: Token) -> TokenSummary:
+    """Describe a token without the token itself, which is not stored."""
     return {
         "label": token.label,
         "role": token.role.value,
-        "created_at": moment(token.created_at),
-        "expires_at": moment(token.expires_at),
-        "revoked_at": moment(token.revoked_at),
-        "used_at": moment(token.used_at),
+        "created_at": format_time(token.created_at),
+        "expires_at": format_time(token.expires_at),
+        "revoked_at": format_time(token.revoked_at),
+        "used_at": format_time(token.used_at),
     }
 
 

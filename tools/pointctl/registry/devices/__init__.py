@@ -1,1 +1,1 @@
-"""Products, batches and devices: adding, importing, finding and counting them."""
+"""Products, batches and devices: add, import, find and count them."""

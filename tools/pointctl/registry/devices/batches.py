@@ -1,15 +1,14 @@
 """Batches: devices that are made together, how many may enrol, and until when.
 
-A device is counted when it is first given a credential, and then for good: a repaired
-board needs no second place. Beyond the quota or after the end of the batch no device of
-it enrols; those that have stay as they are.
+A device is counted once, when it first receives a credential: a repaired board does not
+take a second place. When the quota is used up or the batch has ended, no further device
+of it enrols; devices that have enrolled are not affected.
 """
 
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final, TypedDict
 
 from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
@@ -22,13 +21,13 @@ from pointctl.registry import audit
 from pointctl.registry.devices import devices, products
 from pointctl.registry.storage import etags
 from pointctl.registry.storage.database import Database
-from pointctl.registry.storage.models import Batch, Device, Product, State, moment
+from pointctl.registry.storage.models import Batch, Device, Product, State, format_time
 
 _IS_OPEN = (
     or_(Batch.quota.is_(None), Batch.enrolled < Batch.quota),
     or_(Batch.expires_at.is_(None), Batch.expires_at > bindparam("now")),
 )
-_COUNT_ONE_MORE = (
+_TAKE_PLACE = (
     update(Batch)
     .where(Batch.id == bindparam("id_"), *_IS_OPEN)
     .values(enrolled=Batch.enrolled + 1)
@@ -40,8 +39,26 @@ _OPEN = select(Batch.id).where(
 )
 
 
+class BatchSummary(TypedDict):
+    """A batch as it is printed."""
+
+    product_key: str
+    name: str
+    quota: int | None
+    expires_at: str | None
+    enrolled: int
+    open: bool
+    created_at: str | None
+
+
+class BatchListing(BatchSummary):
+    """A batch in a list, with the number of devices that are registered in it."""
+
+    devices: int
+
+
 class _Keep:
-    """Stands for a value that stays what it is, where None would be another one."""
+    """Marks a value that does not change; None would remove the limit."""
 
 
 KEEP: Final = _Keep()
@@ -54,13 +71,17 @@ class _Limits:
 
     def __post_init__(self) -> None:
         if self.quota is not None and not 0 <= self.quota < 2**31:
-            raise PointctlError("a quota is a number of devices")
+            raise PointctlError(
+                f"the quota {self.quota} is not a number of devices: 0 to {2**31 - 1}"
+            )
         if self.expires_at is not None and self.expires_at.tzinfo is None:
-            raise PointctlError("a batch ends at a moment with a time zone")
+            raise PointctlError(
+                f"the end {self.expires_at} of the batch has no time zone; add one"
+            )
 
     def __str__(self) -> str:
         quota = "none" if self.quota is None else self.quota
-        return f"quota {quota}, ends {moment(self.expires_at) or 'never'}"
+        return f"quota {quota}, ends {format_time(self.expires_at) or 'never'}"
 
 
 def add(
@@ -71,10 +92,11 @@ def add(
     *,
     quota: int | None = None,
     expires_at: datetime | None = None,
-) -> dict[str, Any]:
-    """Add a batch to a product; without a quota or an end there is none.
+) -> BatchSummary:
+    """Add a batch to a product; None means no quota, or no end.
 
-    Raises PointctlError for what is no name or product, Refused for one that is there.
+    Raises PointctlError for an invalid name or an unknown product, Refused if the
+    product has a batch of this name.
     """
     limits = _Limits(quota, expires_at)
     try:
@@ -85,13 +107,15 @@ def add(
         products.check_exists(session, product_key)
         with suppress(products.UnknownBatch):
             products.find_batch(session, product_key, name)
-            raise Refused(f"the batch {name} of {product_key} exists")
+            raise Refused(
+                f"the batch {name} of {product_key} exists already; choose another name"
+            )
         batch = Batch(product_key=product_key, name=name, enrolled=0)
         batch.quota, batch.expires_at = limits.quota, limits.expires_at
         batch.created_at = datetime.now(UTC)
         session.add(batch)
         _audit(session, batch, "batch added", who, str(limits))
-        return summary(batch)
+        return summarize(batch)
 
 
 def change(
@@ -103,38 +127,39 @@ def change(
     quota: int | _Keep | None = KEEP,
     expires_at: datetime | _Keep | None = KEEP,
     etag: str | None = None,
-) -> dict[str, Any]:
-    """Give a batch another quota or end; None takes it away.
+) -> BatchSummary:
+    """Change the quota or the end of a batch; None removes it.
 
-    Raises UnknownBatch, PointctlError, and with the `etag` of its summary
-    versions.Changed if it has others by now. A quota below what has enrolled closes it.
+    A quota below the number of enrolled devices closes the batch. Raises UnknownBatch,
+    PointctlError, and etags.Changed if `etag` is given and is not that of the batch's
+    summary.
     """
     with database.exclusive() as session:
         batch = products.find_batch(session, product_key, name)
-        etags.check(etag, summary(batch), "batch")
+        etags.check(etag, summarize(batch), "batch")
         limits = _Limits(
             batch.quota if isinstance(quota, _Keep) else quota,
             batch.expires_at if isinstance(expires_at, _Keep) else expires_at,
         )
         batch.quota, batch.expires_at = limits.quota, limits.expires_at
         _audit(session, batch, "batch changed", who, str(limits))
-        return summary(batch)
+        return summarize(batch)
 
 
 def open_to_unknown(
     database: Database, product_key: str, name: str | None, who: str
 ) -> None:
-    """Register boards that nobody has, if they can sign, into this batch from now on.
+    """Choose the batch into which unregistered boards are registered if they can sign.
 
-    None ends it: only registered boards are served. Raises UnknownBatch, Refused for a
-    product whose boards sign nothing.
+    None: only registered boards are served. Raises UnknownBatch, Refused for a product
+    whose boards do not sign requests.
     """
     with database.exclusive() as session:
         products.check_exists(session, product_key)
         product = session.get_one(Product, product_key)
         if name is not None:
             products.find_batch(session, product_key, name)
-            products.check_signs(product)
+            products.check_can_sign(product)
         product.open_batch = name
         what = "enrolment opened" if name else "enrolment closed"
         subject = f"product {product_key}"
@@ -144,30 +169,30 @@ def open_to_unknown(
 def move(
     database: Database, imei: str, product_key: str | None, name: str | None, who: str
 ) -> None:
-    """Put a device into a batch of its product; None takes it out of any.
+    """Put a device into a batch of its product; None removes it from its batch.
 
-    Raises UnknownDevice, UnknownBatch, Refused for a device that was counted already.
+    Raises UnknownDevice, UnknownBatch, Refused for a device that is counted already.
     """
     with database.exclusive() as session:
         device = devices.find(session, imei, product_key)
         if device.enrolled_at is not None:
-            raise Refused("the device has enrolled already; its batch stays")
+            raise Refused("the device has enrolled already; its batch cannot change")
         batch = name and products.find_batch(session, device.product_key, name)
         device.batch_id = batch.id if batch else None
         what = "put into batch" if batch else "taken out of batch"
         audit.record(session.connection(), device.id, what, who, name)
 
 
-def get(database: Database, product_key: str, name: str) -> dict[str, Any]:
-    """The batch of this name. Raises UnknownBatch."""
+def get(database: Database, product_key: str, name: str) -> BatchSummary:
+    """Return the batch of this name. Raises UnknownBatch."""
     with database.snapshot() as session:
-        return summary(products.find_batch(session, product_key, name))
+        return summarize(products.find_batch(session, product_key, name))
 
 
-def listed(
+def list_batches(
     database: Database, product_key: str | None = None
-) -> Sequence[dict[str, Any]]:
-    """All batches, or a product's, newest first, and how many devices each has."""
+) -> list[BatchListing]:
+    """Return all batches, or those of a product, newest first."""
     count = (
         select(func.count(Device.id))
         .where(Device.batch_id == Batch.id)
@@ -178,24 +203,27 @@ def listed(
         query = query.where(Batch.product_key == product_key)
     with database.snapshot() as session:
         return [
-            {**summary(batch), "devices": number}
+            {**summarize(batch), "devices": number}
             for batch, number in session.execute(query)
         ]
 
 
-def count_one_more(connection: Connection, batch_id: int, now: datetime) -> bool:
-    """Take a place in the batch; False where it is closed. Exact, however many try."""
+def take_place(connection: Connection, batch_id: int, now: datetime) -> bool:
+    """Count one more device of the batch; return False if the batch is closed.
+
+    The count stays exact when several processes do it at once.
+    """
     values = {"id_": batch_id, "now": now}
-    return connection.execute(_COUNT_ONE_MORE, values).rowcount > 0
+    return connection.execute(_TAKE_PLACE, values).rowcount > 0
 
 
-def take_in(
-    connection: Connection, board: devices.Board, imei: str
-) -> devices.Board | None:
-    """Register a board that could sign, in the batch that its product has for such.
+def auto_register(
+    connection: Connection, board: devices.BoardRecord, imei: str
+) -> devices.BoardRecord | None:
+    """Register an unknown board, whose signature was valid, in the open batch.
 
-    None where that batch is closed, or the IMEI is another device's name. If another
-    request was faster, that is as well.
+    Return None if that batch is closed or another device has the IMEI as its name. If
+    another request has just registered the board, return that registration.
     """
     now = datetime.now(UTC)
     product = board.product
@@ -220,18 +248,18 @@ def take_in(
     return found
 
 
-def summary(batch: Batch) -> dict[str, Any]:
-    """A batch for people and programs."""
+def summarize(batch: Batch) -> BatchSummary:
+    """Describe a batch."""
     full = batch.quota is not None and batch.enrolled >= batch.quota
     ended = batch.expires_at is not None and batch.expires_at <= datetime.now(UTC)
     return {
         "product_key": batch.product_key,
         "name": batch.name,
         "quota": batch.quota,
-        "expires_at": moment(batch.expires_at),
+        "expires_at": format_time(batch.expires_at),
         "enrolled": batch.enrolled,
         "open": not (full or ended),
-        "created_at": moment(batch.created_at),
+        "created_at": format_time(batch.created_at),
     }
 
 

@@ -1,4 +1,4 @@
-"""Rows of devices to be registered: what is wrong with them, and adding them."""
+"""Rows of devices to be registered: check them, and add the good ones."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,15 +21,20 @@ from sqlalchemy import (
 )
 
 from pointctl.registry.devices import import_steps
-from pointctl.registry.devices.staging import BadRow, Imported, Part, Staged
+from pointctl.registry.devices.staging import (
+    BadRow,
+    ImportOutcome,
+    RowRange,
+    StagingTable,
+)
 from pointctl.registry.storage.models import Device, DeviceTag, State, bytewise
 
 _CHUNK = 5000
 
 
 @dataclass(frozen=True)
-class Row:
-    """A device to be registered. Without a name it is called by its IMEI."""
+class ImportRow:
+    """A device to be registered. Without a name, its name is the IMEI."""
 
     line: int
     imei: str
@@ -37,11 +42,21 @@ class Row:
     tags: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class CommonValues:
+    """What all new devices of one import have in common."""
+
+    product_key: str
+    who: str
+    batch_id: int | None
+    tags: list[str]
+
+
 def stage(
-    connection: Connection, product_key: str, rows: Iterable[Row | BadRow]
-) -> tuple[Staged, Imported]:
-    """Read the rows, and find what is registered and what is bad."""
-    staged = Staged(
+    connection: Connection, product_key: str, rows: Iterable[ImportRow | BadRow]
+) -> tuple[StagingTable, ImportOutcome]:
+    """Put the rows into a temporary table, and count new, known and bad ones."""
+    staged = StagingTable(
         "import_rows",
         Column("imei", bytewise(15)),
         Column("device_name", bytewise(64)),  # the IMEI where none was given
@@ -54,42 +69,39 @@ def stage(
         staged.reject_repeated(connection, "imei", "IMEI")
         _find_known(connection, staged, product_key)
         _reject_taken_names(connection, staged, product_key)
-        return staged, staged.imported(connection)
+        return staged, staged.count_outcome(connection)
 
 
 def add(
     connection: Connection,
-    staged: Staged,
-    part: Part,
-    product_key: str,
-    who: str,
-    batch_id: int | None,
-    tags: list[str],
+    staged: StagingTable,
+    part: RowRange,
+    common: CommonValues,
 ) -> None:
-    """Register the new rows of a part, each with its own tags and these."""
-    of, is_new = staged.of, staged.new_in(part)
+    """Register the new rows of a part, each with its own tags and the common ones."""
+    row, is_new = staged.columns, staged.is_new_in(part)
     values = {
-        "product_key": literal(product_key),
-        "imei": of.imei,
-        "device_name": of.device_name,
+        "product_key": literal(common.product_key),
+        "imei": row.imei,
+        "device_name": row.device_name,
         "state": literal(State.REGISTERED.value),
-        "batch_id": literal(batch_id, Integer),
+        "batch_id": literal(common.batch_id, Integer),
         "created_at": literal(datetime.now(UTC), Device.created_at.type),
-        "created_by": literal(who[:64]),
+        "created_by": literal(common.who[:64]),
         "doubts": literal(0),
         "import_id": literal(part.import_id, Integer),
     }
-    new = select(*values.values()).where(is_new).order_by(of.number)
+    new = select(*values.values()).where(is_new).order_by(row.number)
     connection.execute(insert(Device).from_select(list(values), new))
-    here = and_(Device.product_key == product_key, Device.imei == of.imei)
-    # Not a join: SQLite would walk along the devices, each part along all of them.
+    here = and_(Device.product_key == common.product_key, Device.imei == row.imei)
+    # No join: for each part, SQLite would scan all devices.
     registered = select(Device.id).where(here).scalar_subquery()
-    for tag in tags:
+    for tag in common.tags:
         tagged = select(registered, literal(tag)).where(is_new)
         connection.execute(insert(DeviceTag).from_select(["device_id", "tag"], tagged))
-    own = select(of.number, registered.label("id"), of.tags)
-    own = own.where(is_new, of.tags.is_not(None)).order_by(of.number)
-    _add_own_tags(connection, own.limit(_CHUNK), of.number, set(tags))
+    own = select(row.number, registered.label("id"), row.tags)
+    own = own.where(is_new, row.tags.is_not(None)).order_by(row.number)
+    _add_own_tags(connection, own.limit(_CHUNK), row.number, set(common.tags))
 
 
 def _add_own_tags(
@@ -111,11 +123,17 @@ def _add_own_tags(
             connection.execute(insert(DeviceTag), new)
 
 
-def _values(rows: Iterable[Row | BadRow]) -> Iterator[dict[str, Any]]:
+def _values(rows: Iterable[ImportRow | BadRow]) -> Iterator[dict[str, object]]:
     for row in rows:
         if isinstance(row, BadRow):
-            values = dict.fromkeys(("imei", "device_name", "tags"))
-            yield {**values, "named": False, "line": row.line, "reason": row.reason}
+            yield {
+                "imei": None,
+                "device_name": None,
+                "tags": None,
+                "named": False,
+                "line": row.line,
+                "reason": row.reason,
+            }
         else:
             yield {
                 "imei": row.imei,
@@ -127,38 +145,38 @@ def _values(rows: Iterable[Row | BadRow]) -> Iterator[dict[str, Any]]:
             }
 
 
-def _find_known(connection: Connection, staged: Staged, product_key: str) -> None:
-    """Those that are registered: the name under which they are is theirs."""
-    of = staged.of
+def _find_known(connection: Connection, staged: StagingTable, product_key: str) -> None:
+    """Mark the rows that are registered; reject them under another device name."""
+    of = staged.columns
     registered = select(Device.device_name).where(
         Device.product_key == product_key,
         Device.imei == of.imei,
-        import_steps.is_there(Device),
+        import_steps.is_visible(Device),
     )
     known = update(staged.table).where(staged.is_good)
     connection.execute(known.values(known=registered.scalar_subquery()))
     staged.reject(
         connection,
         and_(of.named, of.known != of.device_name),
-        "registered already, under the device name ",
+        "the IMEI is registered already, under the device name ",
         of.known,
     )
 
 
 def _reject_taken_names(
-    connection: Connection, staged: Staged, product_key: str
+    connection: Connection, staged: StagingTable, product_key: str
 ) -> None:
-    """A name belongs to one device, registered or in an earlier row."""
+    """Reject new rows whose name another device or an earlier row has."""
     registered = select(Device.imei).where(
         Device.product_key == product_key,
-        Device.device_name == staged.of.device_name,
-        import_steps.is_there(Device),
+        Device.device_name == staged.columns.device_name,
+        import_steps.is_visible(Device),
     )
     earlier = staged.earlier.c
     in_file = (
         select(earlier.imei)
-        .where(earlier.device_name == staged.of.device_name)
-        .where(earlier.number < staged.of.number)
+        .where(earlier.device_name == staged.columns.device_name)
+        .where(earlier.number < staged.columns.number)
         .where(earlier.reason.is_(None), earlier.known.is_(None))
         .order_by(earlier.number)
         .limit(1)

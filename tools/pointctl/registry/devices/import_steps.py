@@ -1,10 +1,10 @@
-"""Adding many rows, all or none, while boards are served.
+"""Large imports: add many rows, all or none, while boards are served.
 
-PostgreSQL adds them in one transaction, beside which all others write. On SQLite who
-writes is alone, so there a large import is made in steps of two thousand rows, and
-between them boards have their turn. What it has added belongs to it, and is not there
-for boards, searches and commands until its last step, which is a single row. If it
-fails, it removes its rows; if it was killed, the next command or import does.
+PostgreSQL adds them in one transaction, while others write too. SQLite has one writer
+at a time, so there a large import runs in steps of two thousand rows, and boards are
+served between the steps. The added rows carry the import's id. They stay invisible to
+boards, searches and commands until the last step, which changes a single row. If the
+import fails, it removes its rows; if it was killed, the next command or import does.
 """
 
 import time
@@ -28,19 +28,21 @@ from sqlalchemy import (
 )
 
 from pointctl.errors import Refused
-from pointctl.registry.devices.staging import Part, Staged
+from pointctl.registry.devices.staging import RowRange, StagingTable
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Device, DeviceTag, Import, Pooled, table
 
 _log = structlog.get_logger()
 
 _STEP = 2000  # rows; a step of them takes some hundredths of a second
-_BROKEN_OFF = timedelta(seconds=30)  # without a step: its process has gone
+_INTERRUPTED_AFTER = timedelta(seconds=30)  # without a step; then its process is gone
 _TABLES = {each.name: each for each in (table(Device), table(Pooled))}
 _IMPORTS = table(Import)
 _UNFINISHED = select(_IMPORTS.c.id).where(_IMPORTS.c.finished_at.is_(None))
-_SILENT = or_(_IMPORTS.c.alive_at.is_(None), _IMPORTS.c.alive_at < bindparam("since"))
-_STAYS = (
+_IS_SILENT = or_(
+    _IMPORTS.c.alive_at.is_(None), _IMPORTS.c.alive_at < bindparam("since")
+)
+_SIGN_OF_LIFE = (
     update(_IMPORTS)
     .where(_IMPORTS.c.id == bindparam("id_"), _IMPORTS.c.alive_at.is_not(None))
     .values(alive_at=bindparam("now"))
@@ -55,39 +57,39 @@ _FINISH = (
 )
 
 
-def is_there(model: type[Device] | type[Pooled]) -> ColumnElement[bool]:
-    """Whether a row is nobody's import that is not finished."""
+def is_visible(model: type[Device] | type[Pooled]) -> ColumnElement[bool]:
+    """Return the condition that a row is not part of an unfinished import."""
     return or_(model.import_id.is_(None), model.import_id.not_in(_UNFINISHED))
 
 
 def add_all(
     database: Database,
     connection: Connection,
-    staged: Staged,
+    staged: StagingTable,
     into: type[Device] | type[Pooled],
-    add: Callable[[Part], None],
+    add: Callable[[RowRange], None],
     end: Callable[[], None],
 ) -> None:
-    """Add what is new in a staging connection's table, all or none, and call end().
+    """Add the new rows of a staging connection's table, all or none, and call end().
 
-    add() and end() work on that connection. Raises Refused where others have just added
-    what clashes with it.
+    add() and end() work on that connection. Raises Refused if somebody else has just
+    added rows that conflict with them.
     """
-    whole = staged.size(connection)
-    if not database.imports_in_steps or whole <= _STEP:
+    total = staged.count_rows(connection)
+    if not database.imports_in_steps or total <= _STEP:
         with database.importing(connection):
-            add(Part(0, whole))
+            add(RowRange(0, total))
             end()
-        database.analyze(connection, whole)
+        database.analyze(connection, total)
         return
-    undo_broken_off(database)
+    undo_interrupted(database)
     own = _begin(database, table(into))
     try:
-        for first in range(0, whole, _STEP):
+        for first in range(0, total, _STEP):
             begun = time.monotonic()
             with _step(database, connection, own):
-                add(Part(first, first + _STEP, own.id))
-            time.sleep(time.monotonic() - begun)  # as long as that, others may write
+                add(RowRange(first, first + _STEP, own.id))
+            time.sleep(time.monotonic() - begun)  # let others write for as long
         with _step(database, connection, own):
             end()
             connection.execute(_FINISH, {"id_": own.id, "now": datetime.now(UTC)})
@@ -96,50 +98,52 @@ def add_all(
         raise
 
 
-def undo_broken_off(database: Database) -> None:
-    """Remove what imports have left behind whose process was killed."""
+def undo_interrupted(database: Database) -> None:
+    """Remove the rows of imports whose process was killed."""
     if not database.imports_in_steps:
         return
-    since = datetime.now(UTC) - _BROKEN_OFF
+    since = datetime.now(UTC) - _INTERRUPTED_AFTER
     query = select(_IMPORTS.c.id, _IMPORTS.c.into, _IMPORTS.c.after_id)
-    query = query.where(_IMPORTS.c.finished_at.is_(None), _SILENT)
+    query = query.where(_IMPORTS.c.finished_at.is_(None), _IS_SILENT)
     with database.snapshot() as session:
         found = session.execute(query, {"since": since}).all()
     for row in found:
-        _undo(database, _Own(row.id, _TABLES[row.into], row.after_id))
-        _log.warning("an import that was broken off is undone", rows_of=row.into)
+        _undo(database, _SteppedImport(row.id, _TABLES[row.into], row.after_id))
+        _log.warning("interrupted import undone", rows_of=row.into)
 
 
 @dataclass(frozen=True)
-class _Own:
+class _SteppedImport:
     """An import that is made in steps."""
 
     id: int
     into: Table
-    after_id: int  # rows with ids up to it are not its
+    after_id: int  # its rows have greater ids
 
 
-def _begin(database: Database, into: Table) -> _Own:
+def _begin(database: Database, into: Table) -> _SteppedImport:
     now = datetime.now(UTC)
     with database.exclusive() as session:
         last = session.scalar(select(func.max(into.c.id))) or 0
         row = {"into": into.name, "after_id": last, "begun_at": now, "alive_at": now}
         made = session.execute(insert(_IMPORTS).returning(_IMPORTS.c.id), row)
-        return _Own(made.scalar_one(), into, last)
+        return _SteppedImport(made.scalar_one(), into, last)
 
 
 @contextmanager
-def _step(database: Database, connection: Connection, own: _Own) -> Iterator[None]:
-    """One transaction of an import, if nobody has taken it for broken off."""
+def _step(
+    database: Database, connection: Connection, own: _SteppedImport
+) -> Iterator[None]:
+    """One transaction of an import. Raises Refused if somebody is undoing it."""
     with database.importing(connection):
         values = {"id_": own.id, "now": datetime.now(UTC)}
-        if not connection.execute(_STAYS, values).rowcount:
-            raise Refused("the import was interrupted for too long; do it again")
+        if not connection.execute(_SIGN_OF_LIFE, values).rowcount:
+            raise Refused("the import paused for too long and was undone; run it again")
         yield
 
 
-def _undo(database: Database, own: _Own) -> None:
-    """Remove its rows, in steps. Broken off itself, it goes on when called again."""
+def _undo(database: Database, own: _SteppedImport) -> None:
+    """Remove the rows of an import, in steps. If interrupted, the next call goes on."""
     with database.exclusive() as session:
         session.execute(_GIVE_UP, {"id_": own.id})
     with database.staging() as connection:
@@ -149,14 +153,16 @@ def _undo(database: Database, own: _Own) -> None:
         session.execute(delete(_IMPORTS).where(_IMPORTS.c.id == own.id))
 
 
-def _remove_some(database: Database, connection: Connection, own: _Own) -> int:
+def _remove_some(
+    database: Database, connection: Connection, own: _SteppedImport
+) -> int:
     begun = time.monotonic()
-    of = own.into.c
-    some = select(of.id).where(of.id > own.after_id, of.import_id == own.id)
-    some = some.order_by(of.id).limit(_STEP)
+    row = own.into.c
+    some = select(row.id).where(row.id > own.after_id, row.import_id == own.id)
+    some = some.order_by(row.id).limit(_STEP)
     with database.importing(connection):
         if own.into is table(Device):
             connection.execute(delete(DeviceTag).where(DeviceTag.device_id.in_(some)))
-        removed = connection.execute(delete(own.into).where(of.id.in_(some))).rowcount
+        removed = connection.execute(delete(own.into).where(row.id.in_(some))).rowcount
     time.sleep(time.monotonic() - begun)
     return removed

@@ -1,4 +1,4 @@
-"""What the fleet is doing, in figures: for the overview page and the API."""
+"""Counts of the fleet, for the overview page, the API and the metrics."""
 
 import threading
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 from sqlalchemy import ColumnElement, ScalarSelect, Select, func, select
 
@@ -15,8 +15,8 @@ from pointctl.registry.storage.models import Device, Pooled, Product, Source, St
 
 _Count = TypeVar("_Count")
 
-_MANY = 10_000  # devices; fewer are counted anew each time
-_KEPT_S = 10  # as often as the page asks
+_MANY = 10_000  # devices; fewer are counted anew for each request
+_KEPT_S = 10  # as often as the page reloads
 
 
 class Span(StrEnum):
@@ -35,19 +35,28 @@ _STEPS = {
 
 
 @dataclass(frozen=True)
-class Step:
+class EnrolmentStep:
     """How many devices got their first credential in one step of a span."""
 
     start: datetime
     count: int
 
 
-class Figures:
-    """The counts of an overview; of many devices each is made every ten seconds only.
+class PoolCount(TypedDict):
+    """How many credentials of a product's pool are left and taken, as it is printed."""
 
-    However many look, a large registry is counted no more often. Each process keeps its
-    own, and for so long two may tell of different moments: people look at them, and
-    nothing is decided by them. Threads may share it.
+    product_key: str
+    left: int
+    taken: int
+    low: bool
+
+
+class FleetCounts:
+    """The counts of the overview; for a large registry, each is kept for ten seconds.
+
+    So a large registry is not counted more often, however many people look. Each
+    process keeps its own counts, and two processes may differ by ten seconds: the
+    counts are for people, and no decision depends on them. Threads may share it.
     """
 
     def __init__(self, database: Database) -> None:
@@ -56,22 +65,22 @@ class Figures:
         self._are_many = False
         self._kept: dict[str, tuple[float, Any]] = {}  # until when
 
-    def states(self) -> dict[State, int]:
-        """How many devices are in each state."""
-        found = self._counted("states", lambda: states(self._database))
+    def count_states(self) -> dict[State, int]:
+        """Return how many devices are in each state."""
+        found = self._cached("states", lambda: count_states(self._database))
         self._are_many = sum(found.values()) >= _MANY
         return found
 
-    def enrolments(self, span: Span) -> Sequence[Step]:
-        """A span's steps, oldest first."""
-        return self._counted(span, lambda: enrolments(self._database, span))
+    def count_enrolments(self, span: Span) -> Sequence[EnrolmentStep]:
+        """Return the steps of a span, oldest first."""
+        return self._cached(span, lambda: count_enrolments(self._database, span))
 
-    def pools(self) -> list[dict[str, Any]]:
-        """The products that hand out imported credentials, and what is left."""
-        return self._counted("pools", lambda: pools(self._database))
+    def count_pools(self) -> list[PoolCount]:
+        """Return what each product with a pool has left."""
+        return self._cached("pools", lambda: count_pools(self._database))
 
-    def _counted(self, what: str, count: Callable[[], _Count]) -> _Count:
-        with self._lock:  # who comes meanwhile is told the same
+    def _cached(self, what: str, count: Callable[[], _Count]) -> _Count:
+        with self._lock:  # requests that wait here get the same result
             until, kept = self._kept.get(what, (0.0, None))
             if self._are_many and time.monotonic() < until:
                 found: _Count = kept
@@ -81,44 +90,48 @@ class Figures:
             return made
 
 
-def beginning(span: Span) -> datetime:
-    """When the first step of a span begins: whole steps, the last is not over yet."""
+def find_span_start(span: Span) -> datetime:
+    """Return when the first step of a span begins. The last step is not over yet."""
     step, number = _STEPS[span]
     now = datetime.now(UTC)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     return midnight + ((now - midnight) // step + 1 - number) * step
 
 
-def states(database: Database) -> dict[State, int]:
-    """How many devices are in each state."""
+def count_states(database: Database) -> dict[State, int]:
+    """Return how many devices are in each state."""
     query = select(Device.state, func.count()).group_by(Device.state)
     with database.snapshot() as session:
         found: dict[State, int] = dict(session.execute(query).all())
     return {state: found.get(state, 0) for state in State}
 
 
-def enrolled(database: Database) -> int:
-    """How many devices were ever issued a credential."""
+def count_enrolled(database: Database) -> int:
+    """Return how many devices were ever issued a credential."""
     with database.snapshot() as session:
         return session.scalar(select(func.count(Device.enrolled_at))) or 0
 
 
-def enrolments(database: Database, span: Span) -> Sequence[Step]:
-    """A span's steps, oldest first."""
+def count_enrolments(database: Database, span: Span) -> Sequence[EnrolmentStep]:
+    """Return the steps of a span, oldest first."""
     step, number = _STEPS[span]
-    starts = [beginning(span) + i * step for i in range(number)]
-    # Each count is a walk along the index of the dates, in words that all databases
-    # have; grouping by the hour is said differently in each.
-    counts = [_enrolled(start, start + step).scalar_subquery() for start in starts]
+    starts = [find_span_start(span) + i * step for i in range(number)]
+    # Each count walks along the index of the dates, in SQL that both databases share;
+    # each has other functions for grouping by the hour.
+    counts = [
+        _select_enrolled(start, start + step).scalar_subquery() for start in starts
+    ]
     with database.snapshot() as session:
         found = session.execute(select(*counts)).one()
-    return [Step(start, count) for start, count in zip(starts, found, strict=True)]
+    return [
+        EnrolmentStep(start, count) for start, count in zip(starts, found, strict=True)
+    ]
 
 
-def pools(database: Database) -> list[dict[str, Any]]:
-    """The products that hand out imported credentials, and how many each has left."""
-    left = _pooled(Pooled.device_id.is_(None))
-    taken = _pooled(Pooled.device_id.is_not(None))
+def count_pools(database: Database) -> list[PoolCount]:
+    """Return what each product with a pool has left."""
+    left = _count_pooled(Pooled.device_id.is_(None))
+    taken = _count_pooled(Pooled.device_id.is_not(None))
     query = (
         select(Product.product_key, Product.pool_warn_below, left, taken)
         .where(Product.source == Source.POOL)
@@ -131,14 +144,14 @@ def pools(database: Database) -> list[dict[str, Any]]:
         ]
 
 
-def _pooled(which: ColumnElement[bool]) -> ScalarSelect[int]:
+def _count_pooled(which: ColumnElement[bool]) -> ScalarSelect[int]:
     query = select(func.count(Pooled.id)).where(
         Pooled.product_key == Product.product_key, which
     )
     return query.scalar_subquery()
 
 
-def _enrolled(start: datetime, end: datetime) -> Select[int]:
+def _select_enrolled(start: datetime, end: datetime) -> Select[int]:
     return select(func.count(Device.enrolled_at)).where(
         Device.enrolled_at >= start, Device.enrolled_at < end
     )

@@ -1,4 +1,4 @@
-"""Products: the kinds of device, and what their boards are told."""
+"""Products: the kinds of device, and the settings that their boards receive."""
 
 import os
 import secrets
@@ -15,9 +15,9 @@ from pointctl.errors import PointctlError, Refused
 from pointctl.registry import audit
 from pointctl.registry.storage import encryption, etags, vault
 from pointctl.registry.storage.database import Database
-from pointctl.registry.storage.models import Batch, Policy, Product, Source, moment
+from pointctl.registry.storage.models import Batch, Policy, Product, Source, format_time
 from pointctl.registry.storage.vault import Vault
-from pointctl.registry.topics import made_client_id
+from pointctl.registry.topics import make_client_id
 
 if TYPE_CHECKING:  # device code has its types in typings/, not where it runs
     from point.credentials import DeviceConfig as DeviceConfig
@@ -54,10 +54,11 @@ def add(
     with_secret: bool = True,
     who: str = "pointctl",
 ) -> Product:
-    """Add a product. What is None is left to the boards.
+    """Add a product. For a setting that is None, boards use their own default.
 
-    Without a `mqtt_host` it is Alibaba's for the product key. Raises PointctlError for
-    a setting that a board would refuse, Refused where the product key is taken.
+    Without `mqtt_host`, products that log in to Alibaba use Alibaba's host for the
+    product key. Raises PointctlError for a setting that a board would refuse, Refused
+    if the product key is taken.
     """
     if policy is Policy.PRODUCT_SECRET and not with_secret:
         raise PointctlError(_NEEDS_SECRET)
@@ -86,14 +87,14 @@ def add(
     _check(product)
     with database.exclusive() as session:
         if session.get(Product, key) is not None:
-            raise Refused(f"product {key} exists; take another --key")
+            raise Refused(f"the product {key} exists already; choose another key")
         connection = session.connection()
         if with_secret:
             key_id = encryption.active_key(connection)
-            # 16 characters as Alibaba's; Gizwits' are AES keys in hex.
+            # Alibaba's secrets have 16 characters; Gizwits' are AES keys in hex.
             made = secrets.token_hex(16 if auth in GIZWITS else 8)
             product.encrypted_secret = database.vault.encrypt(
-                made, key_id, vault.of_product(key)
+                made, key_id, vault.bind_product(key)
             )
         session.add(product)
         audit.record_other(connection, f"product {key}", "product added", who, name)
@@ -104,8 +105,8 @@ class UnknownBatch(PointctlError):
     """The product has no batch of this name."""
 
 
-class Settings(TypedDict, total=False):
-    """What can be changed of a product; what is absent stays as it is."""
+class ProductSettings(TypedDict, total=False):
+    """The settings of a product that can be changed; absent ones do not change."""
 
     name: str
     policy: Policy
@@ -124,21 +125,45 @@ class Settings(TypedDict, total=False):
     max_failures_per_s: int
 
 
+class ProductSummary(TypedDict):
+    """A product as it is printed: everything but its secret."""
+
+    product_key: str
+    name: str
+    policy: str
+    has_secret: bool
+    mqtt_host: str
+    mqtt_port: int | None
+    mqtt_ssl: bool | None
+    mqtt_qos: int
+    clean_session: bool
+    keep_alive: int | None
+    auth: str | None
+    sign_method: str | None
+    region: str | None
+    instance_id: str | None
+    source: str
+    pool_warn_below: int
+    open_batch: str | None
+    max_failures_per_s: int
+    created_at: str | None
+
+
 def change(
     database: Database,
     product_key: str,
     who: str,
     etag: str | None = None,
-    **settings: Unpack[Settings],
+    **settings: Unpack[ProductSettings],
 ) -> Product:
-    """Give a product other settings; boards are told of them at their next claim.
+    """Change settings of a product; boards receive them with their next claim.
 
-    Raises PointctlError for one that a board would refuse, or for no such product, and
-    with the `etag` of its summary versions.Changed if that is another one by now.
+    Raises UnknownProduct, PointctlError for a setting that a board would refuse, and
+    etags.Changed if `etag` is given and is not that of the product's summary.
     """
     with database.exclusive() as session:
         product = _find(session, product_key)
-        etags.check(etag, summary(product), "product")
+        etags.check(etag, summarize(product), "product")
         changed = {n: v for n, v in settings.items() if getattr(product, n) != v}
         for name, value in changed.items():
             setattr(product, name, value)
@@ -146,7 +171,9 @@ def change(
         if product.policy is Policy.PRODUCT_SECRET and not product.encrypted_secret:
             raise PointctlError(_NEEDS_SECRET)
         if changed:
-            note = ", ".join(f"{name}={_said(changed[name])}" for name in changed)
+            note = ", ".join(
+                f"{name}={_format_value(changed[name])}" for name in changed
+            )
             audit.record_other(
                 session.connection(),
                 f"product {product_key}",
@@ -157,36 +184,47 @@ def change(
     return product
 
 
-def _said(value: Any) -> str:
+def _format_value(value: object) -> str:
     return "-" if value is None else str(value)
 
 
-def secret(keys: Vault, product: Product | Row[*tuple[Any, ...]]) -> str | None:
-    """The product's secret. Raises VaultError."""
+def decrypt_secret(keys: Vault, product: Product | Row[*tuple[Any, ...]]) -> str | None:
+    """Return the product's secret, None if it has none. Raises VaultError."""
     stored = product.encrypted_secret
-    return stored and keys.decrypt(stored, vault.of_product(product.product_key))
+    return stored and keys.decrypt(stored, vault.bind_product(product.product_key))
 
 
 def _check(product: Product) -> None:
-    """Raise PointctlError unless a board can log in with what it will be told."""
+    """Raise PointctlError unless a board can log in with the product's settings."""
     if not 0 < len(product.name) <= 100 or not product.name.isprintable():
-        raise PointctlError("a product's name is 1 to 100 printable characters")
+        raise PointctlError("a product's name has 1 to 100 printable characters")
     if product.auth is not None and product.auth not in mqttauth.SCHEMES:
-        raise PointctlError(f"auth is one of: {', '.join(mqttauth.SCHEMES)}")
+        raise PointctlError(
+            f"auth {product.auth!r} is unknown; choose one of: "
+            f"{', '.join(mqttauth.SCHEMES)}"
+        )
     if not 0 <= product.pool_warn_below < 2**31:
-        raise PointctlError("warn below a number of credentials; 0 is never")
+        raise PointctlError(
+            f"pool_warn_below is {product.pool_warn_below}; it must be 0 (no warning) "
+            f"to {2**31 - 1} credentials"
+        )
     if not 0 < product.max_failures_per_s <= 10_000:
-        raise PointctlError("1 to 10000 failures a second are allowed")
+        raise PointctlError(
+            f"max_failures_per_s is {product.max_failures_per_s}; it must be 1 to 10000"
+        )
     if product.open_batch is not None:
-        check_signs(product)
+        check_can_sign(product)
     if product.sign_method and product.auth != "aliyun":
-        raise PointctlError("a sign method is for boards that log in by aliyun")
+        raise PointctlError(
+            f"sign_method needs auth aliyun; auth is {product.auth or 'not set'}"
+        )
     if (product.region or product.instance_id) and product.auth not in ALIYUN:
         raise PointctlError(
-            "region and instance id are for boards that log in by aliyun"
+            f"region and instance_id need auth {' or '.join(ALIYUN)}; "
+            f"auth is {product.auth or 'not set'}"
         )
     try:
-        config = device_config(product, "any-device", "any-secret", "any-secret")
+        config = build_device_config(product, "any-device", "any-secret", "any-secret")
         mqttauth.settings(config, os.urandom)
     except PointError as error:
         raise PointctlError(
@@ -194,22 +232,25 @@ def _check(product: Product) -> None:
         ) from error
 
 
-def listed(database: Database) -> Sequence[Product]:
-    """All products, by name."""
+def list_products(database: Database) -> Sequence[Product]:
+    """Return all products, by name."""
     with database.snapshot() as session:
         return session.scalars(
             select(Product).order_by(Product.name, Product.product_key)
         ).all()
 
 
-def check_signs(product: Product) -> None:
-    """Raise Refused for a product whose boards prove nothing."""
+def check_can_sign(product: Product) -> None:
+    """Raise Refused for a product whose boards do not sign their requests."""
     if product.policy is Policy.OPEN:
-        raise Refused(f"the boards of {product.product_key} sign nothing")
+        raise Refused(
+            f"the policy of {product.product_key} is open: its boards do not sign "
+            "requests, so unregistered boards cannot enrol"
+        )
 
 
 def get(database: Database, product_key: str) -> Product:
-    """The product of this key. Raises UnknownProduct."""
+    """Return the product of this key. Raises UnknownProduct."""
     with database.snapshot() as session:
         return _find(session, product_key)
 
@@ -222,69 +263,72 @@ def check_exists(session: Session, product_key: str) -> None:
 def _find(session: Session, product_key: str) -> Product:
     found = session.get(Product, product_key)
     if found is None:
-        raise UnknownProduct(f"no product {product_key}; see pointctl products list")
+        raise UnknownProduct(
+            f"there is no product {product_key}; see pointctl products list"
+        )
     return found
 
 
 def find_batch(session: Session, product_key: str, name: str) -> Batch:
-    """The batch of this name. Raises UnknownBatch."""
+    """Return the batch of this name. Raises UnknownBatch."""
     query = select(Batch).where(Batch.product_key == product_key, Batch.name == name)
     batch = session.scalar(query)
     if batch is None:
-        raise UnknownBatch(f"{product_key} has no batch {name}")
+        raise UnknownBatch(
+            f"the product {product_key} has no batch {name}; see pointctl batches list"
+        )
     return batch
 
 
-def any_needs_master(database: Database) -> bool:
-    """Whether there is a product whose boards have keys derived from the master."""
+def needs_claim_master(database: Database) -> bool:
+    """Whether any product's boards have keys derived from the claim master."""
     query = select(Product.product_key).where(Product.policy == Policy.DEVICE_KEY)
     with database.snapshot() as session:
         return session.scalar(query.limit(1)) is not None
 
 
 def check_fixed_passwords(database: Database) -> None:
-    """Raise PointctlError if boards of any product cannot have a broker's accounts."""
-    for product in listed(database):
+    """Raise PointctlError if any product's boards cannot use accounts of a broker."""
+    for product in list_products(database):
         check_fixed_password(product.auth, product.product_key)
 
 
 def check_fixed_password(auth: str | None, product_key: str) -> None:
-    """Raise PointctlError if a scheme has a new password for each connection."""
+    """Raise PointctlError if a scheme uses a new password for each connection."""
     if auth == "gizwits":
         raise PointctlError(
-            f"boards of {product_key} log in by gizwits, with another password each "
-            "time: mosquitto cannot check it, a broker that asks the server can; see "
-            "serve --mqtt-hook-token-file"
+            f"boards of {product_key} log in by gizwits, with a new password each "
+            "time: mosquitto cannot check it, but a broker that asks the server can; "
+            "see serve --mqtt-hook-token-file"
         )
 
 
 def check_has_device_keys(database: Database, product_key: str) -> None:
-    """Raise PointctlError unless the product's boards have keys of their own."""
+    """Raise PointctlError unless each board of the product has its own key."""
     with database.snapshot() as session:
         check_exists(session, product_key)
         product = session.get_one(Product, product_key)
     if product.policy is not Policy.DEVICE_KEY:
         raise PointctlError(
-            f"the policy of {product_key} is {product.policy.value}: its boards have "
-            "no keys of their own"
+            f"the policy of {product_key} is {product.policy.value}: only boards under "
+            "the policy device-key have claim keys"
         )
 
 
-def device_config(
+def build_device_config(
     product: Product | Row[*tuple[Any, ...]],
     device_name: str,
     device_secret: str,
     product_secret: str | None,
 ) -> DeviceConfig:
-    """What a device of this product is told: the `result` of a reply.
+    """Build the configuration of a device: the `result` of a reply.
 
-    A row has the product's columns under their names.
-
-    Raises PointError(FIELD) for anything that a board would refuse.
+    `product` may be a row of the product's columns. Raises PointError(FIELD) for
+    anything that a board would refuse.
     """
-    client_id = None  # the boards make their own
+    client_id = None  # the boards make one themselves
     if product.auth in _GIVEN_CLIENT_ID:
-        client_id = made_client_id(product.product_key, device_name)
+        client_id = make_client_id(product.product_key, device_name)
     config = credentials.checked(
         {
             "device": {
@@ -313,8 +357,8 @@ def device_config(
     return config
 
 
-def summary(product: Product) -> dict[str, Any]:
-    """A product for people and programs: everything but its secret."""
+def summarize(product: Product) -> ProductSummary:
+    """Describe a product without its secret."""
     return {
         "product_key": product.product_key,
         "name": product.name,
@@ -334,5 +378,5 @@ def summary(product: Product) -> dict[str, Any]:
         "pool_warn_below": product.pool_warn_below,
         "open_batch": product.open_batch,
         "max_failures_per_s": product.max_failures_per_s,
-        "created_at": moment(product.created_at),
+        "created_at": format_time(product.created_at),
     }

@@ -1,7 +1,7 @@
-"""Rows of an import in a temporary table: checked and then added by a few queries.
+"""The rows of an import in a temporary table, where a few queries check and add them.
 
-However many they are, they take no memory of ours, and until they are added
-(imports.py) boards do not notice. The queries are in words that both databases have.
+So an import of any size needs little memory, and does not slow boards down before it
+adds its rows (import_steps.py). The queries use SQL that both databases share.
 """
 
 from collections.abc import Iterable
@@ -34,24 +34,24 @@ _BAD_KEPT = 1000
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that cannot be taken, and why."""
+    """A row that cannot be imported, and why."""
 
     line: int
     reason: str
 
 
 @dataclass(frozen=True)
-class Part:
-    """Some of the rows, by their numbers: `end` is not one of them."""
+class RowRange:
+    """A part of the rows, by their numbers from `first` to before `end`."""
 
     first: int
     end: int
-    import_id: int | None = None  # to whom they belong until all are there
+    import_id: int | None = None  # the import that they belong to until it is finished
 
 
 @dataclass
-class Imported:
-    """What became of the rows; `bad` has the first thousand of the bad ones."""
+class ImportOutcome:
+    """How many rows were added, known or bad; `bad` has the first thousand bad ones."""
 
     added: int = 0
     unchanged: int = 0
@@ -59,10 +59,11 @@ class Imported:
     bad: list[BadRow] = field(default_factory=list)
 
 
-class Staged:
-    """A temporary table of rows: of each its line, and why it is bad if it is.
+class StagingTable:
+    """A temporary table of rows, with the line of each and the reason if it is bad.
 
-    `known` is what is registered of it already. Rows are looked up by the columns `by`.
+    `known` is the device name under which the row is registered already. The columns
+    `by` are indexed.
     """
 
     def __init__(self, name: str, *columns: Column[Any], by: tuple[str, ...]) -> None:
@@ -76,29 +77,29 @@ class Staged:
             *columns,
             prefixes=["TEMPORARY"],
         )
-        of = self.of = self.table.c
+        row = self.columns = self.table.c
         self.earlier = self.table.alias("earlier")
-        self.is_good = of.reason.is_(None)
-        self.is_new = and_(self.is_good, of.known.is_(None))
-        self._indexes = [Index(f"{name}_{c}", of[c], of.number) for c in by]
+        self.is_good = row.reason.is_(None)
+        self.is_new = and_(self.is_good, row.known.is_(None))
+        self._indexes = [Index(f"{name}_{c}", row[c], row.number) for c in by]
 
-    def new_in(self, part: Part) -> ColumnElement[bool]:
-        """Those of a part that are to be added."""
-        number = self.of.number
+    def is_new_in(self, part: RowRange) -> ColumnElement[bool]:
+        """Return the condition for the rows of a part that are to be added."""
+        number = self.columns.number
         return and_(self.is_new, number >= part.first, number < part.end)
 
-    def size(self, connection: Connection) -> int:
-        """How many rows there are, of all kinds. Their numbers begin with 0."""
-        last = select(func.max(self.of.number))
+    def count_rows(self, connection: Connection) -> int:
+        """Return how many rows there are, good or bad. Their numbers begin with 0."""
+        last = select(func.max(self.columns.number))
         with connection.begin():
             found: int | None = connection.execute(last).scalar_one()
         return 0 if found is None else found + 1
 
-    def fill(self, connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
-        """Make the table in this connection, and put the rows into it."""
+    def fill(self, connection: Connection, rows: Iterable[dict[str, object]]) -> None:
+        """Make the table in this connection, and insert the rows."""
         with connection.begin():
             self.table.create(connection, checkfirst=False)
-            for index in self._indexes:  # quicker when all rows are there
+            for index in self._indexes:  # faster to build after the rows are inserted
                 index.drop(connection)
         add = insert(self.table)
         numbered = ({"number": n, **row} for n, row in enumerate(rows))
@@ -116,31 +117,31 @@ class Staged:
         why: str,
         what: ColumnElement[str],
     ) -> None:
-        """Those good rows for which the condition holds are bad, for this reason."""
+        """Mark good rows that meet the condition as bad; the reason is why + what."""
         change = update(self.table).where(self.is_good, condition)
         connection.execute(change.values(reason=literal(why) + what))
 
     def reject_repeated(self, connection: Connection, name: str, called: str) -> None:
-        """Of rows with the same value in a column the first one counts."""
-        same = self.earlier.c[name] == self.of[name]
+        """Mark rows as bad that repeat the value of an earlier row in a column."""
+        same = self.earlier.c[name] == self.columns[name]
         number = select(func.min(self.earlier.c.number)).where(same)
         line = select(self.earlier.c.line).where(same)
         line = line.order_by(self.earlier.c.number).limit(1)
         self.reject(
             connection,
-            self.of.number > number.scalar_subquery(),
+            self.columns.number > number.scalar_subquery(),
             f"the same {called} as in line ",
             line.scalar_subquery().cast(String),
         )
 
-    def imported(self, connection: Connection) -> Imported:
-        """How many rows are new, known and bad, and what is wrong with the first."""
-        of = self.of
+    def count_outcome(self, connection: Connection) -> ImportOutcome:
+        """Count new, known and bad rows, and read the first bad ones."""
+        row = self.columns
         total, bad = connection.execute(
-            select(func.count(of.number), func.count(of.reason))
+            select(func.count(row.number), func.count(row.reason))
         ).one()
         new = connection.execute(select(func.count()).where(self.is_new)).scalar_one()
-        shown = select(of.line, of.reason).where(of.reason.is_not(None))
-        shown = shown.order_by(of.line).limit(_BAD_KEPT)
-        rows = [BadRow(line, reason) for line, reason in connection.execute(shown)]
-        return Imported(new, total - bad - new, bad, rows)
+        first = select(row.line, row.reason).where(row.reason.is_not(None))
+        first = first.order_by(row.line).limit(_BAD_KEPT)
+        rows = [BadRow(line, reason) for line, reason in connection.execute(first)]
+        return ImportOutcome(new, total - bad - new, bad, rows)

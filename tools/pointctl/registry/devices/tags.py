@@ -1,7 +1,7 @@
-"""Words that operators put on devices, to find them by."""
+"""Tags: words that operators put on devices, to find them by."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TypedDict
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
@@ -10,6 +10,13 @@ from pointctl.registry import audit
 from pointctl.registry.devices import devices
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Device, DeviceTag
+
+
+class TagCount(TypedDict):
+    """A tag, and how many devices have it, as it is printed."""
+
+    tag: str
+    devices: int
 
 
 def change(
@@ -21,15 +28,15 @@ def change(
     add: Iterable[str] = (),
     remove: Iterable[str] = (),
 ) -> list[str]:
-    """Put tags on a device, take others off, and return those that it has then.
+    """Put tags on a device, take others off, and return the tags that it has then.
 
-    Those that it has or lacks already are passed over. Raises UnknownDevice, and
-    PointctlError for what is no tag.
+    It ignores tags to add that are there, and tags to remove that are not. Raises
+    UnknownDevice, and PointctlError for an invalid tag.
     """
-    adding, removing = set(devices.checked_tags(add)), set(remove)
+    adding, removing = set(devices.validate_tags(add)), set(remove)
     with database.exclusive() as session:
         device = devices.find(session, imei, product_key)
-        there = set(_of(session, device))
+        there = set(_read_tags(session, device))
         new, gone = adding - there, there & removing - adding
         session.add_all(DeviceTag(device_id=device.id, tag=tag) for tag in new)
         session.execute(
@@ -44,8 +51,8 @@ def change(
     return sorted((there | new) - gone)
 
 
-def listed(database: Database) -> list[dict[str, Any]]:
-    """Every tag, and how many devices have it."""
+def count_tags(database: Database) -> list[TagCount]:
+    """Return every tag, and how many devices have it."""
     counted = func.count(DeviceTag.device_id)
     query = select(DeviceTag.tag, counted).group_by(DeviceTag.tag)
     with database.snapshot() as session:
@@ -53,7 +60,7 @@ def listed(database: Database) -> list[dict[str, Any]]:
         return [{"tag": tag, "devices": count} for tag, count in found]
 
 
-def _of(session: Session, device: Device) -> Iterable[str]:
+def _read_tags(session: Session, device: Device) -> Iterable[str]:
     return session.scalars(
         select(DeviceTag.tag).where(DeviceTag.device_id == device.id)
     )

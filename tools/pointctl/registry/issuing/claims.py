@@ -146,7 +146,7 @@ class _Case:
 
     def note(self, what: str) -> None:
         """Add an entry to the device's audit."""
-        self.writes.add(audit.ADD, audit.entry(self.row.id, what, audit.SERVER))
+        self.writes.add(audit.ADD, audit.entry_values(self.row.id, what, audit.SERVER))
 
     def all_writes(self) -> WriteBatch:
         """What is to be written, with the changes of the device."""
@@ -160,7 +160,7 @@ class _Case:
 def judge_all(
     connection: Connection,
     keys: Vault,
-    asked: Sequence[tuple[devices.Board, dict[str, Any]]],
+    asked: Sequence[tuple[devices.BoardRecord, dict[str, Any]]],
 ) -> tuple[list[Verdict], WriteBatch]:
     """Decide about what boards ask and sign; what is decided is still to be written.
 
@@ -181,7 +181,9 @@ def judge_all(
     return [verdicts[board.device_id] for board, _ in asked], writes
 
 
-def again(connection: Connection, keys: Vault, board: devices.Board) -> Verdict | None:
+def again(
+    connection: Connection, keys: Vault, board: devices.BoardRecord
+) -> Verdict | None:
     """What an open product's device is given, if it was before; None if not yet."""
     row = _read(connection, board.device_id)
     if row.state in REFUSED_STATES:
@@ -190,7 +192,7 @@ def again(connection: Connection, keys: Vault, board: devices.Board) -> Verdict 
     return Verdict(protocol.SUCCESS, given, _announced(row)) if given else None
 
 
-def first(connection: Connection, keys: Vault, board: devices.Board) -> Verdict:
+def first(connection: Connection, keys: Vault, board: devices.BoardRecord) -> Verdict:
     """What an open product's device is given, made now unless somebody was faster.
 
     Call it in a writing transaction. Raises NothingLeft: then it has to be undone.
@@ -218,7 +220,7 @@ def close(connection: Connection, device_id: int, closed: ClaimState) -> None:
 
 
 def _acknowledge(
-    writes: WriteBatch, board: devices.Board, request: dict[str, Any]
+    writes: WriteBatch, board: devices.BoardRecord, request: dict[str, Any]
 ) -> None:
     """The board has the credential: its request id is spent. Again changes nothing."""
     values = {"id_": board.device_id, "request_id_": request["requestId"]}
@@ -231,12 +233,12 @@ def _read(connection: Connection, device_id: int | None) -> _Row:
 
 
 def _cases(
-    connection: Connection, asked: Sequence[tuple[devices.Board, dict[str, Any]]]
+    connection: Connection, asked: Sequence[tuple[devices.BoardRecord, dict[str, Any]]]
 ) -> list[_Case]:
     if not asked:
         return []
-    ids = devices.padded([board.device_id for board, _ in asked])
-    request_ids = devices.padded([request["requestId"] for _, request in asked])
+    ids = devices.pad_values([board.device_id for board, _ in asked])
+    request_ids = devices.pad_values([request["requestId"] for _, request in asked])
     rows = {row.id: row for row in connection.execute(_READ, {"ids": ids})}
     own: dict[tuple[int | None, str], _Row] = {}
     open_ids: dict[int | None, list[int]] = {}
@@ -314,7 +316,7 @@ def _issue(connection: Connection, keys: Vault, case: _Case) -> Given | None:
     """The device's first credential; None where its batch is closed."""
     row, now, source = case.row, case.now, case.product.source
     if row.enrolled_at is None:
-        if row.batch_id and not batches.count_one_more(connection, row.batch_id, now):
+        if row.batch_id and not batches.take_place(connection, row.batch_id, now):
             audit.record_once(connection, row.id, "batch closed", audit.SERVER)
             return None
         case.changes["enrolled_at"] = now

@@ -98,22 +98,22 @@ def read(connection: Connection, device_id: int) -> Row[*tuple[Any, ...]]:
 def handed_out(keys: Vault, row: Row[*tuple[Any, ...]]) -> Given | None:
     """What a claim is answered with: the next credential, or the current one."""
     if row.next_secret is not None:
-        secret = keys.decrypt(row.next_secret, vault.of_device(row.id))
+        secret = keys.decrypt(row.next_secret, vault.bind_device(row.id))
         return Given(row.device_name, secret, standing=CredentialSlot.NEXT)
     if row.encrypted_secret is None:
         return None
     of_product = row.encrypted_product_secret
     return Given(
         row.device_name,
-        keys.decrypt(row.encrypted_secret, vault.of_device(row.id)),
-        of_product and keys.decrypt(of_product, vault.of_device(row.id, PRODUCT)),
+        keys.decrypt(row.encrypted_secret, vault.bind_device(row.id)),
+        of_product and keys.decrypt(of_product, vault.bind_device(row.id, PRODUCT)),
     )
 
 
 def secrets(keys: Vault, row: Row[*tuple[Any, ...]]) -> list[str]:
     """Every deviceSecret that the device may use, the current one first."""
     stored = [row.encrypted_secret, row.next_secret]
-    return [keys.decrypt(text, vault.of_device(row.id)) for text in stored if text]
+    return [keys.decrypt(text, vault.bind_device(row.id)) for text in stored if text]
 
 
 def issue(
@@ -189,9 +189,9 @@ def _values(
         "standing": given.standing,
         "source": source,
         "encrypted_secret": keys.encrypt(
-            given.device_secret, key_id, vault.of_device(device_id)
+            given.device_secret, key_id, vault.bind_device(device_id)
         ),
         "encrypted_product_secret": of_product
-        and keys.encrypt(of_product, key_id, vault.of_device(device_id, PRODUCT)),
+        and keys.encrypt(of_product, key_id, vault.bind_device(device_id, PRODUCT)),
         "created_at": now,
     }

@@ -152,7 +152,10 @@ class Issuer:
         return steps
 
     def _admit(
-        self, board: devices.Board | None, request: dict[str, Any], address: str | None
+        self,
+        board: devices.BoardRecord | None,
+        request: dict[str, Any],
+        address: str | None,
     ) -> "_Proven | Answer | Alone":
         """Who has proved what makes the request worth a transaction; or what else."""
         if board and board.product.policy is Policy.OPEN and not request["ack"]:
@@ -196,11 +199,11 @@ class Issuer:
         return answers
 
     def _taken_in(
-        self, board: devices.Board, request: dict[str, Any], key: bytes
+        self, board: devices.BoardRecord, request: dict[str, Any], key: bytes
     ) -> Answer:
         """A board that nobody has registered, where the product takes in such."""
         with self._database.exclusive() as session:
-            found = batches.take_in(session.connection(), board, request["imei"])
+            found = batches.auto_register(session.connection(), board, request["imei"])
         if found is None:
             return Answer(protocol.UNKNOWN_IMEI)
         step = self._judged({0: _Proven(found, request, key)})[0]
@@ -209,7 +212,7 @@ class Issuer:
         return step if isinstance(step, Answer) else step()
 
     def _genuine(
-        self, board: devices.Board | None, request: dict[str, Any]
+        self, board: devices.BoardRecord | None, request: dict[str, Any]
     ) -> bytes | None:
         """The key that signed this request or acknowledgement; None for a stranger.
 
@@ -222,7 +225,7 @@ class Issuer:
             kind, time, given = "ack", 0, request["ack"]
         key = self._keys.derive(product_key, request["imei"])
         if board is not None and board.product.policy is Policy.PRODUCT_SECRET:
-            key = (products.secret(self._vault, board.product) or "").encode()
+            key = (products.decrypt_secret(self._vault, board.product) or "").encode()
         names = request["imei"], product_key, request_id or ""
         same = hmac.compare_digest(
             seal.sign(key, kind, *names, time), given or _NO_SIGNATURE
@@ -231,7 +234,7 @@ class Issuer:
 
     def _limited(
         self,
-        board: devices.Board | None,
+        board: devices.BoardRecord | None,
         request: dict[str, Any],
         address: str | None,
         refused: Answer,
@@ -252,7 +255,7 @@ class Issuer:
         return Answer(protocol.SLOW_DOWN, retry_after_s=wait_s, reason=refused.reason)
 
     def _open(
-        self, board: devices.Board, request: dict[str, Any], address: str | None
+        self, board: devices.BoardRecord, request: dict[str, Any], address: str | None
     ) -> Answer:
         """Version 1: whoever knows the IMEI, and has not guessed too many."""
         if board.device_id is None:
@@ -272,7 +275,10 @@ class Issuer:
         return step if isinstance(step, Answer) else step()
 
     def _told(
-        self, board: devices.Board, verdict: claims.Verdict, seal_key: bytes | None
+        self,
+        board: devices.BoardRecord,
+        verdict: claims.Verdict,
+        seal_key: bytes | None,
     ) -> Answer | Alone:
         given = verdict.given
         if verdict.code == protocol.POOL_EMPTY:
@@ -284,8 +290,10 @@ class Issuer:
                 reason=verdict.reason,
             )
         product = board.product
-        of_product = given.product_secret or products.secret(self._vault, product)
-        config = products.device_config(
+        of_product = given.product_secret or products.decrypt_secret(
+            self._vault, product
+        )
+        config = products.build_device_config(
             product, given.device_name, given.device_secret, of_product
         )
         answer = Answer(protocol.SUCCESS, config, seal_key)
@@ -293,7 +301,7 @@ class Issuer:
             return answer
         return partial(self._announced, self._broker_accounts, board, given, answer)
 
-    def _empty(self, board: devices.Board, reason: str | None) -> Answer:
+    def _empty(self, board: devices.BoardRecord, reason: str | None) -> Answer:
         """The claim was undone; what is wrong is for an operator to know."""
         product_key = board.product.product_key
         with self._database.exclusive() as session:
@@ -303,7 +311,7 @@ class Issuer:
     def _announced(
         self,
         broker_accounts: BrokerAccounts,
-        board: devices.Board,
+        board: devices.BoardRecord,
         given: Given,
         answer: Answer,
     ) -> Answer:
@@ -334,7 +342,7 @@ class Issuer:
 class _Proven:
     """A request of a registered device that was signed with its key."""
 
-    board: devices.Board
+    board: devices.BoardRecord
     request: dict[str, Any]
     key: bytes = field(repr=False)
 
@@ -352,7 +360,7 @@ def _turns(proven: Mapping[int, _Proven]) -> list[dict[int, _Proven]]:
     return turns
 
 
-def _why(board: devices.Board | None) -> str:
+def _why(board: devices.BoardRecord | None) -> str:
     """What the operator is told of a stranger, who is told nothing."""
     if board is None:
         return "no such product, or unsigned and in no open one"

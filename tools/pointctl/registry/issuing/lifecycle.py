@@ -189,7 +189,7 @@ def reveal(
 
     Raises PointctlError without a reason.
     """
-    audit.checked_reason(why.get("reason"))
+    audit.check_reason(why.get("reason"))
     with _changing(database, imei, product_key, who, "revealed", why) as found:
         session, device = found
         row = credentials.read(session.connection(), device.id)
@@ -250,11 +250,11 @@ def _changing(
     why: Why,
 ) -> Iterator[tuple[Session, Device]]:
     """One transaction around a change, with its entry in the audit."""
-    reason = why.get("reason") and audit.checked_reason(why.get("reason"))
+    reason = why.get("reason") and audit.check_reason(why.get("reason"))
     with database.exclusive() as session:
         device = devices.find(session, imei, product_key)
         if etag := why.get("etag"):
-            (summary,) = search.with_tags(session, [device])
+            (summary,) = search.summarize(session, [device])
             etags.check(etag, summary, "device")
         yield session, device
         audit.record(session.connection(), device.id, what, who, reason)

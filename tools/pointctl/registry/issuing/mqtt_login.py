@@ -26,7 +26,7 @@ from pointctl.registry.storage.models import (
     State,
 )
 from pointctl.registry.storage.vault import VaultError
-from pointctl.registry.topics import Topics, made_client_id, own_topics
+from pointctl.registry.topics import Topics, build_topics, make_client_id
 
 _TEXT_MAX = 256  # as point.credentials: nothing longer is anybody's
 _DEFAULT_METHOD = "hmacmd5"  # Alibaba's, for a client id that names none
@@ -139,14 +139,14 @@ def find(database: Database, username: str) -> Known | None:
 
 def topics(device: Known) -> Topics:
     """The topics of a device that judge() or find() returned."""
-    return own_topics(device.auth, device.product_key, device.device_name)
+    return build_topics(device.auth, device.product_key, device.device_name)
 
 
 def owns_client_id(device: Known, client_id: str) -> bool:
     """Whether a client id names this device, as boards and Alibaba's SDKs make it."""
     key, name = device.product_key, device.device_name
     bare = client_id.partition("|")[0]
-    return bare in (f"{key}.{name}", f"{key}&{name}", made_client_id(key, name))
+    return bare in (f"{key}.{name}", f"{key}&{name}", make_client_id(key, name))
 
 
 def fixed_password(config: products.DeviceConfig) -> str:
@@ -171,7 +171,7 @@ def _find(database: Database, username: str) -> dict[CredentialSlot, Known]:
 
 
 def _secret(database: Database, row: Known) -> str:
-    return database.vault.decrypt(row.encrypted_secret, vault.of_device(row.id))
+    return database.vault.decrypt(row.encrypted_secret, vault.bind_device(row.id))
 
 
 def _passwords(client_id: str, username: str, secret: str) -> dict[str, str | None]:
@@ -184,7 +184,7 @@ def _passwords(client_id: str, username: str, secret: str) -> dict[str, str | No
     key = rest.partition("|")[0]
     if not (_is_text(client_id) and _is_text(username)):
         return found
-    did = made_client_id(key, name)
+    did = make_client_id(key, name)
     if username == did:
         found["plain"] = secret
         found["gizwits-classic"] = secret if client_id == did else None

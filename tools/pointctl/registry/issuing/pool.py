@@ -31,7 +31,12 @@ from sqlalchemy import (
 from pointctl.errors import Refused
 from pointctl.registry import audit
 from pointctl.registry.devices import import_steps, products
-from pointctl.registry.devices.staging import BadRow, Imported, Part, Staged
+from pointctl.registry.devices.staging import (
+    BadRow,
+    ImportOutcome,
+    RowRange,
+    StagingTable,
+)
 from pointctl.registry.issuing.sources import NothingLeft, Taken
 from pointctl.registry.storage import encryption, vault
 from pointctl.registry.storage.database import Database
@@ -52,7 +57,7 @@ _SECRETS = ("encrypted_secret", "encrypted_product_secret")
 _IS_LEFT = and_(
     Pooled.product_key == bindparam("product_key"),
     Pooled.device_id.is_(None),
-    import_steps.is_there(Pooled),
+    import_steps.is_visible(Pooled),
 )
 _ENTRY = select(
     Pooled.id,
@@ -111,10 +116,10 @@ class Pool:
         bound = device.product_key, entry.device_name
         product_secret = entry.encrypted_product_secret
         return Taken(
-            keys.decrypt(entry.encrypted_secret, vault.of_pooled(*bound)),
+            keys.decrypt(entry.encrypted_secret, vault.bind_pooled(*bound)),
             entry.device_name,
             product_secret
-            and keys.decrypt(product_secret, vault.of_pooled(*bound, PRODUCT)),
+            and keys.decrypt(product_secret, vault.bind_pooled(*bound, PRODUCT)),
         )
 
 
@@ -125,7 +130,7 @@ def fill(
     who: str,
     *,
     dry_run: bool = False,
-) -> Imported:
+) -> ImportOutcome:
     """Add entries, all or, if one is bad, none; those that are there stay as they are.
 
     What `added` says with `dry_run` is what would have been. Raises PointctlError where
@@ -139,7 +144,7 @@ def fill(
                 "products set --source pool"
             )
         key_id = encryption.active_key(session.connection())
-    staged = Staged(
+    staged = StagingTable(
         "import_pool",
         Column("device_name", bytewise(64)),
         *(Column(name, String(512)) for name in _SECRETS),
@@ -153,7 +158,7 @@ def fill(
             result.added = 0
         elif result.added and not dry_run:
 
-            def add(part: Part) -> None:
+            def add(part: RowRange) -> None:
                 _add(connection, staged, part, product_key)
 
             def end() -> None:
@@ -180,28 +185,32 @@ def _values(
             "reason": None,
             "device_name": entry.device_name,
             "encrypted_secret": keys.encrypt(
-                entry.device_secret, key_id, vault.of_pooled(*bound)
+                entry.device_secret, key_id, vault.bind_pooled(*bound)
             ),
             "encrypted_product_secret": of_product
-            and keys.encrypt(of_product, key_id, vault.of_pooled(*bound, PRODUCT)),
+            and keys.encrypt(of_product, key_id, vault.bind_pooled(*bound, PRODUCT)),
         }
 
 
-def _checked(connection: Connection, staged: Staged, product_key: str) -> Imported:
+def _checked(
+    connection: Connection, staged: StagingTable, product_key: str
+) -> ImportOutcome:
     with connection.begin():
         staged.reject_repeated(connection, "device_name", "device name")
         there = select(Pooled.device_name).where(
             Pooled.product_key == product_key,
-            Pooled.device_name == staged.of.device_name,
-            import_steps.is_there(Pooled),
+            Pooled.device_name == staged.columns.device_name,
+            import_steps.is_visible(Pooled),
         )
         known = update(staged.table).where(staged.is_good)
         connection.execute(known.values(known=there.scalar_subquery()))
-        return staged.imported(connection)
+        return staged.count_outcome(connection)
 
 
-def _add(connection: Connection, staged: Staged, part: Part, product_key: str) -> None:
-    of = staged.of
+def _add(
+    connection: Connection, staged: StagingTable, part: RowRange, product_key: str
+) -> None:
+    of = staged.columns
     values = {
         "product_key": literal(product_key),
         "device_name": of.device_name,
@@ -209,7 +218,7 @@ def _add(connection: Connection, staged: Staged, part: Part, product_key: str) -
         "added_at": literal(datetime.now(UTC), Pooled.added_at.type),
         "import_id": literal(part.import_id, Integer),
     }
-    new = select(*values.values()).where(staged.new_in(part)).order_by(of.number)
+    new = select(*values.values()).where(staged.is_new_in(part)).order_by(of.number)
     connection.execute(insert(Pooled).from_select(list(values), new))
 
 

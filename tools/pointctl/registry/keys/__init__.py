@@ -1,1 +1,1 @@
-"""Keys: the claim master and what is derived from it; rotation of the database key."""
+"""The claim master and the claim keys derived from it; rotation of database keys."""

@@ -1,10 +1,10 @@
-"""The keys that the database's secrets are encrypted under: rotating them.
+"""Rotation of the keys that encrypt the database's secrets.
 
-A key is in the vault before the database says that it is in use, and is dropped from it
-one rotation after its last use: so old backups of yesterday still open.
+A key is in the vault before the database names it as the key in use. It is dropped from
+the vault one rotation after its last use, so that recent backups can still be read.
 """
 
-from typing import Any
+from typing import TypedDict
 
 from pointctl.errors import Refused
 from pointctl.registry import audit
@@ -13,28 +13,44 @@ from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.encryption import KINDS, Kind
 
 
-def rotate(database: Database, who: str) -> dict[str, Any]:
-    """Bring every secret under a new key; what became of the keys, by their ids.
+class RotationResult(TypedDict):
+    """The key now in use, how many secrets changed, and the ids of dropped keys."""
 
-    A key that somebody has put first in the vault is the new one, else one is made.
-    Boards are served meanwhile. Broken off, it goes on when it is called again. Raises
-    VaultError, Refused.
+    key: str
+    changed: int
+    dropped: list[str]
+
+
+class KeyStatus(TypedDict):
+    """The id of the key in use, whether it is in the vault, secrets not under it."""
+
+    key: str
+    present: bool
+    under_others: int
+
+
+def rotate(database: Database, who: str) -> RotationResult:
+    """Encrypt every secret under a new key.
+
+    If somebody has put a key first in the vault, that is the new key; else it makes
+    one. Boards are served meanwhile. If it is interrupted, the next call continues.
+    Raises VaultError, Refused.
     """
     keys = database.vault
-    was = status(database)
+    was = read_status(database)
     keys.check(was["key"])
     new = keys.newest() or was["key"]
     if new == was["key"] and not was["under_others"]:
         new = keys.add_key()
     if new != was["key"]:
-        _use(database, new, who)
-    changed = sum(_bring_under(database, kind, new) for kind in KINDS)
-    dropped = keys.drop_keys(kept=set(_last(database, 2)))
+        _start_using(database, new, who)
+    changed = sum(_reencrypt(database, kind, new) for kind in KINDS)
+    dropped = keys.drop_keys(kept=set(_last_keys(database, 2)))
     return {"key": new, "changed": changed, "dropped": dropped}
 
 
-def status(database: Database) -> dict[str, Any]:
-    """The key in use, whether it is there, and how many secrets are under others."""
+def read_status(database: Database) -> KeyStatus:
+    """Return which key is in use, and how many secrets are under other keys."""
     with database.snapshot() as session:
         connection = session.connection()
         key_id = encryption.active_key(connection)
@@ -43,16 +59,18 @@ def status(database: Database) -> dict[str, Any]:
     return {"key": key_id, "present": present, "under_others": under_others}
 
 
-def _use(database: Database, key_id: str, who: str) -> None:
+def _start_using(database: Database, key_id: str, who: str) -> None:
     with database.exclusive() as session:
         connection = session.connection()
         if key_id in encryption.last_keys(connection):
-            raise Refused(f"the key {key_id} was in use before; put a new one first")
+            raise Refused(
+                f"the key {key_id} was in use before; put a new key first in its place"
+            )
         encryption.use(connection, key_id)
         audit.record_other(connection, f"database key {key_id}", "key in use", who)
 
 
-def _bring_under(database: Database, kind: Kind, key_id: str) -> int:
+def _reencrypt(database: Database, kind: Kind, key_id: str) -> int:
     keys = database.vault
     changed, after = 0, None
     while True:
@@ -68,6 +86,6 @@ def _bring_under(database: Database, kind: Kind, key_id: str) -> int:
         after = rows[-1].row
 
 
-def _last(database: Database, number: int) -> list[str]:
+def _last_keys(database: Database, number: int) -> list[str]:
     with database.snapshot() as session:
         return encryption.last_keys(session.connection())[:number]

@@ -119,24 +119,24 @@ def _table(model: type[Any]) -> Table:
 
 KINDS = (
     Kind(
-        _table(Product), "encrypted_secret", lambda r: vault.of_product(r.product_key)
+        _table(Product), "encrypted_secret", lambda r: vault.bind_product(r.product_key)
     ),
     Kind(
-        _table(Credential), "encrypted_secret", lambda r: vault.of_device(r.device_id)
+        _table(Credential), "encrypted_secret", lambda r: vault.bind_device(r.device_id)
     ),
     Kind(
         _table(Credential),
         "encrypted_product_secret",
-        lambda r: vault.of_device(r.device_id, vault.PRODUCT),
+        lambda r: vault.bind_device(r.device_id, vault.PRODUCT),
     ),
     Kind(
         _table(Pooled),
         "encrypted_secret",
-        lambda r: vault.of_pooled(r.product_key, r.device_name),
+        lambda r: vault.bind_pooled(r.product_key, r.device_name),
     ),
     Kind(
         _table(Pooled),
         "encrypted_product_secret",
-        lambda r: vault.of_pooled(r.product_key, r.device_name, vault.PRODUCT),
+        lambda r: vault.bind_pooled(r.product_key, r.device_name, vault.PRODUCT),
     ),
 )

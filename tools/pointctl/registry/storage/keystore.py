@@ -1,4 +1,4 @@
-"""Where keys live that must not be in the registry: a file, or the system's keyring."""
+"""Storage for keys that must not be in the registry: a file or the system's keyring."""
 
 import os
 import tempfile
@@ -8,27 +8,27 @@ from pathlib import Path
 from pointctl.errors import PointctlError
 from pointctl.folder import private_folder
 
-_SERVICE = "pointctl"  # of the keyring
+_SERVICE = "pointctl"  # the service's name in the keyring
 
 
 @dataclass(frozen=True)
-class Found:
-    """What an entry holds, and where that was, for messages."""
+class SecretText:
+    """The text of an entry, and where it was found, for messages."""
 
     text: str = field(repr=False)
     where: str
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A secret text of a data folder: the file `path`, or the keyring's of its name."""
+class SecretEntry:
+    """A secret text of a data folder: in the file `path`, or in the keyring."""
 
     path: Path
 
-    def read(self) -> Found | None:
-        """The text; the file's, if there are both. None if there is neither.
+    def read(self) -> SecretText | None:
+        """Read the text from the file, else from the keyring; None if it is in neither.
 
-        Raises PointctlError for a file that others may read, a keyring that is locked.
+        Raises PointctlError for a file that others may read, or a locked keyring.
         """
         try:
             with self.path.open(encoding="ascii", errors="replace") as file:
@@ -36,22 +36,22 @@ class Entry:
                     raise PointctlError(
                         f"others may read {self.path}: chmod 600 {self.path}"
                     )
-                return Found(file.read(), str(self.path))
+                return SecretText(file.read(), str(self.path))
         except FileNotFoundError:
             text = _read_keyring(self._user)
-            return None if text is None else Found(text, "the keyring's entry")
+            return None if text is None else SecretText(text, "the keyring's entry")
 
     def create(self, text: str, *, in_keyring: bool = False) -> bool:
-        """Make it; False if another process was faster, whose text stays.
+        """Store the text; return False, and change nothing, if the file exists.
 
         Raises PointctlError for a keyring that cannot be used.
         """
         if in_keyring:
             _write_keyring(self._user, text)
             return True
-        name = self._write_beside(text)
+        name = self._write_temporary(text)
         try:
-            os.link(name, self.path)  # whole or not at all, and it replaces none
+            os.link(name, self.path)  # atomic, and never replaces a file
         except FileExistsError:
             return False
         finally:
@@ -59,20 +59,23 @@ class Entry:
         return True
 
     def replace(self, text: str) -> None:
-        """Put another text in its place, all or nothing."""
+        """Replace the text atomically."""
         if self.path.exists():
-            os.replace(self._write_beside(text), self.path)
+            os.replace(self._write_temporary(text), self.path)
         else:
             _write_keyring(self._user, text)
 
     @property
     def _user(self) -> str:
-        """Its name in the keyring: the folder, and but for the master its own name."""
+        """The entry's name in the keyring: the folder's path and the file's name.
+
+        The claim master has the folder's path only.
+        """
         folder = str(self.path.parent.resolve())
         name = self.path.name
         return folder if name == "claim-master" else f"{folder} {name}"
 
-    def _write_beside(self, text: str) -> str:
+    def _write_temporary(self, text: str) -> str:
         folder = self.path.parent
         private_folder(folder)
         handle, name = tempfile.mkstemp(dir=folder, prefix=f".{self.path.name}.")
@@ -83,12 +86,12 @@ class Entry:
         return name
 
 
-def hex_keys(text: str) -> list[bytes]:
-    """The keys in a text, 64 hex digits each; none if anything else is in it."""
+def parse_hex_keys(text: str) -> list[bytes]:
+    """Parse keys of 64 hex digits each; return none if the text has anything else."""
     words = text.split()
     try:
         keys = [bytes.fromhex(word) for word in words]
-    except ValueError:  # its text would quote them
+    except ValueError:  # not passed on: its text would quote the keys
         return []
     return keys if all(len(word) == 64 for word in words) else []
 
@@ -104,7 +107,9 @@ def _read_keyring(user: str) -> str | None:
     except NoKeyringError:
         return None
     except KeyringError as error:
-        raise PointctlError(f"the keyring: {type(error).__name__}") from None
+        raise PointctlError(
+            f"the keyring cannot be read: {type(error).__name__}; unlock it"
+        ) from None
     return found
 
 
@@ -119,4 +124,7 @@ def _write_keyring(user: str, text: str) -> None:
     try:
         keyring.set_password(_SERVICE, user, text.strip())
     except KeyringError as error:
-        raise PointctlError(f"the keyring: {type(error).__name__}") from None
+        raise PointctlError(
+            f"the keyring cannot be written: {type(error).__name__}; unlock it, or do "
+            "without --keyring"
+        ) from None

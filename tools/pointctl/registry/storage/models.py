@@ -1,4 +1,4 @@
-"""The tables. A change here needs a step in migrations/versions, or a test fails."""
+"""The tables. Every change needs a migration in migrations/versions; a test checks."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -22,48 +22,48 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
 class Policy(StrEnum):
-    """What the boards of a product have to prove before they are given anything."""
+    """What the boards of a product have to prove before they receive a credential."""
 
-    OPEN = "open"  # nothing: the seed's exchange, whoever knows an IMEI is served
-    PRODUCT_SECRET = "product-secret"  # that they know the one secret of the product
-    DEVICE_KEY = "device-key"  # that they hold a key of their own
+    OPEN = "open"  # nothing, as in the seed's exchange: knowing an IMEI is enough
+    PRODUCT_SECRET = "product-secret"  # that they know the product's one secret
+    DEVICE_KEY = "device-key"  # that they have their own claim key
 
 
 class Source(StrEnum):
     """Where the credentials of a product come from."""
 
-    MINT = "mint"  # made here, at random
-    POOL = "pool"  # imported, each handed out once
+    MINT = "mint"  # the server makes them, at random
+    POOL = "pool"  # they are imported; each is issued once
 
 
 class State(StrEnum):
-    """How far a device has come."""
+    """The state of a device."""
 
     REGISTERED = "registered"
     ISSUED = "issued"
-    CONFIRMED = "confirmed"  # has connected to the broker
+    CONFIRMED = "confirmed"  # it has connected to the broker
     REVOKED = "revoked"
-    QUARANTINED = "quarantined"  # the server has doubts: an operator has to look
-    LOCKED = "locked"  # an operator has stopped its claims; connected it stays
-    RETIRED = "retired"  # at the end of its life, and never given anything again
+    QUARANTINED = "quarantined"  # two boards seem to use its IMEI; an operator decides
+    LOCKED = "locked"  # an operator has stopped its claims; it stays connected
+    RETIRED = "retired"  # out of use for good: it receives no credential again
 
 
 class CredentialSlot(StrEnum):
-    """What a credential is to its device, until it is retired."""
+    """The slot that a credential of a device is in, until it is retired."""
 
     CURRENT = "current"
-    NEXT = "next"  # made by a rotation: current as soon as it is seen connected
+    NEXT = "next"  # made by a rotation; current as soon as the device connects with it
 
 
 class PoolAlarm(StrEnum):
-    """What has been said of a pool since it was last filled."""
+    """The last alarm that was raised for a pool since it was filled."""
 
     LOW = "low"
     EMPTY = "empty"
 
 
 class ClaimState(StrEnum):
-    """Whether a request id is still answered, or by what it was spent."""
+    """Whether the server still answers a request id, or what ended the claim."""
 
     OPEN = "open"
     ACKNOWLEDGED = "acknowledged"
@@ -72,25 +72,25 @@ class ClaimState(StrEnum):
 
 
 class Role(StrEnum):
-    """What an operator may do; each may do what those before it may."""
+    """What an operator may do; each role includes those before it."""
 
-    VIEWER = "viewer"  # look at everything but secrets
+    VIEWER = "viewer"  # see everything but secrets
     OPERATOR = "operator"  # change devices and batches
-    ADMIN = "admin"  # products, operators, keys, revealing a secret
+    ADMIN = "admin"  # change products, operators and keys, reveal secrets
 
     def covers(self, needed: "Role") -> bool:
-        """Whether this role may do what `needed` may."""
+        """Whether this role includes the role `needed`."""
         ranks = list(Role)
         return ranks.index(self) >= ranks.index(needed)
 
 
-def moment(at: datetime | None) -> str | None:
-    """A moment as people and programs are told it; there may be none."""
+def format_time(at: datetime | None) -> str | None:
+    """Format a time as it is printed, in ISO 8601; None stays None."""
     return at.isoformat(timespec="seconds") if at else None
 
 
 class _Utc(TypeDecorator[datetime]):
-    """A moment in UTC. SQLite keeps no time zone, so it is put back on the way out."""
+    """A time in UTC. SQLite stores no time zone, so UTC is added when it is read."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -106,10 +106,10 @@ class _Utc(TypeDecorator[datetime]):
         return value and value.replace(tzinfo=UTC)
 
 
-def _words(words: type[StrEnum]) -> Enum:
-    """A column of an enumeration's values, as text."""
+def _enum_column(values: type[StrEnum]) -> Enum:
+    """Return the type of a column that holds an enumeration's values as text."""
     return Enum(
-        words,
+        values,
         native_enum=False,
         length=16,
         values_callable=lambda members: [member.value for member in members],
@@ -117,13 +117,13 @@ def _words(words: type[StrEnum]) -> Enum:
 
 
 def bytewise(length: int) -> String:
-    """A column of text that sorts by its bytes on both databases, as a prefix needs."""
+    """Return a text type that both databases sort by bytes, as prefix searches need."""
     on_postgresql = String(length, collation="C")
     return String(length).with_variant(on_postgresql, "postgresql")
 
 
 class Base(DeclarativeBase):
-    """Constraints have names, so that a later migration can change them."""
+    """The base of the tables. Constraints have names, which migrations need."""
 
     metadata = MetaData(
         naming_convention={
@@ -135,25 +135,25 @@ class Base(DeclarativeBase):
     )
     type_annotation_map = {  # noqa: RUF012  SQLAlchemy's own declaration
         datetime: _Utc(),
-        State: _words(State),
-        Policy: _words(Policy),
-        ClaimState: _words(ClaimState),
-        PoolAlarm: _words(PoolAlarm),
-        Role: _words(Role),
-        Source: _words(Source),
-        CredentialSlot: _words(CredentialSlot),
+        State: _enum_column(State),
+        Policy: _enum_column(Policy),
+        ClaimState: _enum_column(ClaimState),
+        PoolAlarm: _enum_column(PoolAlarm),
+        Role: _enum_column(Role),
+        Source: _enum_column(Source),
+        CredentialSlot: _enum_column(CredentialSlot),
     }
 
 
 def table(model: type[Base]) -> Table:
-    """The table of a model, for statements below the ORM: they take a third less."""
+    """Return a model's table. Statements without the ORM take a third less time."""
     found = model.__table__
     assert isinstance(found, Table)
     return found
 
 
 class Product(Base):
-    """A kind of device, and the MQTT settings that its devices are given."""
+    """A kind of device, and the MQTT settings that its devices receive."""
 
     __tablename__ = "products"
 
@@ -174,8 +174,8 @@ class Product(Base):
     source: Mapped[Source] = mapped_column(default=Source.MINT)
     pool_warn_below: Mapped[int] = mapped_column(default=100)
     pool_alarm: Mapped[PoolAlarm | None]
-    open_batch: Mapped[str | None] = mapped_column(String(64))  # takes in unknown IMEIs
-    max_failures_per_s: Mapped[int] = mapped_column(default=200)  # limits.py
+    open_batch: Mapped[str | None] = mapped_column(String(64))  # for unknown IMEIs
+    max_failures_per_s: Mapped[int] = mapped_column(default=200)  # rate_limits.py
     created_at: Mapped[datetime]
 
 
@@ -190,18 +190,18 @@ class Batch(Base):
     name: Mapped[str] = mapped_column(String(64))
     quota: Mapped[int | None]
     expires_at: Mapped[datetime | None]
-    enrolled: Mapped[int] = mapped_column(default=0)  # devices ever given a credential
+    enrolled: Mapped[int] = mapped_column(default=0)  # devices that got a credential
     created_at: Mapped[datetime]
 
 
 class Device(Base):
-    """One board of a product, known by its IMEI."""
+    """One board of a product, identified by its IMEI."""
 
     __tablename__ = "devices"
     __table_args__ = (
-        UniqueConstraint("imei", "product_key"),  # IMEI first: boards are found by it
+        UniqueConstraint("imei", "product_key"),  # IMEI first: queries search by it
         UniqueConstraint("product_key", "device_name"),
-        # Each list of devices is a walk along one of these, however many there are.
+        # Each list of devices walks along one of these, so long lists stay fast.
         Index("ix_devices_product_key_id", "product_key", "id"),
         Index("ix_devices_state_id", "state", "id"),
         Index("ix_devices_batch_id_id", "batch_id", "id"),
@@ -215,19 +215,19 @@ class Device(Base):
     state: Mapped[State]
     batch_id: Mapped[int | None] = mapped_column(ForeignKey("batches.id"))
     created_at: Mapped[datetime]
-    created_by: Mapped[str | None] = mapped_column(String(64))  # None: not known
-    import_id: Mapped[int | None]  # imports.py: there when that is finished
-    # When it was first given a credential; restored ones keep it.
+    created_by: Mapped[str | None] = mapped_column(String(64))  # None: unknown
+    import_id: Mapped[int | None]  # visible when it is finished (import_steps.py)
+    # When it first received a credential; a restored device keeps this time.
     enrolled_at: Mapped[datetime | None] = mapped_column(index=True)
     issued_at: Mapped[datetime | None]
-    announced_at: Mapped[datetime | None]  # when the broker was told of it
+    announced_at: Mapped[datetime | None]  # when it got an account at the broker
     confirmed_at: Mapped[datetime | None]  # when it first connected to the broker
     reopened_at: Mapped[datetime | None]  # when an operator allowed one more claim
-    busy_until: Mapped[datetime | None]  # claims.py: how fast it asks
-    doubts: Mapped[int] = mapped_column(default=0)  # claims.py: what spoke against it
-    doubted_at: Mapped[datetime | None]  # when the first of them was
+    busy_until: Mapped[datetime | None]  # the device's rate limit (claims.py)
+    doubts: Mapped[int] = mapped_column(default=0)  # signs of a second board
+    doubted_at: Mapped[datetime | None]  # when the first sign was seen
 
-    # lazy="raise": a secret is read where a query names it, never by accident.
+    # lazy="raise": a secret is read only by a query that names it.
     product: Mapped[Product] = relationship(lazy="raise")
     batch: Mapped[Batch | None] = relationship(lazy="raise")
     credential: Mapped["Credential | None"] = relationship(
@@ -250,10 +250,10 @@ class DeviceTag(Base):
 
 
 class Credential(Base):
-    """A secret of a device. Those that are retired stay as history, without it."""
+    """A secret of a device. Retired ones stay as history, without the secret."""
 
     __tablename__ = "credentials"
-    # At most one of each standing: databases take nulls for different.
+    # At most one in each slot; retired ones have NULL, and NULLs are never equal.
     __table_args__ = (UniqueConstraint("device_id", "standing"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -263,20 +263,19 @@ class Credential(Base):
     )
     source: Mapped[Source] = mapped_column(default=Source.MINT)
     encrypted_secret: Mapped[str | None] = mapped_column(String(512))
-    encrypted_product_secret: Mapped[str | None] = mapped_column(
-        String(512)
-    )  # a pool's
+    # Only credentials from a pool may have one.
+    encrypted_product_secret: Mapped[str | None] = mapped_column(String(512))
     created_at: Mapped[datetime]
-    retired_at: Mapped[datetime | None]  # its standing is None from then on
+    retired_at: Mapped[datetime | None]  # from then on `standing` is None
 
 
 class Pooled(Base):
-    """An imported credential. Once a device has taken it, its secrets are there."""
+    """An imported credential. Its secrets move to the device that takes it."""
 
     __tablename__ = "pool"
     __table_args__ = (
         UniqueConstraint("product_key", "device_name"),
-        # The next that is left is the first without a device.
+        # For finding the next one left: the first without a device.
         Index("ix_pool_product_key_device_id_id", "product_key", "device_id", "id"),
         Index(
             "ix_pool_device_id",
@@ -294,11 +293,11 @@ class Pooled(Base):
     device_id: Mapped[int | None] = mapped_column(ForeignKey("devices.id"))
     added_at: Mapped[datetime]
     taken_at: Mapped[datetime | None]
-    import_id: Mapped[int | None]  # imports.py: there when that is finished
+    import_id: Mapped[int | None]  # visible when it is finished (import_steps.py)
 
 
 class Claim(Base):
-    """One request id of a device, by which it asks for its credential."""
+    """One request id with which a device asks for its credential."""
 
     __tablename__ = "claims"
     __table_args__ = (UniqueConstraint("device_id", "request_id"),)
@@ -307,20 +306,17 @@ class Claim(Base):
     device_id: Mapped[int] = mapped_column(ForeignKey("devices.id"))
     request_id: Mapped[str] = mapped_column(String(32))
     state: Mapped[ClaimState]
-    answered: Mapped[int]  # how often it was given the credential
+    answered: Mapped[int]  # how often the reply held the credential
     first_seen: Mapped[datetime]
     last_seen: Mapped[datetime]
 
 
 class AuditEntry(Base):
-    """Something that was done to a device, or to what `subject` names.
-
-    Entries are added and never changed.
-    """
+    """An action on a device, or on what `subject` names. Entries never change."""
 
     __tablename__ = "audit"
     __table_args__ = (
-        # What people did is little beside what the server does, and is asked for.
+        # For lists of what people did: few entries among the server's many.
         Index(
             "ix_audit_people",
             "who",
@@ -340,20 +336,20 @@ class AuditEntry(Base):
 
 
 class Import(Base):
-    """A large import that is made in steps (imports.py)."""
+    """A large import that runs in steps (import_steps.py)."""
 
     __tablename__ = "imports"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     into: Mapped[str] = mapped_column(String(16))  # a table
-    after_id: Mapped[int]  # its rows are beyond this one
+    after_id: Mapped[int]  # its rows have greater ids
     begun_at: Mapped[datetime]
-    alive_at: Mapped[datetime | None]  # when its last step was; None: it is undone
+    alive_at: Mapped[datetime | None]  # when its last step was; None: being undone
     finished_at: Mapped[datetime | None]
 
 
 class Operator(Base):
-    """A person or a machine that may look at the registry, or change it."""
+    """A person or a program that may use the registry."""
 
     __tablename__ = "operators"
 
@@ -367,19 +363,19 @@ class Operator(Base):
 
 
 class OperatorSession(Base):
-    """A browser that is logged in. Its cookie is known by its hash only."""
+    """A browser that is logged in. Only the hash of its cookie is stored."""
 
     __tablename__ = "operator_sessions"
 
     cookie_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     operator_id: Mapped[int] = mapped_column(ForeignKey("operators.id"), index=True)
-    csrf: Mapped[str] = mapped_column(String(43))  # every form of the session holds it
+    csrf: Mapped[str] = mapped_column(String(43))  # each form of the session sends it
     created_at: Mapped[datetime]
     seen_at: Mapped[datetime]
 
 
 class Token(Base):
-    """What a program shows instead of a password. It is known by its hash only."""
+    """A token that a program sends instead of a password. Only its hash is stored."""
 
     __tablename__ = "tokens"
     __table_args__ = (UniqueConstraint("operator_id", "label"),)
@@ -396,7 +392,7 @@ class Token(Base):
 
 
 class Refusals(Base):
-    """How many requests of boards were refused in an hour, by product and code."""
+    """How many requests from boards were refused in an hour, by product and code."""
 
     __tablename__ = "refusals"
 
@@ -407,7 +403,7 @@ class Refusals(Base):
 
 
 class DatabaseKey(Base):
-    """The id of a key that secrets are encrypted under; new ones are under the last."""
+    """The id of a key that encrypts secrets; the last one encrypts new secrets."""
 
     __tablename__ = "database_keys"
 
@@ -417,7 +413,7 @@ class DatabaseKey(Base):
 
 
 class RateLimit(Base):
-    """When the allowance of a key will be whole again (limits.py)."""
+    """When a key's full allowance is available again (rate_limits.py)."""
 
     __tablename__ = "rate_limits"
 

@@ -31,7 +31,7 @@ def caller(
     shown: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Actor:
     """Whose token was shown. Raises a 401, or a 403 where the role is too low."""
-    actor = tokens.holder(_database(request), shown.credentials) if shown else None
+    actor = tokens.find_holder(_database(request), shown.credentials) if shown else None
     if actor is None:
         raise HTTPException(
             401, "show a valid token", headers={"WWW-Authenticate": "Bearer"}

@@ -44,7 +44,7 @@ def listed(
     ] = None,
     limit: models.Limit = 100,
 ) -> models.Page[models.DeviceRow]:
-    filters = search.Filters(q, product, state, batch, tag)
+    filters = search.DeviceFilters(q, product, state, batch, tag)
     found = search.search(database, filters, limit=limit, after=after)
     link_next(request, response, found.next)
     items = [models.DeviceRow.model_validate(row) for row in found.rows]
@@ -69,7 +69,7 @@ def add(
     database: Db,
     response: Response,
 ) -> models.DeviceShown:
-    row = devices.checked_row(1, new.imei, new.device_name)
+    row = devices.validate_row(1, new.imei, new.device_name)
     result = devices.register(database, product_key, [row], who=actor.name)
     if result.bad:
         raise PointctlError(result.bad[0].reason)
@@ -152,7 +152,7 @@ def _add_action(action: Action) -> None:
         action.run(database, accounts, imei, product_key, actor.name, **reasons)
         return _shown(database, product_key, imei, response)
 
-    may_fail = (502,) if action.tells_broker else ()
+    may_fail = (502,) if action.updates_broker else ()
     router.add_api_route(
         f"{_ONE}/{action.name}",
         do,

@@ -29,15 +29,15 @@ router = APIRouter(
     openapi_extra=needs(Role.VIEWER),
 )
 def figures(registry: Reg, span: Span = Span.DAY) -> models.Figures:
-    counts = registry.figures
+    counts = registry.counts
     return models.Figures.model_validate(
         {
-            "states": counts.states(),
-            "enrolments": map(asdict, counts.enrolments(span)),
+            "states": counts.count_states(),
+            "enrolments": map(asdict, counts.count_enrolments(span)),
             "refusals": refusal_counts.since(
-                registry.database, overview.beginning(span)
+                registry.database, overview.find_span_start(span)
             ),
-            "pools": counts.pools(),
+            "pools": counts.count_pools(),
         }
     )
 
@@ -59,7 +59,7 @@ def audited(
     ] = None,
     limit: models.Limit = 100,
 ) -> models.Page[models.Entry]:
-    rows = audit.listed(
+    rows = audit.list_entries(
         database,
         who=who,
         what=what,

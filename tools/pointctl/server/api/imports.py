@@ -8,7 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
 from pointctl.registry.devices import device_csv, devices, search
-from pointctl.registry.devices.staging import Imported
+from pointctl.registry.devices.staging import ImportOutcome
 from pointctl.registry.issuing import pool, pool_csv
 from pointctl.registry.storage.models import Role, State
 from pointctl.server import files
@@ -48,7 +48,7 @@ def export(
     batch: models.Word = None,
     tag: models.Word = None,
 ) -> Response:
-    filters = search.Filters(q, product, state, batch, tag)
+    filters = search.DeviceFilters(q, product, state, batch, tag)
     return files.sent(
         "devices.csv", lambda text: device_csv.write(database, text, filters)
     )
@@ -78,7 +78,7 @@ async def import_devices(
     skip_bad: Annotated[bool, Query(description="take the good rows")] = False,
     dry_run: _DryRun = False,
 ) -> Any:
-    def register(text: TextIO) -> Imported:
+    def register(text: TextIO) -> ImportOutcome:
         return devices.register(
             database,
             product_key,
@@ -113,7 +113,7 @@ async def fill_pool(
     database: Db,
     dry_run: _DryRun = False,
 ) -> Any:
-    def fill(text: TextIO) -> Imported:
+    def fill(text: TextIO) -> ImportOutcome:
         entries = pool_csv.read(text, product_key)
         return pool.fill(database, product_key, entries, actor.name, dry_run=dry_run)
 
@@ -121,11 +121,11 @@ async def fill_pool(
 
 
 async def _imported(
-    request: Request, take: Callable[[TextIO], Imported], bad_may_be: bool
+    request: Request, take: Callable[[TextIO], ImportOutcome], bad_may_be: bool
 ) -> Any:
     async with files.received(request) as file:
 
-        def taken() -> Imported:
+        def taken() -> ImportOutcome:
             with files.as_text(file) as text:
                 return take(text)
 

@@ -34,7 +34,7 @@ def me(actor: Caller) -> models.Me:
 
 @router.get("", summary="List the operators", openapi_extra=needs(Role.ADMIN))
 def listed(database: Db) -> list[models.OperatorRow]:
-    return [_shown(each) for each in operators.listed(database)]
+    return [_shown(each) for each in operators.list_operators(database)]
 
 
 @router.post(
@@ -95,7 +95,7 @@ def change(
     responses=responses(404, 422),
 )
 def list_tokens(name: models.Name, database: Db) -> list[models.TokenRow]:
-    return [_token(each) for each in tokens.listed(database, name)]
+    return [_token(each) for each in tokens.list_tokens(database, name)]
 
 
 @router.post(
@@ -127,13 +127,13 @@ def revoke_token(
 
 def _version(database: Database, name: str, response: Response) -> models.OperatorRow:
     found = operators.get(database, name)
-    tell(response, operators.summary(found))
+    tell(response, operators.summarize(found))
     return _shown(found)
 
 
 def _shown(operator: Any) -> models.OperatorRow:
-    return models.OperatorRow.model_validate(operators.summary(operator))
+    return models.OperatorRow.model_validate(operators.summarize(operator))
 
 
 def _token(token: Any) -> models.TokenRow:
-    return models.TokenRow.model_validate(tokens.summary(token))
+    return models.TokenRow.model_validate(tokens.summarize(token))

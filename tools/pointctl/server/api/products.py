@@ -1,7 +1,5 @@
 """/api/v1/products and …/batches: the kinds of device, and what is made together."""
 
-from typing import Any
-
 from fastapi import APIRouter, Depends, Response
 
 from pointctl.registry.devices import batches, products
@@ -23,8 +21,8 @@ router = APIRouter(
 @router.get("", summary="List the products", openapi_extra=needs(Role.VIEWER))
 def listed(database: Db) -> list[models.ProductRow]:
     return [
-        models.ProductRow.model_validate(products.summary(each))
-        for each in products.listed(database)
+        models.ProductRow.model_validate(products.summarize(each))
+        for each in products.list_products(database)
     ]
 
 
@@ -82,7 +80,7 @@ def change(
     responses=responses(422),
 )
 def list_batches(product_key: models.ProductKey, database: Db) -> list[models.BatchRow]:
-    return [_batch(each) for each in batches.listed(database, product_key)]
+    return [_batch(each) for each in batches.list_batches(database, product_key)]
 
 
 @router.post(
@@ -156,10 +154,10 @@ def change_batch(
 
 
 def _product(product: Product, response: Response) -> models.ProductRow:
-    summary = products.summary(product)
+    summary = products.summarize(product)
     tell(response, summary)
     return models.ProductRow.model_validate(summary)
 
 
-def _batch(batch: dict[str, Any]) -> models.BatchRow:
+def _batch(batch: batches.BatchSummary) -> models.BatchRow:
     return models.BatchRow.model_validate(batch)

@@ -34,7 +34,7 @@ def change(
     name = browser.actor.name
     if new != again:
         return _page(request, 422, error="these were two different passwords")
-    if not operators.password_holds(operators.get(database, name), present):
+    if not operators.is_password_correct(operators.get(database, name), present):
         return _page(request, 403, error="the present password is another one")
     try:
         operators.change(database, name, name, password=new)

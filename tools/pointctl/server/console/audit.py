@@ -22,7 +22,7 @@ def show(
     what: Annotated[str, Query(max_length=32)] = "",
     after: Annotated[int | None, Query(ge=0)] = None,
 ) -> Response:
-    rows = audit.listed(
+    rows = audit.list_entries(
         database,
         who=who.strip() or None,
         what=what.strip() or None,

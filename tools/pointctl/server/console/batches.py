@@ -89,8 +89,8 @@ def _page(
         request,
         "batches.html",
         status,
-        rows=batches.listed(database),
-        products=products.listed(database),
+        rows=batches.list_batches(database),
+        products=products.list_products(database),
         done=done,
         error=error,
     )

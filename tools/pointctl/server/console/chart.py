@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pointctl.registry.devices.overview import Span, Step
+from pointctl.registry.devices.overview import EnrolmentStep, Span
 
 WIDTH, HEIGHT = 720, 180  # the page stretches it; words are set beside it
 _LABELS = {Span.DAY: (4, "%H:%M"), Span.WEEK: (4, "%d %b"), Span.MONTH: (5, "%d %b")}
@@ -34,7 +34,7 @@ class Chart:
     height: int = HEIGHT
 
 
-def bars(steps: Sequence[Step], span: Span) -> Chart:
+def bars(steps: Sequence[EnrolmentStep], span: Span) -> Chart:
     """The chart of some steps."""
     top = _round_up(max(step.count for step in steps))
     each = WIDTH / len(steps)

@@ -27,7 +27,7 @@ _Reason = Annotated[str, Form(max_length=200)]
 
 
 @dataclass(frozen=True)
-class _Filters:
+class _FilterForm:
     """What is looked for, as the form sends it: nothing is an empty text."""
 
     q: _Word = ""
@@ -36,9 +36,9 @@ class _Filters:
     batch: _Word = ""
     tag: _Word = ""
 
-    def found(self) -> search.Filters:
+    def found(self) -> search.DeviceFilters:
         """The same for the registry."""
-        return search.Filters(
+        return search.DeviceFilters(
             text=self.q.strip() or None,
             product_key=self.product or None,
             state=self.state or None,
@@ -47,12 +47,12 @@ class _Filters:
         )
 
 
-Filters = Annotated[_Filters, Depends()]
+FilterForm = Annotated[_FilterForm, Depends()]
 
 
 @router.get("/devices", openapi_extra=needs(Role.VIEWER))
 def listed(
-    request: Request, database: Db, filters: Filters, after: _Word = ""
+    request: Request, database: Db, filters: FilterForm, after: _Word = ""
 ) -> Response:
     sought = filters.found()
     found = search.search(database, sought, limit=_ROWS, after=after or None)
@@ -64,7 +64,7 @@ def listed(
         next=found.next,
         after=after,
         filters={name: value for name, value in given.items() if value},
-        products=products.listed(database),
+        products=products.list_products(database),
         states=State,
     )
 
@@ -73,7 +73,7 @@ def listed(
 def quarantine(
     request: Request, database: Db, after: _Word = "", done: str = ""
 ) -> Response:
-    filters = search.Filters(state=State.QUARANTINED)
+    filters = search.DeviceFilters(state=State.QUARANTINED)
     found = search.search(database, filters, limit=_ROWS, after=after or None)
     rows = [
         search.show(database, row["imei"], row["product_key"]) for row in found.rows

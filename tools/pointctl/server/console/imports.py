@@ -6,10 +6,10 @@ from fastapi import APIRouter, Depends, File, Form, Request, Response, UploadFil
 
 from pointctl.errors import PointctlError
 from pointctl.registry.devices import device_csv, devices, products
-from pointctl.registry.devices.staging import Imported
+from pointctl.registry.devices.staging import ImportOutcome
 from pointctl.registry.storage.models import Role
 from pointctl.server import files
-from pointctl.server.console.devices import Filters
+from pointctl.server.console.devices import FilterForm
 from pointctl.server.console.pages import page
 from pointctl.server.console.session_dependency import (
     ConsoleSession,
@@ -25,7 +25,7 @@ _Word = Annotated[str, Form(max_length=64)]
 
 
 @router.get("/devices.csv", openapi_extra=needs(Role.VIEWER))
-def export(database: Db, filters: Filters) -> Response:
+def export(database: Db, filters: FilterForm) -> Response:
     return files.sent(
         "devices.csv", lambda text: device_csv.write(database, text, filters.found())
     )
@@ -48,7 +48,7 @@ def import_devices(
     skip_bad: Annotated[bool, Form()] = False,
     dry_run: Annotated[bool, Form()] = False,
 ) -> Response:
-    def register(data: IO[bytes]) -> Imported:
+    def register(data: IO[bytes]) -> ImportOutcome:
         with files.as_text(data) as text:
             return devices.register(
                 database,
@@ -85,7 +85,7 @@ def _page(
     given: dict[str, str] | None = None,
     /,
     error: str | None = None,
-    result: Imported | None = None,
+    result: ImportOutcome | None = None,
     dry_run: bool = True,
     refused: bool = False,
 ) -> Response:
@@ -93,7 +93,7 @@ def _page(
         request,
         "import.html",
         status,
-        products=products.listed(database),
+        products=products.list_products(database),
         given=given or {"product": "", "batch": "", "tags": ""},
         error=error,
         result=result,

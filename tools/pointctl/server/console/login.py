@@ -23,7 +23,7 @@ _HOME = "/console/"
 
 @router.get("/login", openapi_extra=for_anybody())
 def form(request: Request, database: Db, to: str = _HOME) -> Response:
-    anybody = operators.any_active(database)
+    anybody = operators.has_active_operator(database)
     return page(request, "login.html", to=_own(to), name="", anybody=anybody)
 
 

@@ -20,7 +20,7 @@ _Word = Annotated[str, Form(max_length=64)]
 
 @router.get("", openapi_extra=needs(Role.ADMIN))
 def listed(request: Request, database: Db, done: str = "") -> Response:
-    rows = [operators.summary(each) for each in operators.listed(database)]
+    rows = [operators.summarize(each) for each in operators.list_operators(database)]
     return page(
         request,
         "operators.html",
@@ -110,8 +110,8 @@ def _page(
     return page(
         request,
         "operator.html",
-        operator=operators.summary(operators.get(database, name)),
-        tokens=[tokens.summary(each) for each in tokens.listed(database, name)],
+        operator=operators.summarize(operators.get(database, name)),
+        tokens=[tokens.summarize(each) for each in tokens.list_tokens(database, name)],
         done=done,
         token=token,
         days=tokens.DAYS,

@@ -20,8 +20,8 @@ _RECENT = 8
 
 @router.get("/", openapi_extra=needs(Role.VIEWER))
 def show(request: Request, registry: Reg, span: Span = Span.DAY) -> Response:
-    database, counts = registry.database, registry.figures
-    states = counts.states()
+    database, counts = registry.database, registry.counts
+    states = counts.count_states()
     return page(
         request,
         "overview.html",
@@ -30,10 +30,10 @@ def show(request: Request, registry: Reg, span: Span = Span.DAY) -> Response:
         spans=Span,
         states=states,
         devices=sum(states.values()),
-        pools=counts.pools(),
+        pools=counts.count_pools(),
         quarantined=states[State.QUARANTINED],
-        chart=bars(counts.enrolments(span), span),
-        refusals=refusal_counts.since(database, overview.beginning(span)),
+        chart=bars(counts.count_enrolments(span), span),
+        refusals=refusal_counts.since(database, overview.find_span_start(span)),
         meanings=wire.REFUSALS,
-        recent=audit.listed(database, limit=_RECENT),
+        recent=audit.list_entries(database, limit=_RECENT),
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pointctl.errors import PointctlError, Refused
 from pointctl.folder import DataFolder
-from pointctl.registry.storage.keystore import Entry
+from pointctl.registry.storage.keystore import SecretEntry
 from pointctl.support.secret import read_file
 
 
@@ -58,8 +58,8 @@ class Secret:
             entry.replace(text + "\n")
 
 
-def _entry(data: Path, name: str) -> Entry:
-    return Entry(DataFolder(data).path / name)
+def _entry(data: Path, name: str) -> SecretEntry:
+    return SecretEntry(DataFolder(data).path / name)
 
 
 AUTHORIZATION = Secret(

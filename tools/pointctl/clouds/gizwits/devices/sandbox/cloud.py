@@ -22,11 +22,11 @@ from pointctl.clouds.gizwits.preauth.errors import ModeInvalid
 from pointctl.clouds.gizwits.preauth.sandbox.keys import KeyMaker, check_of
 from pointctl.clouds.gizwits.preauth.sandbox.models import SandboxDevice, SandboxPackage
 from pointctl.errors import PointctlError
-from pointctl.registry.accounts.operators import digest
+from pointctl.registry.accounts.operators import hash_secret
 from pointctl.registry.devices import products
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Product
-from pointctl.registry.topics import Topics, own_topics
+from pointctl.registry.topics import Topics, build_topics
 
 _USER = re.compile(r"([0-9A-Za-z]{8})\|signmethod=sha256,signnonce=([0-9A-Za-z]{1,64})")
 _DIDS = {Generation.AGENT: 8, Generation.CLASSIC: 22}  # characters
@@ -132,7 +132,7 @@ class Cloud:
             if form.get("type") not in _KINDS:
                 raise _invalid("type")
             known = _enter(session, product_key, mac, Generation.CLASSIC)
-            known.passcode_hash = digest(passcode)
+            known.passcode_hash = hash_secret(passcode)
         return str(gizwitsform.sealed(secret, f"did={known.did}"))
 
     def provision(self, product_key: str, sealed_did: str) -> str:
@@ -157,7 +157,9 @@ class Cloud:
 
     def _product_secret(self, session: Session, product_key: str) -> str | None:
         product = session.get(Product, product_key)
-        return products.secret(self._database.vault, product) if product else None
+        return (
+            products.decrypt_secret(self._database.vault, product) if product else None
+        )
 
     def _classic_secret(self, session: Session, product_key: str) -> str:
         secret = self._product_secret(session, product_key)
@@ -188,10 +190,10 @@ def judge(
             right = key and gizwits.token(*names, key, signed[2])
             given = password
         else:
-            right, given = known.passcode_hash, digest(password)
+            right, given = known.passcode_hash, hash_secret(password)
     if not right or not hmac.compare_digest(right.encode(), given.encode()):
         return None
-    return own_topics("gizwits", known.product_key, known.mac, did)
+    return build_topics("gizwits", known.product_key, known.mac, did)
 
 
 def auth_key(
@@ -206,7 +208,7 @@ def auth_key(
         return None
     package = session.get_one(SandboxPackage, device.package_id)
     product = session.get_one(Product, product_key)
-    secret = products.secret(database.vault, product)
+    secret = products.decrypt_secret(database.vault, product)
     try:
         key = maker.make(package.mode, product_key, secret, mac)
     except ModeInvalid:

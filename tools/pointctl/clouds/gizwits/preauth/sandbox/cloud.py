@@ -27,7 +27,7 @@ from pointctl.clouds.gizwits.preauth.sandbox.models import (
     SandboxPackage,
     SandboxToken,
 )
-from pointctl.registry.accounts.operators import digest
+from pointctl.registry.accounts.operators import hash_secret
 from pointctl.registry.devices import products
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Product, table
@@ -48,7 +48,7 @@ def authorize(
 ) -> None:
     """Raise AuthFailed or RolesInvalid unless this may be done for this pin."""
     known = select(SandboxToken).where(
-        SandboxToken.token_hash == digest(authorization or ""),
+        SandboxToken.token_hash == hash_secret(authorization or ""),
         SandboxToken.revoked_at.is_(None),
     )
     token = session.scalar(known)
@@ -68,7 +68,7 @@ def find_packages(
     Raises PackageNotFound, InvalidAuthCode.
     """
     query = select(SandboxPackage).where(SandboxPackage.pin == pin)
-    of_code = query.where(SandboxPackage.auth_code_hash == digest(auth_code))
+    of_code = query.where(SandboxPackage.auth_code_hash == hash_secret(auth_code))
     found = session.scalars(of_code.order_by(SandboxPackage.id)).all()
     if not found:
         if session.scalar(query.limit(1)) is None:
@@ -217,7 +217,7 @@ class Cloud:
                 SandboxBatch(
                     id=batch,
                     pin=pin,
-                    auth_code_hash=digest(auth_code),
+                    auth_code_hash=hash_secret(auth_code),
                     product_key=stock.product_key,
                     failed=0,
                     success=0,
@@ -325,7 +325,7 @@ class Issuing:
             return None
         product = self._session.get_one(Product, self._stock.product_key)
         try:
-            return products.secret(vault, product)
+            return products.decrypt_secret(vault, product)
         except VaultError as error:
             _log.error("the product's secret cannot be read", exc_info=error)
             raise errors.DecyptAuthKeyError from None

@@ -16,14 +16,14 @@ from pointctl.clouds.gizwits.preauth.errors import ModeInvalid
 from pointctl.clouds.gizwits.preauth.sandbox.models import Mode
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
-from pointctl.registry.storage.keystore import Entry, hex_keys
+from pointctl.registry.storage.keystore import SecretEntry, parse_hex_keys
 
 KEEP_IT = "keep a copy, the auth_keys of the sandbox come from it"
 
 
-def entry(folder: DataFolder) -> Entry:
+def entry(folder: DataFolder) -> SecretEntry:
     """Where the secret is."""
-    return Entry(folder.path / "gizwits-sandbox-key")
+    return SecretEntry(folder.path / "gizwits-sandbox-key")
 
 
 def create_secret(folder: DataFolder) -> bool:
@@ -57,7 +57,7 @@ class KeyMaker:
 def open_maker(folder: DataFolder, algorithm: Algorithm | None) -> KeyMaker:
     """The maker of a data folder. Raises PointctlError where it has no secret."""
     found = entry(folder).read()
-    kept = hex_keys(found.text) if found else []
+    kept = parse_hex_keys(found.text) if found else []
     if found is None or len(kept) != 1:
         where = found.where if found else str(entry(folder).path)
         raise PointctlError(f"{where} is no secret of a sandbox: 64 hex digits")

@@ -19,10 +19,10 @@ from pointctl.clouds.gizwits.preauth.sandbox.models import (
 )
 from pointctl.errors import PointctlError, Refused
 from pointctl.registry import audit
-from pointctl.registry.accounts.operators import digest
+from pointctl.registry.accounts.operators import hash_secret
 from pointctl.registry.devices import products
 from pointctl.registry.storage.database import Database
-from pointctl.registry.storage.models import Product, moment
+from pointctl.registry.storage.models import Product, format_time
 
 _LABEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,30}")
 _MOST = 2**31 - 1
@@ -54,7 +54,7 @@ def add_package(
     now = datetime.now(UTC)
     package = SandboxPackage(
         pin=pin,
-        auth_code_hash=digest(auth_code or (made := secrets.token_hex(16))),
+        auth_code_hash=hash_secret(auth_code or (made := secrets.token_hex(16))),
         product_key=product_key,
         mode=mode,
         kind=kind,
@@ -126,7 +126,7 @@ def add_token(
         session.add(
             SandboxToken(
                 label=label,
-                token_hash=digest(token),
+                token_hash=hash_secret(token),
                 role=role,
                 pin=pin,
                 created_at=datetime.now(UTC),
@@ -164,8 +164,8 @@ def package_summary(package: SandboxPackage) -> dict[str, Any]:
         "capacity": package.capacity,
         "size": package.size,
         "is_enabled": package.is_enabled,
-        "expires_at": moment(package.expires_at),
-        "created_at": moment(package.created_at),
+        "expires_at": format_time(package.expires_at),
+        "created_at": format_time(package.created_at),
     }
 
 
@@ -175,8 +175,8 @@ def token_summary(token: SandboxToken) -> dict[str, Any]:
         "label": token.label,
         "role": str(token.role),
         "pin": token.pin,
-        "created_at": moment(token.created_at),
-        "revoked_at": moment(token.revoked_at),
+        "created_at": format_time(token.created_at),
+        "revoked_at": format_time(token.revoked_at),
     }
 
 
