@@ -206,6 +206,7 @@ class Server:
     """A real `pointctl serve` process; its log is kept and watched."""
 
     COMMAND: tuple[str, ...] = ("serve",)
+    DATABASE = "POINTCTL_DATABASE"  # the variable that names another database
 
     def __init__(
         self,
@@ -217,7 +218,7 @@ class Server:
         self.data = data
         command = [sys.executable, "-m", "pointctl", *self.COMMAND, "--port", "0"]
         files = ["--certificate", authority.server, "--key", authority.server_key]
-        chosen = {"POINTCTL_DATABASE": url} if url else {}
+        chosen = {self.DATABASE: url} if url else {}
         self.process = subprocess.Popen(
             [*command, *files, "--data", data, *options],
             stdout=subprocess.PIPE,

@@ -7,8 +7,13 @@ from threading import Lock
 from typing import Self
 
 from pointctl.clouds.gizwits.preauth import lists
-from pointctl.clouds.gizwits.preauth.account import AUTH_CODE, AUTHORIZATION
-from pointctl.clouds.gizwits.preauth.client import CLOUD, PreauthClient, Settings
+from pointctl.clouds.gizwits.preauth.client import (
+    CLOUD,
+    PreauthClient,
+    PreauthSettings,
+)
+from pointctl.clouds.gizwits.preauth.customer_secrets import AUTH_CODE, AUTHORIZATION
+from pointctl.clouds.gizwits.preauth.names import normalize_mac
 from pointctl.errors import CloudError
 from pointctl.factory.sources.source import Denied, Key, SourceDown, Stock, Unsure
 
@@ -32,7 +37,7 @@ class GizwitsKeys:
         self._auth_code = AUTH_CODE.read(data, None)
         self._lock = Lock()
         self._client = PreauthClient(
-            Settings(
+            PreauthSettings(
                 authorization=AUTHORIZATION.read(data, None),
                 url=url or CLOUD,
                 ca=ca,
@@ -70,7 +75,8 @@ class GizwitsKeys:
 
     def send(self, units: Sequence[str]) -> str:
         """Send a list; the number of the cloud's batch. Raises as key()."""
-        content = lists.text([lists.Listed(n, unit) for n, unit in enumerate(units, 1)])
+        entries = [lists.ListEntry(n, unit) for n, unit in enumerate(units, 1)]
+        content = lists.write_text(entries)
         name = f"{hashlib.sha256(content).hexdigest()[:12]}.txt"
         try:
             return self._client.batch(self._pin, self._auth_code, content, name)
@@ -92,12 +98,12 @@ class GizwitsKeys:
         except CloudError as error:
             raise (SourceDown if error.is_transient else Denied)(str(error)) from None
         keys = {
-            lists.bare(row.mac): Key(row.auth_key.lower())
+            normalize_mac(row.mac): Key(row.auth_key.lower())
             for row in rows
             if row.auth_key
         }
         bad = {
-            lists.bare(row.mac): row.error or "the cloud gave no reason"
+            normalize_mac(row.mac): row.error or "the cloud gave no reason"
             for row in rows
             if not row.auth_key
         }

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from pointctl.errors import CloudError, PointctlError, Refused, Untrusted
 from pointctl.factory.sources.source import Denied, Key, SourceDown, Stock
 from pointctl.folder import DataFolder
-from pointctl.https import Connection, Reply
+from pointctl.https import HttpsClient, HttpsReply, HttpsRequest
 from pointctl.registry.devices import batches
 from pointctl.registry.issuing import claim_key_handout
 from pointctl.registry.keys import claim_keys
@@ -35,13 +35,13 @@ class ServerKeys:
         self._headers = {"Authorization": f"Bearer {token}"}
         self._product = quote(product, safe="")
         self._batch = batch
-        self._connection = Connection(ca)
+        self._client = HttpsClient(ca)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._connection.close()
+        self._client.close()
 
     def key(self, unit: str) -> Key:
         """The unit's claim key; it is registered into the batch if it was not."""
@@ -57,16 +57,11 @@ class ServerKeys:
         rows = self._asked("GET", f"/products/{self._product}/batches")
         return _stocks(rows, self._batch)
 
-    def _asked(self, method: str, path: str, **content: Any) -> Any:
+    def _asked(self, method: str, path: str, json: object = None) -> Any:
+        url = self._base + path
+        request = HttpsRequest(method, url, headers=self._headers, json=json)
         try:
-            reply = self._connection.exchange(
-                method,
-                self._base + path,
-                _WITHIN_S,
-                _MOST,
-                headers=self._headers,
-                **content,
-            )
+            reply = self._client.send(request, _WITHIN_S, _MOST)
         except Untrusted as error:
             raise Denied(str(error)) from None
         except CloudError as error:
@@ -107,7 +102,7 @@ class RegistryKeys:
         return _stocks(batches.listed(self._database, self._product), self._batch)
 
 
-def _said(reply: Reply) -> Any:
+def _said(reply: HttpsReply) -> Any:
     """What a reply holds. Raises SourceDown, Denied, which quotes a problem's text."""
     try:
         body = json.loads(reply.body)

@@ -89,7 +89,7 @@ def moment(at: datetime | None) -> str | None:
     return at.isoformat(timespec="seconds") if at else None
 
 
-class _Utc(TypeDecorator[datetime]):
+class UtcDateTime(TypeDecorator[datetime]):
     """A moment in UTC. SQLite keeps no time zone, so it is put back on the way out."""
 
     impl = DateTime(timezone=True)
@@ -134,7 +134,7 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map = {  # noqa: RUF012  SQLAlchemy's own declaration
-        datetime: _Utc(),
+        datetime: UtcDateTime(),
         State: _words(State),
         Policy: _words(Policy),
         ClaimState: _words(ClaimState),
@@ -145,7 +145,7 @@ class Base(DeclarativeBase):
     }
 
 
-def table(model: type[Base]) -> Table:
+def table(model: type[DeclarativeBase]) -> Table:
     """The table of a model, for statements below the ORM: they take a third less."""
     found = model.__table__
     assert isinstance(found, Table)
