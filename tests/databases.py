@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pointctl.registry.storage import postgresql, schema, sqlite
-from pointctl.registry.storage.database import Database, parsed
+from pointctl.registry.storage.database import Database, parse_url
 
 _MIGRATE = Database.migrate
 _LOCK = threading.Lock()
@@ -20,7 +20,7 @@ _LOCK = threading.Lock()
 
 def make_tables(where: Path | str) -> None:
     """Migrate an empty database, and leave no connection behind."""
-    url = parsed(where)
+    url = parse_url(where)
     kind = sqlite if url.get_backend_name() == "sqlite" else postgresql
     engine = kind.make_engine(url)
     with_option = engine.execution_options

@@ -46,7 +46,7 @@ class Zip(NamedTuple):
         if self.form == "py":
             on_board = {path: source.read_bytes() for path, source in files.items()}
         else:
-            on_board = mpy.compiled(files, mpy.find(MPY))
+            on_board = mpy.compile_files(files, mpy.find(MPY))
         # What stands at a board's root gets a folder; /usr is one.
         under = "flash" if flash.root(self.board) == "/" else ""
         found = {(under + path).lstrip("/"): data for path, data in on_board.items()}

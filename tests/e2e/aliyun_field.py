@@ -7,7 +7,7 @@ from typing import Any
 
 import trustme
 
-from pointctl.demo.timeline import Event, Timeline
+from pointctl.demo.timeline import Timeline, TimelineEvent
 from tests import runtimes
 from tests.e2e import hostile
 from tests.e2e.aliyun_cloud import running
@@ -45,7 +45,7 @@ class Field:
         where = self.timeline, IMEI, self.ca, settings, example
         return Board(self.folder / "flash", *where)
 
-    def wait(self, power: Power, who: str, event: str) -> Event:
+    def wait(self, power: Power, who: str, event: str) -> TimelineEvent:
         """Until that has happened in this chapter, and while nobody complains."""
         return self.timeline.require(
             who, event, lambda: power.alive() and not self.cloud.complaints

@@ -62,7 +62,7 @@ class Board:
             "board",
             [self._runtime.command, "-X", heap, "-c", PROGRAM.format(speed)],
             self._timeline,
-            lines.board,
+            lines.read_board,
             cwd=self.flash,
             environment={
                 "POINTACCESS_IMEI": self._imei,

@@ -14,7 +14,7 @@ import pytest
 from point import settings
 from pointctl.boards import flash
 from pointctl.demo import lines
-from pointctl.demo.operator import Operator
+from pointctl.demo.operator import DemoOperator
 from pointctl.demo.process import Process
 from pointctl.demo.system import System, build_system
 from pointctl.demo.timeline import Timeline
@@ -86,7 +86,7 @@ class Board:
                 PROGRAM.format(speed=speed, sockets=SHIMS / "usocket.py"),
             ],
             self.system.timeline,
-            lines.board,
+            lines.read_board,
             cwd=self.flash,
             environment={
                 "POINTACCESS_IMEI": self._imei,
@@ -158,7 +158,7 @@ def test_example(system: System) -> None:
         shutil.copy(source, board.flash)
     timeline = system.timeline
     login = system.broker.login_file
-    with Operator(system.broker.port, system.files.ca, login, timeline) as operator:
+    with DemoOperator(system.broker.port, system.files.ca, login, timeline) as operator:
         timeline.require("host", "listens", lambda: True)
         with board.power_on() as power:
             heard = timeline.require("host", "receives", power.alive).detail

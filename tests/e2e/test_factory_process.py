@@ -11,7 +11,6 @@ import time
 
 import pytest
 
-from pointctl.broker import embedded
 from pointctl.broker.process import free_port
 from pointctl.factory.domain.journal import Journal
 from pointctl.factory.domain.units import Step
@@ -83,16 +82,7 @@ def test_until_the_broker_has_heard_of_it(kind, tmp_path):
     port = free_port()
     site = kind(tmp_path, quota=1, mqtt_port=port)
     lines: list[str] = []
-    broker = embedded.broker(
-        tmp_path / "broker",
-        port=port,
-        certificate=site.authority.server,
-        key=site.authority.server_key,
-        ca_file=site.authority.ca,
-        registry=site.data.registry,
-        on_line=lines.append,
-        gizwits=kind is floor.GizwitsSite,
-    )
+    broker = site.broker(tmp_path / "broker", port, lines.append)
     job, at = tmp_path / "job", tmp_path / "p0"
     try:
         with running(broker):

@@ -13,7 +13,7 @@ from point.digest import sha256
 from point.store import Store
 from pointctl.broker.mosquitto import MosquittoAccounts
 from pointctl.demo import lines
-from pointctl.demo.system import Board, System, build_system
+from pointctl.demo.system import DemoBoard, System, build_system
 from pointctl.demo.timeline import Timeline
 from pointctl.registry.devices import devices, search
 from pointctl.registry.issuing import credentials, lifecycle
@@ -57,7 +57,7 @@ def system(told: Told) -> Iterator[System]:
         yield made
 
 
-def secret(system: System, board: Board) -> str | None:
+def secret(system: System, board: DemoBoard) -> str | None:
     """The deviceSecret that the registry holds for a board."""
     with (
         open_database(system.folder.registry) as database,
@@ -77,7 +77,7 @@ def accounts(system: System) -> MosquittoAccounts:
 
 
 @contextmanager
-def served(system: System, **product: int) -> Iterator[Board]:
+def served(system: System, **product: int) -> Iterator[DemoBoard]:
     """A board that is registered, while the provisioning server runs."""
     board = system.board(*system.register(**product))
     with system.server() as server:
@@ -216,7 +216,7 @@ def test_power_cut_after_the_reply(system: System) -> None:
     assert len(secrets) == 1
 
 
-def forget_attempts(board: Board) -> None:
+def forget_attempts(board: DemoBoard) -> None:
     """Spare the test the back-off that a board which fails again and again keeps."""
     key = sha256(b"flash" + board.imei.encode())  # as firmware/unix has it
     kept = Store(str(board.flash), key, os.urandom)
@@ -233,7 +233,7 @@ def test_no_secret_is_ever_printed(
     for name in ("board", "server", "mosquitto"):
         read = getattr(lines, name)
 
-        def recorded(line: str, read=read) -> lines.Said:
+        def recorded(line: str, read=read) -> lines.LineEvent | None:
             printed.append(line)
             return read(line)
 

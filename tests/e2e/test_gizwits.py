@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import trustme
 
-from pointctl.demo.timeline import Event, Timeline
+from pointctl.demo.timeline import Timeline, TimelineEvent
 from tests import runtimes
 from tests.e2e import hostile
 from tests.e2e.cloud_board import Board, Power
@@ -49,7 +49,7 @@ class Field:
             (flash / "auth.key").write_text(auth_key)
         return made
 
-    def wait(self, power: Power, who: str, event: str) -> Event:
+    def wait(self, power: Power, who: str, event: str) -> TimelineEvent:
         """Until that has happened in this chapter, and while nobody complains."""
         return self.timeline.require(
             who, event, lambda: power.alive() and not self.cloud.complaints

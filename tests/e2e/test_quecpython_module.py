@@ -18,7 +18,7 @@ import trustme
 
 from pointctl.boards import flash
 from pointctl.demo import lines
-from pointctl.demo.operator import Operator
+from pointctl.demo.operator import DemoOperator
 from pointctl.demo.process import Process
 from pointctl.demo.system import System, build_system
 from pointctl.demo.timeline import Timeline
@@ -88,7 +88,7 @@ class Module:
             "board",
             [self.system.runtime.command, "-X", f"heapsize={HEAP_BYTES}", VM],
             self.system.timeline,
-            lines.board,
+            lines.read_board,
             cwd=self.flash.parent,
             environment={
                 "POINTACCESS_IMEI": self.imei,
@@ -202,7 +202,9 @@ def test_example(system: System) -> None:
     timeline, broker = system.timeline, system.broker
     with (
         system.server() as server,
-        Operator(broker.port, system.files.ca, broker.login_file, timeline) as operator,
+        DemoOperator(
+            broker.port, system.files.ca, broker.login_file, timeline
+        ) as operator,
     ):
         timeline.require("server", "ready", server.alive)
         timeline.require("host", "listens", lambda: True)

@@ -18,8 +18,11 @@ from sqlalchemy import select
 
 from pointctl import certificates
 from pointctl.boards import flash
+from pointctl.broker import BrokerProcess, embedded
 from pointctl.clouds.gizwits.preauth.sandbox import keys as sandbox_keys
 from pointctl.clouds.gizwits.preauth.sandbox import models, stock
+from pointctl.clouds.gizwits.sandbox.database import open_database as open_sandbox
+from pointctl.demo.gizwits import sandbox_broker
 from pointctl.folder import DataFolder
 from pointctl.registry.accounts import operators, tokens
 from pointctl.registry.devices import batches, devices, products, search
@@ -109,6 +112,20 @@ class Site:
                 if after is None:
                     return found
 
+    def broker(
+        self, folder: Path, port: int, on_line: Callable[[str], None]
+    ) -> BrokerProcess:
+        """The broker that its boards log in at; its files are in `folder`."""
+        return embedded.broker(
+            folder,
+            port=port,
+            certificate=self.authority.server,
+            key=self.authority.server_key,
+            ca_file=self.authority.ca,
+            registry=self.data.registry,
+            on_line=on_line,
+        )
+
     def states(self) -> dict[str, str]:
         """The state of each device of the batch, by its IMEI."""
         with open_database(self.data.registry, self.data) as registry:
@@ -131,19 +148,11 @@ class GizwitsSite(Site):
     key_file = "auth.key"
 
     def _fill(self, quota: int) -> None:
-        with open_database(self.data.registry, self.data) as registry:
-            products.add(
-                registry,
-                "Line",
-                policy=Policy.OPEN,
-                product_key=PRODUCT,
-                mqtt_host="m",
-                auth="gizwits",
-            )
-            bought = quota, "test"
-            _, auth_code = stock.add_package(registry, _PIN, None, PRODUCT, *bought)
-            role = models.Role.ISSUE
-            token = stock.add_token(registry, "bench", role, _PIN, "test")
+        sandbox_keys.create_secret(self.data)
+        with open_sandbox(self.data) as database:
+            stock.add_product(database, PRODUCT, "Line")
+            _, auth_code = stock.add_package(database, _PIN, None, PRODUCT, quota)
+            token = stock.add_token(database, "bench", models.TokenRole.ISSUE, _PIN)
         self.secrets = {
             "POINTCTL_GIZWITS_AUTHORIZATION": token,
             "POINTCTL_GIZWITS_AUTH_CODE": auth_code,
@@ -166,20 +175,24 @@ class GizwitsSite(Site):
     def key_of(self, unit: str) -> str:
         """The key that a unit has to hold: the sandbox makes it anew each time."""
         maker = sandbox_keys.open_maker(self.data, None)
-        return maker.make(models.Mode.CLOUD, PRODUCT, None, unit)
+        product = models.SandboxProduct(product_key=PRODUCT)
+        return maker.make(models.KeyMode.CLOUD, product, unit)
 
     def registered(self) -> set[str]:
         """The units that count in the package."""
-        with (
-            open_database(self.data.registry, self.data) as registry,
-            registry.snapshot() as session,
-        ):
+        with open_sandbox(self.data) as database, database.snapshot() as session:
             return set(session.scalars(select(models.SandboxDevice.mac)))
 
     def spent(self) -> int:
         """How many keys of the package are used."""
-        with open_database(self.data.registry, self.data) as registry:
-            return sum(each.size for each in stock.listed_packages(registry))
+        with open_sandbox(self.data) as database:
+            return sum(each.size for each in stock.list_packages(database))
+
+    def broker(
+        self, folder: Path, port: int, on_line: Callable[[str], None]
+    ) -> BrokerProcess:
+        """The broker that its boards log in at: the sandbox's."""
+        return sandbox_broker(self.data, self.authority, port, on_line)
 
 
 class _Sandbox(Server):

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import structlog
+from preauth import filled_database
 from serving import PRODUCT, Finished, Server, imei, url_of
 from vectors import VECTORS, Counts, table
 
 from pointctl import __main__, certificates, logs
+from pointctl.clouds.kit.database import SandboxDatabase
 from pointctl.folder import DataFolder
 from pointctl.registry.devices import devices, products
 from pointctl.registry.storage.database import Database, open_database
@@ -78,6 +80,16 @@ def database(data, request) -> Iterator[Database]:
         )
         rows = [devices.validate_row(n, imei(n), None) for n in range(10)]
         devices.register(opened, PRODUCT, rows)
+        yield opened
+
+
+@pytest.fixture
+def sandbox_database(data, request) -> Iterator[SandboxDatabase]:
+    """The database of a Gizwits sandbox, with one product.
+
+    It is in the data folder; with preauth.ON_BOTH the test also runs on PostgreSQL.
+    """
+    with filled_database(data, url_of(request)) as opened:
         yield opened
 
 

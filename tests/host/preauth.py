@@ -11,15 +11,23 @@ from pathlib import Path
 from socket import create_server, socket
 from typing import Any
 
-import xlsxwriter  # type: ignore[import-untyped]
+import pytest
+import xlsxwriter
 from serving import PRODUCT, Server
 
 from pointctl.certificates import CaFiles
-from pointctl.clouds.gizwits.preauth.client import PreauthClient, Settings
-from pointctl.clouds.gizwits.preauth.sandbox import stock
-from pointctl.clouds.gizwits.preauth.sandbox.models import Kind, Mode, Role
-from pointctl.registry.storage.database import Database
+from pointctl.clouds.gizwits.preauth.client import PreauthClient, PreauthSettings
+from pointctl.clouds.gizwits.preauth.sandbox import keys, stock
+from pointctl.clouds.gizwits.preauth.sandbox.models import CallKind, KeyMode, TokenRole
+from pointctl.clouds.gizwits.sandbox.database import open_database
+from pointctl.clouds.kit.database import SandboxDatabase
+from pointctl.folder import DataFolder
 
+SECRET = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"  # of PRODUCT
+# Marks tests of the fixture `sandbox_database`: they run on each database there is.
+ON_BOTH = pytest.mark.parametrize(
+    "sandbox_database", ["sqlite", "postgresql"], indirect=True
+)
 _pins = itertools.count(1)
 
 
@@ -27,13 +35,26 @@ class Sandbox(Server):
     """A real `pointctl sandbox serve` process."""
 
     COMMAND = ("sandbox", "serve")
+    DATABASE = "POINTCTL_SANDBOX_DATABASE"
+
+
+@contextmanager
+def filled_database(
+    folder: DataFolder, url: str | None = None
+) -> Iterator[SandboxDatabase]:
+    """A sandbox's database with PRODUCT."""
+    keys.create_secret(folder)
+    secret = keys.open_maker(folder, None).secret
+    with open_database(folder, url) as database:
+        stock.add_product(database, PRODUCT, "Tracker", SECRET, secret)
+        yield database
 
 
 @dataclass(frozen=True)
 class Customer:
     """A customer of the sandbox: a pin, an auth_code, an Authorization."""
 
-    database: Database
+    database: SandboxDatabase
     pin: str
     auth_code: str
     package: int
@@ -47,44 +68,43 @@ class Customer:
             self.auth_code,
             PRODUCT,
             capacity,
-            "test",
             **details,
         )
         return made.id
 
     def change(self, **details: Any) -> None:
         """Change the first package."""
-        stock.change_package(self.database, self.package, "test", **details)
+        stock.change_package(self.database, self.package, **details)
 
     def size(self) -> int:
         """How many keys are used, of all packages of the pin."""
-        packages = stock.listed_packages(self.database)
+        packages = stock.list_packages(self.database)
         return sum(each.size for each in packages if each.pin == self.pin)
 
 
 def customer(
-    database: Database,
+    database: SandboxDatabase,
     capacity: int = 10,
     *,
     product: str = PRODUCT,
-    mode: Mode = Mode.CLOUD,
-    kind: Kind = Kind.ANY,
+    mode: KeyMode = KeyMode.CLOUD,
+    kind: CallKind = CallKind.ANY,
     days: float | None = None,
-    role: Role = Role.ISSUE,
+    role: TokenRole = TokenRole.ISSUE,
 ) -> Customer:
     """A new one, with a package."""
     number = next(_pins)
     pin = f"{number:032x}"
     package, auth_code = stock.add_package(
-        database, pin, None, product, capacity, "test", mode=mode, kind=kind, days=days
+        database, pin, None, product, capacity, mode=mode, kind=kind, days=days
     )
-    token = stock.add_token(database, f"t{number}", role, pin, "test")
+    token = stock.add_token(database, f"t{number}", role, pin)
     return Customer(database, pin, auth_code, package.id, token)
 
 
-def settings_of(server: Server, authorization: str, **changes: Any) -> Settings:
+def settings_of(server: Server, authorization: str, **changes: Any) -> PreauthSettings:
     """How a client asks this sandbox."""
-    made = Settings(
+    made = PreauthSettings(
         authorization=authorization, url=server.url, ca=server.ca_file, within_s=60
     )
     return replace(made, **changes)

@@ -214,6 +214,7 @@ class Server:
     """
 
     COMMAND: tuple[str, ...] = ("serve",)
+    DATABASE = "POINTCTL_DATABASE"  # the variable that names another database
 
     def __init__(
         self,
@@ -227,7 +228,7 @@ class Server:
         files: list[str | Path]
         files = ["--certificate", authority.server, "--key", authority.server_key]
         command = [*self.COMMAND, "--port", "0", *files, "--data", data, *options]
-        env = os.environ | ({"POINTCTL_DATABASE": url} if url else {})
+        env = os.environ | ({self.DATABASE: url} if url else {})
         env["PYTHONUNBUFFERED"] = "1"
         self.process: Forked | subprocess.Popen[str]
         # A process with workers starts them as what it was itself started as.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pointctl.broker import BrokerError
-from pointctl.broker.login import Login, read_login
+from pointctl.broker.login import OperatorLogin, read_login
 from tests.brokers import (
     PRODUCT,
     Client,
@@ -182,7 +182,7 @@ def test_a_login_that_others_may_read_is_not_used(tmp_path: Path) -> None:
         read_login(path)
     path.chmod(0o600)
     login = read_login(path)
-    assert login == Login("operator", "hidden")
+    assert login == OperatorLogin("operator", "hidden")
     assert "hidden" not in repr(login)
 
 
@@ -193,6 +193,6 @@ def test_a_login_that_is_none_is_told_without_its_content(
     path = tmp_path / "operator.json"
     path.write_text(content)
     path.chmod(0o600)
-    with pytest.raises(BrokerError, match="it is no login") as caught:
+    with pytest.raises(BrokerError, match="it is not a login") as caught:
         read_login(path)
     assert "hidden" not in str(caught.value)

@@ -12,7 +12,7 @@ from staff import PASSWORD, hire
 from pointctl.registry import audit
 from pointctl.registry.accounts import tokens
 from pointctl.registry.devices import batches, devices, overview, refusal_counts
-from pointctl.registry.devices.overview import Span, Step
+from pointctl.registry.devices.overview import EnrolmentStep, Span
 from pointctl.registry.storage.database import DatabaseError
 from pointctl.registry.storage.models import Refusals, Role, State
 from pointctl.server import api, console
@@ -216,7 +216,9 @@ def test_the_front_door_leads_to_the_console(staff):
 def test_the_scale_of_the_chart(counts, top):
     """Round, in four whole parts, and never too low."""
     now = datetime(2026, 11, 22, tzinfo=UTC)
-    steps = [Step(now + timedelta(hours=n), counts[-1] * n // 23) for n in range(24)]
+    steps = [
+        EnrolmentStep(now + timedelta(hours=n), counts[-1] * n // 23) for n in range(24)
+    ]
     chart = bars(steps, Span.DAY)
     assert (chart.top, chart.total) == (top, sum(step.count for step in steps))
     for bar in chart.bars:

@@ -18,9 +18,9 @@ from pointctl.factory.station.line import TurnOutcome
 
 
 @pytest.fixture
-def buyer(database, monkeypatch):
+def buyer(sandbox_database, monkeypatch):
     """A customer with ten keys, whose secrets are in the environment."""
-    made = customer(database)
+    made = customer(sandbox_database)
     monkeypatch.setenv("POINTCTL_GIZWITS_AUTHORIZATION", made.authorization)
     monkeypatch.setenv("POINTCTL_GIZWITS_AUTH_CODE", made.auth_code)
     return made

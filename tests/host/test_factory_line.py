@@ -14,6 +14,7 @@ from factory_parts import (
 )
 from serving import imei
 
+from pointctl.boards.kinds import BoardKind
 from pointctl.errors import PointctlError
 from pointctl.factory.domain.job import SelfTest
 from pointctl.factory.domain.journal import Journal, JournalError
@@ -40,7 +41,7 @@ def test_a_new_board(journal):
     """All steps in order, one key, one label, and nothing when it comes again."""
     source, labels, board = CountingSource(), CountingLabels(), MemoryBoard(imei(1))
     one = line(journal, source, board, labels=labels)
-    assert one.process("P0", "esp32").outcome is TurnOutcome.PASSED
+    assert one.process("P0", BoardKind.ESP32).outcome is TurnOutcome.PASSED
     assert steps(journal, imei(1)) == list(STEPS)
     assert board.key == source.given[imei(1)] == journal.key(imei(1))
     again = line(journal, source, board, labels=labels).process("P0", None)

@@ -12,16 +12,15 @@ import httpx2
 import pytest
 from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from preauth import Customer, Sandbox, client_of, customer
-from serving import PRODUCT, product_secret, url_of
+from preauth import SECRET, Customer, Sandbox, client_of, customer, filled_database
+from serving import PRODUCT, url_of
 
 from point import authkey
-from pointctl.clouds.gizwits.devices.sandbox import cloud
+from pointctl.clouds.gizwits.devices.sandbox.service import find_login_topics
 from pointctl.clouds.gizwits.preauth.sandbox import keys
-from pointctl.clouds.gizwits.preauth.sandbox.models import Mode
+from pointctl.clouds.gizwits.preauth.sandbox.models import KeyMode
+from pointctl.clouds.kit.database import SandboxDatabase
 from pointctl.folder import DataFolder
-from pointctl.registry.devices import products
-from pointctl.registry.storage.database import Database, open_database
 
 IMEI = "866123456789018"
 NONCE = "ABCDEFGHIJ"
@@ -31,9 +30,9 @@ PLACE = "address=mqtt.test&port=8883&restart_time=0&tz_offset=8"
 
 @dataclass
 class World:
-    """A sandbox that serves, and its registry."""
+    """A sandbox that serves, and its database."""
 
-    database: Database
+    database: SandboxDatabase
     folder: DataFolder
     server: Sandbox
     http: httpx2.Client
@@ -41,7 +40,7 @@ class World:
 
     @property
     def secret(self) -> str:
-        return product_secret(self.database, PRODUCT)
+        return SECRET
 
     def auth_key(self, mac: str) -> str:
         with client_of(self.server, self.who) as client:
@@ -62,7 +61,8 @@ class World:
 
     def lets_in(self, client_id: str, username: str, password: str) -> Any:
         maker = keys.open_maker(self.folder, authkey.derive)
-        return cloud.judge(self.database, maker, client_id, username, password)
+        login = client_id, username, password
+        return find_login_topics(self.database, maker, *login)
 
 
 def sha(text: str) -> str:
@@ -105,10 +105,7 @@ def world(request, tmp_path_factory, authority):
     """Devices are told to log in at mqtt.test."""
     folder = DataFolder(tmp_path_factory.mktemp("world") / "data")
     url = url_of(request)
-    with open_database(url or folder.registry, folder) as database:
-        products.add(
-            database, "T", product_key=PRODUCT, mqtt_host="m.test", auth="gizwits"
-        )
+    with filled_database(folder, url) as database:
         server = Sandbox(folder.path, authority, "--mqtt", "mqtt.test:8883", url=url)
         with server.client() as http:
             yield World(database, folder, server, http, customer(database, 100))
@@ -173,7 +170,7 @@ def test_who_is_refused(world):
 
 def test_a_key_that_the_device_computes(world):
     """Entered in advance, by our algorithm; this sandbox was started without it."""
-    who = customer(world.database, mode=Mode.DEVICE)
+    who = customer(world.database, mode=KeyMode.DEVICE)
     made = authkey.derive(world.secret, PRODUCT, IMEI)
     with client_of(world.server, who) as client, pytest.raises(Exception, match="Mode"):
         client.auth_key(who.pin, IMEI, who.auth_code, made)

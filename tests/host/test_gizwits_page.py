@@ -99,11 +99,11 @@ def test_the_table_of_errors():
     rows = re.findall(r"^\| ([A-Z_]+) \| (\d+) \| (\d+) \| (.*?) \|", PAGE, re.M)
     assert rows == [
         (kind.name, str(kind.status), str(kind.code), kind.text)
-        for kind in errors.Refusal.by_code.values()
+        for kind in errors.PreauthRefusal.by_code.values()
     ]
 
 
 def test_the_numbers():
     """Limits and odds are those of the code."""
-    assert f"at most {lists.MOST:,}, in {lists.MOST_BYTES >> 20} MiB" in PAGE
+    assert f"at most {lists.MOST_DEVICES:,}, in {lists.MOST_BYTES >> 20} MiB" in PAGE
     assert (chaos._BUSY, chaos._RESET, chaos._DELAY_S) == (0.02, 0.01, 2.0)

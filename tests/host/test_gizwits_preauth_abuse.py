@@ -6,15 +6,13 @@ import subprocess
 import sys
 
 import pytest
-from preauth import Sandbox
+from preauth import Sandbox, filled_database
 from serving import PRODUCT
 
 from pointctl.clouds.gizwits.preauth import wire
 from pointctl.clouds.gizwits.preauth.sandbox import stock
-from pointctl.clouds.gizwits.preauth.sandbox.models import Role
+from pointctl.clouds.gizwits.preauth.sandbox.models import TokenRole
 from pointctl.folder import DataFolder
-from pointctl.registry.devices import products
-from pointctl.registry.storage.database import open_database
 
 # Which pins, codes and batches there are cannot be said in a schema.
 UNSAID = "positive_data_acceptance"
@@ -25,10 +23,9 @@ EXAMPLES = os.environ.get("POINTCTL_ABUSE", "12")  # per operation and phase
 def attacked(tmp_path_factory, authority):
     """A sandbox with what the examples name, and an Authorization."""
     folder = DataFolder(tmp_path_factory.mktemp("attacked") / "data")
-    with open_database(folder.registry) as database:
-        products.add(database, "T", product_key=PRODUCT, mqtt_host="m.test")
-        stock.add_package(database, wire.PIN, wire.AUTH_CODE, PRODUCT, 50, "test")
-        token = stock.add_token(database, "abuse", Role.ISSUE, None, "test")
+    with filled_database(folder) as database:
+        stock.add_package(database, wire.PIN, wire.AUTH_CODE, PRODUCT, 50)
+        token = stock.add_token(database, "abuse", TokenRole.ISSUE, None)
     server = Sandbox(folder.path, authority)
     yield server, token
     assert server.stop() == 0

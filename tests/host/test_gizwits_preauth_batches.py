@@ -6,17 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
-from preauth import Sandbox, client_of, customer, xlsx
+from preauth import Sandbox, client_of, customer, filled_database, xlsx
 from serving import PRODUCT, imei
 
 from pointctl.clouds.gizwits.preauth import errors, results
-from pointctl.clouds.gizwits.preauth.sandbox import batches, stock
+from pointctl.clouds.gizwits.preauth.sandbox import batches
 from pointctl.clouds.gizwits.preauth.sandbox.keys import KeyMaker
 from pointctl.clouds.gizwits.preauth.sandbox.models import SandboxBatch, SandboxBatchRow
-from pointctl.registry import audit
-from pointctl.registry.accounts.operators import digest
-from pointctl.registry.devices import products
-from pointctl.registry.storage.database import open_database
+from pointctl.clouds.kit.secrets import SandboxSecret, hash_token
 
 BATCH = "0" * 31 + "1"
 
@@ -46,9 +43,9 @@ def keys_of(rows):
     return {row.mac: row.auth_key for row in rows}
 
 
-def test_ten_thousand(database, start):
+def test_ten_thousand(sandbox_database, start):
     """In the background, with progress; each has its key, and the quota is exact."""
-    who, seen = customer(database, 10_000), []
+    who, seen = customer(sandbox_database, 10_000), []
     with client_of(start(), who) as client:
         batch = client.batch(who.pin, who.auth_code, text(range(10_000)), "macs.txt")
         done = client.wait_for_batch(
@@ -67,9 +64,9 @@ def test_ten_thousand(database, start):
             client.batch(who.pin, who.auth_code, text([10_001]), "macs.txt")
 
 
-def test_killed_in_the_middle(database, start):
+def test_killed_in_the_middle(sandbox_database, start):
     """What was done stays, the rest is done after the restart; nothing twice."""
-    who, count = customer(database, 100_000), 4000
+    who, count = customer(sandbox_database, 100_000), 4000
     for attempt in range(1, 6):  # a machine may stand still while a batch runs
         server = start()
         with client_of(server, who) as client:
@@ -91,8 +88,7 @@ def test_killed_in_the_middle(database, start):
 def test_two_processes_work_on_one_database(data, authority, start, postgres):
     """They agree on everything: batches, single keys, the quota."""
     url = postgres.new_registry()
-    with open_database(url, data) as database:
-        products.add(database, "T", product_key=PRODUCT, mqtt_host="m.test")
+    with filled_database(data, url) as database:
         who, count = customer(database, 1500), 1500
         one, other = start(url=url), start(url=url)
         with client_of(one, who) as a, client_of(other, who) as b:
@@ -106,9 +102,9 @@ def test_two_processes_work_on_one_database(data, authority, start, postgres):
         assert who.size() == count
 
 
-def test_a_quota_is_exact_whoever_asks(database, start):
+def test_a_quota_is_exact_whoever_asks(sandbox_database, start):
     """Of twenty at once for seven keys, seven get one."""
-    who, server = customer(database, 7), start()
+    who, server = customer(sandbox_database, 7), start()
 
     def ask(number):
         with client_of(server, who) as client:
@@ -123,9 +119,9 @@ def test_a_quota_is_exact_whoever_asks(database, start):
     assert who.size() == 7
 
 
-def test_some_fail(database, start):
+def test_some_fail(sandbox_database, start):
     """Those of another auth_code; the others get theirs, and each says why."""
-    other, who, server = customer(database), customer(database), start()
+    other, who, server = customer(sandbox_database), customer(sandbox_database), start()
     with client_of(server, other) as client:
         client.auth_key(other.pin, imei(3), other.auth_code)
     sheet = xlsx(("IMEI",), *((float(imei(n)),) for n in range(6)))
@@ -145,25 +141,27 @@ def test_some_fail(database, start):
     [({"is_enabled": False}, "10"), ({"days": 0}, "13")],
     ids=["disabled", "expired"],
 )
-def test_a_package_that_ends_meanwhile(database, start, change, code):
+def test_a_package_that_ends_meanwhile(sandbox_database, start, change, code):
     """The rest of the batch fails, with the reason; the result can still be had."""
-    who = customer(database, 100)
-    maker = KeyMaker(bytes(32), None)
+    who = customer(sandbox_database, 100)
+    maker = KeyMaker(SandboxSecret(bytes(32)))
     server = start()
     with client_of(server, who) as client:
         server.process.send_signal(signal.SIGSTOP)
         try:
-            with database.exclusive() as session:
+            with sandbox_database.exclusive() as session:
                 _add_batch(session, who, 4)
-            batches.work(database, maker, most=2)
+            batches.work_on_oldest(sandbox_database, maker, most=2)
             who.change(**change)
-            while batches.work(database, maker, most=2):
+            while batches.work_on_oldest(sandbox_database, maker, most=2):
                 pass
         finally:
             server.process.send_signal(signal.SIGCONT)
         found = client.batch_result(BATCH)
     assert (found.status, found.success, found.failed) == (2, 2, 2)
-    with batches.sheet(database, maker, who.authorization, found.id) as path:
+    with batches.open_sheet(
+        sandbox_database, maker, who.authorization, found.id
+    ) as path:
         rows = results.parse(path.read_bytes())
     assert [row.error_code for row in rows] == ["", "", code, code]
 
@@ -173,7 +171,7 @@ def _add_batch(session, who, count):
         SandboxBatch(
             id=BATCH,
             pin=who.pin,
-            auth_code_hash=digest(who.auth_code),
+            auth_code_hash=hash_token(who.auth_code),
             product_key=PRODUCT,
             failed=0,
             success=0,
@@ -186,9 +184,9 @@ def _add_batch(session, who, count):
         session.add(SandboxBatchRow(batch_id=BATCH, number=n, mac=mac, bare=mac))
 
 
-def test_pages(database, start):
+def test_pages(sandbox_database, start):
     """Every package once, in order; a page links to its neighbours."""
-    who = customer(database, 1)
+    who = customer(sandbox_database, 1)
     for capacity in range(2, 8):
         who.top_up(capacity)
     server = start()
@@ -215,9 +213,9 @@ def test_pages(database, start):
         assert (wrong.status_code, wrong.json()["error_code"]) == (403, 2)
 
 
-def test_a_bad_day(database, start):
+def test_a_bad_day(sandbox_database, start):
     """Busy, late and cut off: every key arrives, and none is counted twice."""
-    who, count = customer(database, 60), 15
+    who, count = customer(sandbox_database, 60), 15
     server = start("--chaos", "10", "--chaos-seed", "3", "--chaos-delay", "0.02")
     with client_of(server, who, repeats_are_free=True) as client:
         keys = {
@@ -231,9 +229,9 @@ def test_a_bad_day(database, start):
     assert who.size() == 60
 
 
-def test_each_kind_of_bad_luck(database, start):
+def test_each_kind_of_bad_luck(sandbox_database, start):
     """Each is told apart: one that was done and was not heard of is the worst."""
-    who = customer(database, 1000)
+    who = customer(sandbox_database, 1000)
     server = start("--chaos", "20", "--chaos-seed", "5", "--chaos-delay", "0")
     met: set[object] = set()
     number = 0
@@ -249,18 +247,3 @@ def test_each_kind_of_bad_luck(database, start):
             except errors.NoReply:
                 met.add("lost" if who.size() > before else "reset")
     assert met == {(503, 1.0), "lost", "reset"}
-
-
-def test_the_audit_names_who_gave_keys_out(database):
-    """Packages and Authorizations, by their numbers and labels."""
-    who = customer(database)
-    who.change(is_enabled=False)
-    (token,) = stock.listed_tokens(database)
-    stock.revoke_token(database, token.label, "ann")
-    entries = [(e["subject"], e["what"]) for e in audit.list_entries(database, limit=4)]
-    assert entries == [
-        (f"gizwits token {token.label}", "revoked"),
-        (f"gizwits package {who.package}", "changed"),
-        (f"gizwits token {token.label}", "added"),
-        (f"gizwits package {who.package}", "added"),
-    ]

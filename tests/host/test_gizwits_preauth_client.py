@@ -15,7 +15,7 @@ from preauth import Hostile, ok, reply, xlsx
 from pointctl import certificates
 from pointctl.broker.process import free_port
 from pointctl.clouds.gizwits.preauth import errors, wire
-from pointctl.clouds.gizwits.preauth.client import PreauthClient, Settings
+from pointctl.clouds.gizwits.preauth.client import PreauthClient, PreauthSettings
 
 AUTHORIZATION = "canary-authorization-51d7"
 AUTH_CODE = "canaryauthcode9c3e"
@@ -50,7 +50,7 @@ def hostile(authority):
         settings = {"within_s": 20.0, **changes}
         with Hostile(authority, list(answers)).running() as server:
             settings = {"url": server.url, "ca": server.ca_file, **settings}
-            with PreauthClient(Settings(AUTHORIZATION, **settings)) as client:
+            with PreauthClient(PreauthSettings(AUTHORIZATION, **settings)) as client:
                 yield server, client
 
     return running
@@ -330,7 +330,7 @@ def test_nobody_there_is_tried_again(authority):
     """Nothing was sent, so a POST may be repeated, until somebody listens."""
     port = free_port()
     server = Hostile(authority, [GOOD_KEY])
-    settings = Settings(
+    settings = PreauthSettings(
         AUTHORIZATION, url=f"https://localhost:{port}", ca=authority.ca, within_s=2
     )
     with PreauthClient(settings) as client:
@@ -340,7 +340,7 @@ def test_nobody_there_is_tried_again(authority):
     listening = threading.Event()
     with server.running(), socket.socket() as gate:
         gate.bind(("127.0.0.1", 0))
-        settings = Settings(
+        settings = PreauthSettings(
             AUTHORIZATION,
             url=f"https://localhost:{gate.getsockname()[1]}",
             ca=authority.ca,
@@ -381,14 +381,14 @@ def test_certificates(tmp_path, authority):
     other = certificates.init(tmp_path / "ca", ["elsewhere.test"])
     with Hostile(other, [GOOD_KEY]).running() as server:
         for ca, why in ((authority.ca, "not trusted"), (other.ca, "not trusted")):
-            settings = Settings(AUTHORIZATION, url=server.url, ca=ca)
+            settings = PreauthSettings(AUTHORIZATION, url=server.url, ca=ca)
             untrusted = pytest.raises(errors.Untrusted, match=why)
             with PreauthClient(settings) as client, untrusted as raised:
                 ask_key(client)
             assert raised.value.nothing_was_done
         assert not any(server.requests)
     with pytest.raises(errors.CloudError, match="no certificate"):
-        PreauthClient(Settings(AUTHORIZATION, ca=authority.server_key))
+        PreauthClient(PreauthSettings(AUTHORIZATION, ca=authority.server_key))
 
 
 @pytest.mark.parametrize(
@@ -407,7 +407,7 @@ def test_certificates(tmp_path, authority):
 def test_settings(authorization, url):
     """What cannot be sent is not accepted, and not quoted."""
     with pytest.raises(errors.CloudError) as raised:
-        Settings(authorization, url=url)
+        PreauthSettings(authorization, url=url)
     assert "Evil" not in str(raised.value)
 
 
@@ -416,7 +416,7 @@ def test_logs_tell_no_secret(hostile, log):
     logging.getLogger().setLevel(logging.DEBUG)
     with hostile(GOOD_PAGE) as (_, client):
         ask_packages(client)
-        assert "canary" not in repr(client) + repr(Settings(AUTHORIZATION))
+        assert "canary" not in repr(client) + repr(PreauthSettings(AUTHORIZATION))
     logging.getLogger().info("something is logged")
     text = log.getvalue()
     assert "something is logged" in text

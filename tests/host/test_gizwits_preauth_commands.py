@@ -9,23 +9,20 @@ from typing import Any
 
 import pytest
 import serving
-from preauth import Sandbox, customer, xlsx
+from preauth import SECRET, Sandbox, customer, filled_database, xlsx
 from serving import PRODUCT
 
 from point import authkey
-from pointctl.clouds.gizwits.preauth.account import AUTH_CODE, AUTHORIZATION
-from pointctl.clouds.gizwits.preauth.sandbox.models import Mode
+from pointctl.clouds.gizwits.preauth.customer_secrets import AUTH_CODE, AUTHORIZATION
+from pointctl.clouds.gizwits.preauth.sandbox.models import KeyMode
 from pointctl.folder import DataFolder
-from pointctl.registry.devices import products
-from pointctl.registry.storage.database import open_database
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory, authority):
-    """A registry, and a sandbox that serves it."""
+    """A database, and a sandbox that serves it."""
     folder = DataFolder(tmp_path_factory.mktemp("served") / "data")
-    with open_database(folder.registry) as database:
-        products.add(database, "T", product_key=PRODUCT, mqtt_host="m.test")
+    with filled_database(folder) as database:
         server = Sandbox(folder.path, authority, "--algorithm", authkey.NAME)
         yield database, server
         assert server.stop() == 0
@@ -238,14 +235,13 @@ def test_how_many_are_left(pointctl, who):
 
 def test_keys_that_devices_make(pointctl, who, tmp_path, monkeypatch, imei):
     """The tool makes what the sandbox makes; a wrong secret is noticed."""
-    maker = customer(who.database, mode=Mode.DEVICE)
+    maker = customer(who.database, mode=KeyMode.DEVICE)
     monkeypatch.setenv("POINTCTL_GIZWITS_PIN", maker.pin)
     monkeypatch.setenv(AUTH_CODE.variable, maker.auth_code)
     monkeypatch.setenv(AUTHORIZATION.variable, maker.authorization)
-    secret = serving.product_secret(who.database, PRODUCT)
     file = tmp_path / "secret"
     file.touch(0o600)
-    file.write_text(secret)
+    file.write_text(SECRET)
     options = ["--product-key", PRODUCT, "--product-secret-file", file, "--show"]
     derived = pointctl("gizwits", "derive", imei(1), *options, "--json").json
     assert derived["algorithm"] == authkey.NAME
@@ -259,7 +255,7 @@ def test_keys_that_devices_make(pointctl, who, tmp_path, monkeypatch, imei):
     assert maker.size() == 1
 
 
-def test_what_the_sandbox_gives_out(pointctl, database, tmp_path):
+def test_what_the_sandbox_gives_out(pointctl, sandbox_database, tmp_path):
     """Packages and Authorizations: made, listed without secrets, ended."""
     code, token = tmp_path / "code", tmp_path / "token"
     add = ["sandbox", "packages", "add", "--pin", "abc", "--product", PRODUCT]
@@ -299,13 +295,53 @@ def test_what_the_sandbox_gives_out(pointctl, database, tmp_path):
     assert (wrong.code, authkey.NAME in wrong.err) == (1, True)
 
 
-def test_products_without_a_secret(pointctl, database, tmp_path):
+def test_products_without_a_secret(pointctl, data, tmp_path):
     """Their devices have nothing to compute by."""
-    products.add(
-        database, "T", product_key="bare", mqtt_host="m.test", with_secret=False
-    )
+    assert pointctl("sandbox", "products", "add", "T", "--key", "bare").code == 0
     add = ["sandbox", "packages", "add", "--pin", "abc", "--product", "bare"]
     add += ["--capacity", "5", "--mode", "device", "--out", tmp_path / "code"]
     done = pointctl(*add)
     assert (done.code, "has no secret" in done.err) == (3, True)
     assert not (tmp_path / "code").exists()
+
+
+def test_products_of_the_sandbox(pointctl, data, tmp_path):
+    """Added with a secret from a file, and listed without it; no registry is made."""
+    secret = tmp_path / "secret"
+    secret.touch(0o600)
+    secret.write_text(SECRET + "\n")
+    add = ["sandbox", "products", "add", "Tracker", "--key"]
+    done = pointctl(*add, PRODUCT, "--secret-file", secret)
+    assert (done.code, done.out) == (0, f"added product {PRODUCT}\n")
+    assert "gizwits-sandbox-key: keep a copy" in done.err
+    assert pointctl(*add, "bare", "--json").json["has_secret"] is False
+    listed = pointctl("sandbox", "products", "list", "--json")
+    found = [(row["product_key"], row["has_secret"]) for row in listed.json]
+    assert found == [("bare", False), (PRODUCT, True)]
+    assert SECRET not in listed.out + pointctl("sandbox", "products", "list").out
+    again = pointctl(*add, "bare")
+    assert (again.code, "take another key" in again.err) == (3, True)
+    assert pointctl(*add, "a/b").code == 1
+    secret.write_text("with a blank")
+    wrong = pointctl(*add, "other", "--secret-file", secret)
+    assert (wrong.code, "blank" not in wrong.err) == (1, True)
+    package = ["sandbox", "packages", "add", "--pin", "abc", "--product", "other"]
+    done = pointctl(*package, "--capacity", "5", "--out", tmp_path / "code")
+    assert (done.code, "sandbox products add" in done.err) == (1, True)
+    for path in data.path.iterdir():
+        assert path.name.startswith("gizwits-sandbox")
+
+
+def test_a_database_elsewhere(pointctl, data, tmp_path, monkeypatch):
+    """By a URL, without a password in it."""
+    url = f"sqlite:///{tmp_path / 'elsewhere' / 'x.sqlite'}"
+    add = ["products", "add", "T", "--key", "pk1"]
+    assert pointctl("sandbox", "--database", url, *add).code == 0
+    assert pointctl("sandbox", "products", "list", "--json").json == []
+    monkeypatch.setenv("POINTCTL_SANDBOX_DATABASE", url)
+    (row,) = pointctl("sandbox", "products", "list", "--json").json
+    assert row["product_key"] == "pk1"
+    seen = "postgresql://u:canary@h/db"
+    done = pointctl("sandbox", "--database", seen, "products", "list")
+    assert (done.code, "canary" in done.err) == (2, False)
+    assert "POINTCTL_SANDBOX_DATABASE" in done.err

@@ -1,18 +1,23 @@
 """Each of the sixteen errors, by the situation that leads to it, over real HTTPS."""
 
 import pytest
-from preauth import Sandbox, client_of, customer, settings_of
-from serving import PRODUCT, product_secret, url_of
+from preauth import (
+    SECRET,
+    Sandbox,
+    client_of,
+    customer,
+    filled_database,
+    settings_of,
+)
+from serving import PRODUCT, url_of
 from sqlalchemy import text
 
 from point import authkey
 from pointctl.clouds.gizwits.preauth import errors
 from pointctl.clouds.gizwits.preauth.client import PreauthClient
 from pointctl.clouds.gizwits.preauth.sandbox import keys, stock
-from pointctl.clouds.gizwits.preauth.sandbox.models import Kind, Mode, Role
+from pointctl.clouds.gizwits.preauth.sandbox.models import CallKind, KeyMode, TokenRole
 from pointctl.folder import DataFolder
-from pointctl.registry.devices import products
-from pointctl.registry.storage.database import open_database
 
 MAC = "02004c4f4f50"
 
@@ -38,10 +43,11 @@ PACKAGE_TYPE_INVALID 400 16 Package type error, not support this method
 
 
 class World:
-    """A sandbox that serves, and its registry."""
+    """A sandbox that serves, and its database."""
 
-    def __init__(self, database, server):
+    def __init__(self, database, folder, server):
         self.database = database
+        self.folder = folder
         self.server = server
 
     def customer(self, capacity=10, **details):
@@ -63,10 +69,9 @@ def world(request, tmp_path_factory, authority):
     """Its devices may make their keys by our algorithm."""
     folder = DataFolder(tmp_path_factory.mktemp("world") / "data")
     url = url_of(request)
-    with open_database(url or folder.registry, folder) as database:
-        products.add(database, "T", product_key=PRODUCT, mqtt_host="m.test")
+    with filled_database(folder, url) as database:
         server = Sandbox(folder.path, authority, "--algorithm", authkey.NAME, url=url)
-        yield World(database, server)
+        yield World(database, folder, server)
         server.stop()
 
 
@@ -79,8 +84,8 @@ def auth_failed(world):
     """An Authorization that was revoked."""
     who = world.customer()
     world.key(who, mac="02004c4f4f52")
-    (token,) = [t for t in stock.listed_tokens(world.database) if t.pin == who.pin]
-    stock.revoke_token(world.database, token.label, "test")
+    (token,) = [t for t in stock.list_tokens(world.database) if t.pin == who.pin]
+    stock.revoke_token(world.database, token.label)
     world.key(who, mac="02004c4f4f52")
 
 
@@ -117,7 +122,7 @@ def gagent_exist(world):
 
 def invalid_auth_key(world):
     """A device that computed another key than the sandbox did."""
-    who = world.customer(mode=Mode.DEVICE)
+    who = world.customer(mode=KeyMode.DEVICE)
     world.key(who, mac="02004c4f4f57", computed="0" * 32)
 
 
@@ -139,7 +144,7 @@ def system_error(world):
 def package_not_found(world):
     """A customer that has bought nothing."""
     who = world.customer()
-    token = stock.add_token(world.database, "everybody", Role.ISSUE, None, "test")
+    token = stock.add_token(world.database, "everybody", TokenRole.ISSUE, None)
     with PreauthClient(settings_of(world.server, token)) as client:
         client.auth_key("f" * 32, MAC, who.auth_code)
 
@@ -154,7 +159,7 @@ def auth_code_disabled(world):
 
 def roles_invalid(world):
     """An Authorization that may only look."""
-    who = world.customer(role=Role.QUERY)
+    who = world.customer(role=TokenRole.QUERY)
     with client_of(world.server, who) as client:
         assert len(list(client.packages(who.pin, who.auth_code))) == 1
     world.key(who)
@@ -178,8 +183,9 @@ def package_expired(world):
 def decypt_auth_key_error(world):
     """A device whose key was made from another secret than there is now."""
     key = f"pk{world.database.url.get_backend_name()}"
-    products.add(world.database, "T", product_key=key, mqtt_host="m.test")
-    who = world.customer(mode=Mode.DEVICE, product=key)
+    secret = keys.open_maker(world.folder, None).secret
+    stock.add_product(world.database, key, "T", SECRET, secret)
+    who = world.customer(mode=KeyMode.DEVICE, product=key)
     world.key(who)
     with world.database.exclusive() as session:
         session.execute(
@@ -196,7 +202,7 @@ def file_invalid(world):
 
 def package_type_invalid(world):
     """A batch, of a package for single keys."""
-    world.batch(world.customer(kind=Kind.SINGLE))
+    world.batch(world.customer(kind=CallKind.SINGLE))
 
 
 SITUATIONS = {
@@ -222,7 +228,7 @@ SITUATIONS = {
 @pytest.mark.parametrize("kind", SITUATIONS, ids=lambda kind: kind.name)
 def test_each_error(world, kind):
     """The client raises its class, with the document's numbers and what to do."""
-    with pytest.raises(errors.Refusal) as raised:
+    with pytest.raises(errors.PreauthRefusal) as raised:
         SITUATIONS[kind](world)
     found = raised.value
     assert type(found) is kind
@@ -234,7 +240,7 @@ def test_each_error(world, kind):
 
 def test_there_are_sixteen():
     """The table is the document's, and each of it has a situation."""
-    kinds = errors.Refusal.by_code.values()
+    kinds = errors.PreauthRefusal.by_code.values()
     lines = [f"{k.name} {k.status} {k.code} {k.text}" for k in kinds]
     assert lines == DOCUMENT.splitlines()
     assert set(SITUATIONS) == set(kinds)
@@ -246,13 +252,13 @@ def test_other_ways_to_each(world):
     with pytest.raises(errors.RolesInvalid):
         world.key(stranger, pin=world.customer().pin)
     with pytest.raises(errors.PackageTypeInvalid):
-        world.key(world.customer(kind=Kind.BATCH))
+        world.key(world.customer(kind=CallKind.BATCH))
     with pytest.raises(errors.PackageCapacityNotEnough):
         world.batch(world.customer(1), b"02004c4f4f60\n02004c4f4f61\n")
     with pytest.raises(errors.DataInvalid), client_of(world.server, stranger) as client:
         client.batch_result("0" * 32)
     with pytest.raises(errors.RolesInvalid):
-        world.batch(world.customer(role=Role.QUERY), b"no list at all")
+        world.batch(world.customer(role=TokenRole.QUERY), b"no list at all")
     who = world.customer(1)
     both = b"02004c4f4f62\n02:00:4C:4F:4F:62\n"
     with client_of(world.server, who) as client:
@@ -265,18 +271,17 @@ def test_other_ways_to_each(world):
 
 def test_devices_that_make_their_keys(world):
     """The sandbox, the tool and the device come to the same key."""
-    who = world.customer(mode=Mode.DEVICE)
-    secret = product_secret(world.database, PRODUCT)
-    computed = authkey.derive(secret, PRODUCT, "866123456789018")
+    who = world.customer(mode=KeyMode.DEVICE)
+    computed = authkey.derive(SECRET, PRODUCT, "866123456789018")
     entered = world.key(who, mac="866123456789018", computed=computed.upper())
     assert entered.auth_key == computed
     assert world.key(who, mac="866123456789018") == entered
     assert who.size() == 1
 
 
-def test_without_an_algorithm_devices_make_none(database, data, authority):
+def test_without_an_algorithm_devices_make_none(sandbox_database, data, authority):
     """It is off unless it is named."""
-    who = customer(database, mode=Mode.DEVICE)
+    who = customer(sandbox_database, mode=KeyMode.DEVICE)
     server = Sandbox(data.path, authority)
     try:
         with client_of(server, who) as client:
@@ -289,9 +294,9 @@ def test_without_an_algorithm_devices_make_none(database, data, authority):
     assert who.size() == 0
 
 
-def test_a_lost_secret_is_noticed(database, data, authority):
+def test_a_lost_secret_is_noticed(sandbox_database, data, authority):
     """Another key is never given in place of the first."""
-    who = customer(database)
+    who = customer(sandbox_database)
     for expected in (None, errors.DecyptAuthKeyError):
         server = Sandbox(data.path, authority)
         try:
@@ -303,4 +308,4 @@ def test_a_lost_secret_is_noticed(database, data, authority):
                         client.auth_key(who.pin, MAC, who.auth_code)
         finally:
             server.stop()
-        keys.entry(data).path.unlink()
+        keys.secret_entry(data).path.unlink()

@@ -17,7 +17,7 @@ KEY = "bff12c2998274c92b36de18b019ca9ea"
 
 
 def macs(content):
-    return [each.mac for each in lists.read(content)]
+    return [each.mac for each in lists.read_list(content)]
 
 
 @pytest.mark.parametrize(
@@ -45,22 +45,22 @@ def test_a_list_of_any_kind(content):
         (b"", "empty"),
         (b"mac\n", "empty"),
         (b"\n \n", "empty"),
-        (b"02004c4f4f50\n02004c4f4f5\n", "line 2 is no"),
-        (b"02004c4f4f50\n\n866123456789018x\n", "line 3 is no"),
-        (b"8.66123E+14\n", "line 1 is no"),
-        (xlsx((86612345678901,)), "line 1 is no"),  # a leading zero was lost
-        ("02004c4f4f5\u0660".encode(), "line 1 is no"),  # a digit, not of ours
+        (b"02004c4f4f50\n02004c4f4f5\n", "line 2 is neither"),
+        (b"02004c4f4f50\n\n866123456789018x\n", "line 3 is neither"),
+        (b"8.66123E+14\n", "line 1 is neither"),
+        (xlsx((86612345678901,)), "line 1 is neither"),  # a leading zero was lost
+        ("02004c4f4f5\u0660".encode(), "line 1 is neither"),  # a digit, not of ours
         (b"\xff\xfe0\x002\x00", "neither UTF-8"),
         (b'"02004c4f4f50\n' + b"x" * 200_000, "not CSV"),
         (b"PK\x03\x04 no zip", "not a valid .xlsx"),
-        (b"02004c4f4f50\n" * (lists.MOST + 1), "at most 100000"),
+        (b"02004c4f4f50\n" * (lists.MOST_DEVICES + 1), "at most 100000"),
         (b" " * (lists.MOST_BYTES + 1), "at most 8 MiB"),
     ],
 )
 def test_what_is_no_list(content, why):
     """It says where, and not what stood there."""
     with pytest.raises(lists.BadList, match=why):
-        lists.read(content)
+        lists.read_list(content)
 
 
 @pytest.mark.parametrize(
@@ -73,14 +73,14 @@ def test_what_is_no_list(content, why):
 def test_what_costs_keys_for_nothing(content, why):
     """Doubles, and an IMEI with a digit mistyped."""
     with pytest.raises(lists.BadList, match=why):
-        lists.check(lists.read(content))
+        lists.check_list(lists.read_list(content))
 
 
 def test_what_is_sent(tmp_path):
     """One a line, whatever it was read from."""
-    devices = lists.read(xlsx(*((mac,) for mac in MACS)))
-    lists.check(devices)
-    assert lists.text(devices) == "".join(f"{mac}\n" for mac in MACS).encode()
+    devices = lists.read_list(xlsx(*((mac,) for mac in MACS)))
+    lists.check_list(devices)
+    assert lists.write_text(devices) == "".join(f"{mac}\n" for mac in MACS).encode()
 
 
 def test_results_come_back_as_they_were_written(tmp_path):

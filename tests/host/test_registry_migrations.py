@@ -73,10 +73,11 @@ def fill_and_upgrade(where: Path | str, keys: Vault, revision: str) -> None:
     """A registry that was filled under the first revision and upgraded to another."""
     keys.make_first()
     key_id = keys.newest()
+    assert key_id is not None
     values = {
         "key_id": key_id,
-        "of_product": keys.encrypt("ps", key_id, vault.of_product("pk1")),
-        "of_device": keys.encrypt("kept", key_id, vault.of_device(1)),
+        "of_product": keys.encrypt("ps", key_id, vault.bind_product("pk1")),
+        "of_device": keys.encrypt("kept", key_id, vault.bind_device(1)),
         "issued": imei(0),
         "registered": imei(1),
         "no": False,
@@ -215,7 +216,7 @@ def test_two_processes_may_start_together(where, data):
     errors = [process.communicate(timeout=120)[1] for process in started]
     assert [process.returncode for process in started] == [0, 0], errors
     with open_database(where, data) as opened:
-        assert {each.name for each in products.listed(opened)} == {"T0", "T1"}
+        assert {each.name for each in products.list_products(opened)} == {"T0", "T1"}
         with opened.snapshot() as session:
             keys = session.scalars(select(models.DatabaseKey.key_id)).all()
         assert len(keys) == 1

@@ -435,13 +435,13 @@ class Scripted:
 @pytest.mark.parametrize(
     ("reply", "code", "said"),
     [
-        (b"\x20\x02\x00\x02", 3, "CONNACK 2: it does not take this client id"),
+        (b"\x20\x02\x00\x02", 3, "CONNACK 2: the client id is refused"),
         (b"\x20\x02\x00\x03", 3, "CONNACK 3: the service is not available"),
         (b"\x20\x02\x00\x04", 3, "CONNACK 4: bad user name or password"),
         (b"\x20\x02\x00\x05", 3, "CONNACK 5: not authorized"),
-        (b"\x20\x02\x00\x09", 3, "an answer that MQTT 3.1.1 has not"),
+        (b"\x20\x02\x00\x09", 3, "an answer that MQTT 3.1.1 does not know"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", 1, "no CONNACK in time"),
-        (b"", 1, "hung up instead of a CONNACK"),
+        (b"", 1, "closed the connection instead of a CONNACK"),
         (None, 1, "no CONNACK in time"),
     ],
 )

@@ -88,17 +88,15 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def _check_no_password(context: typer.Context, url: str | None) -> str | None:
-    source = context.get_parameter_source("database")
-    if url and source and source.name == "COMMANDLINE":
-        from pointctl.registry.storage.database import has_password
+def _check_no_password(
+    context: typer.Context, parameter: typer.CallbackParam, url: str | None
+) -> str | None:
+    if url is None:
+        return None
+    # Loaded here: most commands are not given a URL.
+    from pointctl.commands.options import refuse_password
 
-        if has_password(url):
-            raise typer.BadParameter(
-                "the URL has a password, and other users can see arguments: put the "
-                f"password into PGPASSFILE or PGPASSWORD, or the URL into {DATABASE}"
-            )
-    return url
+    return refuse_password(context, parameter, url)
 
 
 @app.callback()

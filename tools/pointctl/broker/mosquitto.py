@@ -21,7 +21,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from point import credentials
 from point.errors import PointError
-from pointctl.broker.login import Login, make_login, read_login
+from pointctl.broker.login import OperatorLogin, create_login, read_login
 from pointctl.broker.process import HOST, BrokerError, BrokerProcess
 from pointctl.folder import private_file, private_folder
 from pointctl.registry.topics import Topics, build_topics
@@ -73,7 +73,7 @@ def write_config(
     Accounts from an earlier run are kept, and so is the operator's login.
     """
     accounts = folder / "dynamic-security.json"
-    login = make_login(folder / "operator.json")
+    login = create_login(folder / "operator.json")
     if not accounts.exists():
         with private_file(accounts) as file:
             json.dump(_first_accounts(login), file, indent=2)
@@ -99,7 +99,7 @@ def write_config(
     return config
 
 
-def _first_accounts(login: Login) -> dict[str, Any]:
+def _first_accounts(login: OperatorLogin) -> dict[str, Any]:
     """dynamic-security.json with the operator alone; nobody else may do anything."""
     salt = secrets.token_bytes(12)  # 2.0 takes no other length
     digest = hashlib.pbkdf2_hmac("sha512", login.password.encode(), salt, _ITERATIONS)

@@ -38,7 +38,7 @@ def derive(
     secret_file: SecretFile = None,
     as_json: Json = False,
 ) -> None:
-    """Derive a provisioning key, and show which bytes it is the hash of."""
+    """Derive a provisioning key, and show which bytes are hashed."""
     secret = read_secret(secret_file)
     try:
         parts, key = signatures.provisioning_key(cipher_type, secret, random, mac)
@@ -49,7 +49,7 @@ def derive(
         found = {"provisioning_key": key.hex(), "channel_key": key[:16].hex()}
         print_json({"formula": "SHA-256(parts)", "parts": rows, **found})
         return
-    print(signatures.table(parts))
+    print(signatures.format_table(parts))
     print()
     print(f"SHA-256 of these {sum(part.size for part in parts)} bytes, in this order:")
     print(f"  provisioning key  {key.hex()}")

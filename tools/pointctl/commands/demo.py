@@ -16,23 +16,30 @@ from pointctl.errors import PointctlError
 from pointctl.folder import DATABASE
 
 if TYPE_CHECKING:
-    from pointctl.demo.scenario import Outcome
+    from pointctl.demo.scenario import DemoOutcome
 
 app = typer.Typer()
 
 
-class Source(StrEnum):
+class DemoSource(StrEnum):
     """Where the demo's boards get their credentials."""
 
     ACCESS = "access"
     GIZWITS = "gizwits"
 
 
+_NEXT = {
+    DemoSource.ACCESS: "put it on a board, docs/boards/deploying.md",
+    DemoSource.GIZWITS: "use the sandbox yourself, docs/gizwits.md",
+}
+
+
 @app.command(epilog="Example: pointctl demo --json")
 def demo(
     source: Annotated[
-        Source, typer.Option(help="The provisioning server, or a sandbox of Gizwits.")
-    ] = Source.ACCESS,
+        DemoSource,
+        typer.Option(help="The provisioning server, or a sandbox of Gizwits."),
+    ] = DemoSource.ACCESS,
     as_json: Json = False,
 ) -> None:
     """Watch a board provision, connect, and come back from flash; no hardware needed.
@@ -40,17 +47,18 @@ def demo(
     Everything is real: MicroPython runs the board's own files, the provisioning server
     and the MQTT broker are processes of their own, and TLS is verified throughout.
     """
-    # Only this command needs all the rooms at once.
+    # Loaded here: only this command needs all of it.
     from pointctl.demo import scenario
     from pointctl.demo.system import System
     from pointctl.demo.timeline import Timeline
 
-    os.environ.pop(DATABASE, None)  # what it registers is not for the operator's own
-    # Told to end, the demo still has to end what it started.
+    for name in (DATABASE, "POINTCTL_SANDBOX_DATABASE"):
+        os.environ.pop(name, None)  # the demo has databases of its own
+    # SIGTERM, too, must end the processes that the demo started.
     signal.signal(signal.SIGTERM, _end)
     console = None if as_json else Console(highlight=False)
     kind = System
-    if source is Source.GIZWITS:
+    if source is DemoSource.GIZWITS:
         from pointctl.demo.gizwits import GizwitsSystem
 
         kind = GizwitsSystem
@@ -58,18 +66,21 @@ def demo(
     if console:
         console.rule("[bold]Summary", align="left")
         console.print(_summary(outcome))
+        console.print(f"\nNext: {_NEXT[source]}")
     else:
         print_json(outcome.as_dict())
     if not outcome.ok:
-        raise PointctlError("the demo did not show what it should; see above")
+        raise PointctlError("the demo did not go as it should; see the events above")
 
 
 def _end(_number: int, _frame: FrameType | None) -> NoReturn:
     sys.exit(1)
 
 
-def _summary(outcome: "Outcome") -> Table:
+def _summary(outcome: "DemoOutcome") -> Table:
+    # Without a box it fits into 80 columns.
     table = Table(
+        box=None,
         title=f"{outcome.runtime}, {outcome.heap_bytes // 1024} KB heap, "
         f"{outcome.broker}, IMEI {outcome.imei}",
         title_justify="left",

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 
 from point import authkey
 from pointctl.clouds.gizwits.preauth import algorithms
-from pointctl.clouds.gizwits.preauth.account import (
+from pointctl.clouds.gizwits.preauth.customer_secrets import (
     AUTH_CODE,
     AUTHORIZATION,
     PRODUCT_SECRET,
@@ -24,7 +24,7 @@ from pointctl.folder import private_file
 
 if TYPE_CHECKING:
     from pointctl.clouds.gizwits.preauth.client import PreauthClient
-    from pointctl.clouds.gizwits.preauth.lists import Listed
+    from pointctl.clouds.gizwits.preauth.lists import ListEntry
     from pointctl.clouds.gizwits.preauth.results import KeyRow
     from pointctl.clouds.gizwits.preauth.wire import BatchResult
 
@@ -34,8 +34,8 @@ _CLOUD = "https://preauth.gizwits.com"
 
 
 @dataclass(frozen=True)
-class Account:
-    """What all of the commands are told."""
+class GizwitsOptions:
+    """The options that all of the commands share."""
 
     pin: str | None
     url: str
@@ -47,7 +47,7 @@ class Account:
     repeats_are_free: bool
     data: Path
 
-    def checked_pin(self) -> str:
+    def require_pin(self) -> str:
         """The customer's id. Raises typer.BadParameter without one."""
         if not self.pin:
             raise typer.BadParameter(
@@ -57,15 +57,18 @@ class Account:
         return self.pin
 
     def auth_code(self) -> str:
-        """Of the package. Raises PointctlError."""
+        """The auth_code of the package. Raises PointctlError."""
         return AUTH_CODE.read(self.data, self.auth_code_file)
 
     @contextmanager
-    def client(self) -> "Iterator[PreauthClient]":
+    def open_client(self) -> "Iterator[PreauthClient]":
         """A client of the cloud. Raises PointctlError."""
-        from pointctl.clouds.gizwits.preauth.client import PreauthClient, Settings
+        from pointctl.clouds.gizwits.preauth.client import (
+            PreauthClient,
+            PreauthSettings,
+        )
 
-        settings = Settings(
+        settings = PreauthSettings(
             authorization=AUTHORIZATION.read(self.data, self.authorization_file),
             url=self.url,
             ca=self.ca,
@@ -116,14 +119,14 @@ def gizwits(
         typer.Option(
             "--repeats-are-free",
             envvar="POINTCTL_GIZWITS_REPEATS_ARE_FREE",
-            help="Asking twice for a key costs one: send again what may have arrived. "
-            "The sandbox is so, of the cloud it is not known.",
+            help="The cloud counts a repeated request once: send again what may have "
+            "arrived. True of the sandbox, unknown of the cloud.",
         ),
     ] = False,
     data: Data = DATA,
 ) -> None:
     """Get auth_keys from Gizwits' cloud, or from pointctl sandbox."""
-    context.obj = Account(
+    context.obj = GizwitsOptions(
         pin=pin,
         url=url,
         ca=ca,
@@ -160,19 +163,19 @@ def gizwits_login(
         bool, typer.Option("--keyring", help="In the system's keyring, not files.")
     ] = False,
 ) -> None:
-    """Keep the Authorization and the auth_code for the commands to come.
+    """Keep the Authorization and the auth_code for later commands.
 
-    They are taken from the files that are named, else asked for; nothing is sent.
+    They are read from the files that are named, else asked for; nothing is sent.
     """
-    account: Account = context.obj
+    options: GizwitsOptions = context.obj
     given = (
-        (AUTHORIZATION, account.authorization_file),
-        (AUTH_CODE, account.auth_code_file),
+        (AUTHORIZATION, options.authorization_file),
+        (AUTH_CODE, options.auth_code_file),
     )
-    texts = [(s, s.read(account.data, f) if f else s.ask()) for s, f in given]
+    texts = [(s, s.read(options.data, f) if f else s.ask()) for s, f in given]
     for secret, text in texts:
-        secret.keep(account.data, text, in_keyring=in_keyring)
-    print(f"kept in {'the keyring' if in_keyring else account.data}")
+        secret.keep(options.data, text, in_keyring=in_keyring)
+    print(f"kept in {'the keyring' if in_keyring else options.data}")
 
 
 @app.command(
@@ -192,20 +195,20 @@ def gizwits_key(
 ) -> None:
     """Get the auth_key of one device; a new device takes one of the stock.
 
-    With --product-key the key that the device will make is sent along, and the sandbox
-    compares it.
+    With --product-key the key that the device will compute is sent, too, and the
+    sandbox compares it.
     """
-    account: Account = context.obj
-    _check_where(out, show)
+    options: GizwitsOptions = context.obj
+    _check_destination(out, show)
     computed = None
     if product_key is not None:
-        secret = PRODUCT_SECRET.read(account.data, product_secret_file)
-        computed = algorithms.find(algorithm)(secret, product_key, mac)
-    auth_code = account.auth_code()
-    with account.client() as client:
-        made = client.auth_key(account.checked_pin(), mac, auth_code, computed)
+        secret = PRODUCT_SECRET.read(options.data, product_secret_file)
+        computed = algorithms.find_algorithm(algorithm)(secret, product_key, mac)
+    auth_code = options.auth_code()
+    with options.open_client() as client:
+        made = client.auth_key(options.require_pin(), mac, auth_code, computed)
     details = {"mac": made.mac, "pin": made.pin, "created_at": made.created_at}
-    _give(made.auth_key, details, out, as_json)
+    _write_key(made.auth_key, details, out, as_json)
 
 
 @app.command(
@@ -223,12 +226,12 @@ def gizwits_derive(
     product_secret_file: _ProductSecretFile = None,
     as_json: Json = False,
 ) -> None:
-    """Make the auth_key that a device makes of itself. Nothing is sent."""
-    account: Account = context.obj
-    _check_where(out, show)
-    secret = PRODUCT_SECRET.read(account.data, product_secret_file)
-    made = algorithms.find(algorithm)(secret, product_key, mac)
-    _give(made, {"mac": mac, "algorithm": algorithm}, out, as_json)
+    """Compute the auth_key as a device does. Nothing is sent."""
+    options: GizwitsOptions = context.obj
+    _check_destination(out, show)
+    secret = PRODUCT_SECRET.read(options.data, product_secret_file)
+    made = algorithms.find_algorithm(algorithm)(secret, product_key, mac)
+    _write_key(made, {"mac": mac, "algorithm": algorithm}, out, as_json)
 
 
 @app.command(
@@ -255,23 +258,23 @@ def gizwits_batch(
     The list is checked first, and sent as text with one MAC or IMEI a line. A batch
     goes on in the cloud if this is interrupted: see pointctl gizwits result.
     """
-    account: Account = context.obj
+    options: GizwitsOptions = context.obj
     _check_free(out)
     content = file.read_bytes()
-    devices = None if as_is else _checked(file, content)
-    auth_code = account.auth_code()
-    with account.client() as client:
+    devices = None if as_is else _read_devices(file, content)
+    auth_code = options.auth_code()
+    with options.open_client() as client:
         if devices is None:
-            sent = client.batch(account.checked_pin(), auth_code, content, file.name)
+            sent = client.batch(options.require_pin(), auth_code, content, file.name)
         else:
             sent = client.batch(
-                account.checked_pin(), auth_code, _as_text(devices), "macs.txt"
+                options.require_pin(), auth_code, _as_text(devices), "macs.txt"
             )
         stderr.print(
             f"batch {sent}; if this ends: pointctl gizwits result {sent}",
             soft_wrap=True,
         )
-        _finish(client, sent, devices, out, as_json)
+        _fetch_keys(client, sent, devices, out, as_json)
 
 
 @app.command(
@@ -286,10 +289,10 @@ def gizwits_result(
     as_json: Json = False,
 ) -> None:
     """Wait for a batch that was sent before, and fetch its keys."""
-    account: Account = context.obj
+    options: GizwitsOptions = context.obj
     _check_free(out)
-    with account.client() as client:
-        _finish(client, batch, None, out, as_json)
+    with options.open_client() as client:
+        _fetch_keys(client, batch, None, out, as_json)
 
 
 @app.command(
@@ -303,11 +306,11 @@ def gizwits_packages(
     ] = 0,
     as_json: Json = False,
 ) -> None:
-    """Say how many keys are left."""
-    account: Account = context.obj
-    auth_code = account.auth_code()
-    with account.client() as client:
-        found = list(client.packages(account.checked_pin(), auth_code))
+    """Show how many keys are left."""
+    options: GizwitsOptions = context.obj
+    auth_code = options.auth_code()
+    with options.open_client() as client:
+        found = list(client.packages(options.require_pin(), auth_code))
     columns = ("created_at", "updated_at", "capacity", "size", "left", "is_enabled")
     rows: list[dict[str, Any]] = [
         {**each.model_dump(), "left": max(0, each.capacity - each.size)}
@@ -324,18 +327,18 @@ def gizwits_packages(
         raise PartlyFailed(f"fewer than {warn_below} keys are left: buy more")
 
 
-def _check_where(out: Path | None, show: bool) -> None:
+def _check_destination(out: Path | None, show: bool) -> None:
     if (out is None) == (not show):
         raise typer.BadParameter("the key goes to --out FILE, or to stdout with --show")
 
 
 def _check_free(out: Path) -> None:
-    """Before keys are got that might be all there is of them."""
+    """Raise Refused for a file that exists, before any key is spent."""
     if out.exists():
         raise Refused(f"{out} exists; name another file")
 
 
-def _give(
+def _write_key(
     auth_key: str, details: dict[str, str], out: Path | None, as_json: bool
 ) -> None:
     if out is not None:
@@ -350,27 +353,27 @@ def _give(
         print(auth_key if out is None else f"wrote the auth_key to {out}")
 
 
-def _checked(file: Path, content: bytes) -> "list[Listed]":
+def _read_devices(file: Path, content: bytes) -> "list[ListEntry]":
     from pointctl.clouds.gizwits.preauth import lists
 
     try:
-        devices = lists.read(content)
-        lists.check(devices)
+        devices = lists.read_list(content)
+        lists.check_list(devices)
     except lists.BadList as error:
         raise PointctlError(f"{file}: {error}") from None
     return devices
 
 
-def _as_text(devices: "list[Listed]") -> bytes:
+def _as_text(devices: "list[ListEntry]") -> bytes:
     from pointctl.clouds.gizwits.preauth import lists
 
-    return lists.text(devices)
+    return lists.write_text(devices)
 
 
-def _finish(
+def _fetch_keys(
     client: "PreauthClient",
     batch: str,
-    devices: "list[Listed] | None",
+    devices: "list[ListEntry] | None",
     out: Path,
     as_json: bool,
 ) -> None:
@@ -383,7 +386,7 @@ def _finish(
             bar.update(task, completed=result.success + result.failed)
 
         rows = client.keys(client.wait_for_batch(batch, show))
-    rows += _missing(devices or [], rows)
+    rows += _find_missing(devices or [], rows)
     with private_file(out) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("mac", "auth_key", "error"))
@@ -406,12 +409,12 @@ def _finish(
         raise PartlyFailed(f"{len(failed)} of {len(rows)} devices have no key")
 
 
-def _missing(devices: "list[Listed]", rows: "list[KeyRow]") -> "list[KeyRow]":
-    """Devices that were sent and of which nothing came back."""
-    from pointctl.clouds.gizwits.preauth.lists import bare
+def _find_missing(devices: "list[ListEntry]", rows: "list[KeyRow]") -> "list[KeyRow]":
+    """Devices that were sent and are not in the result."""
+    from pointctl.clouds.gizwits.preauth.names import normalize_mac
     from pointctl.clouds.gizwits.preauth.results import KeyRow
 
-    found = {bare(row.mac) for row in rows}
+    found = {normalize_mac(row.mac) for row in rows}
     return [
         KeyRow(each.mac, None, error="not in the result")
         for each in devices

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -17,6 +17,7 @@ from pointctl.support.secret import SecretFile, read_secret
 
 if TYPE_CHECKING:
     from point.credentials import Device, Options
+    from pointctl.support.mqtt_client import BrokerAnswers
 
 app = typer.Typer(no_args_is_help=True, help="Log in at a broker as a device does.")
 
@@ -64,8 +65,9 @@ def sign(
         print_json(shown)
         return
     _print_parts(login)
-    for name in ("client_id", "user", "password"):
-        print(f"{name.replace('_', ' '):10} {shown[name]}")
+    print(f"client id  {shown['client_id']}")
+    print(f"user       {shown['user']}")
+    print(f"password   {shown['password']}")
 
 
 @app.command(
@@ -105,9 +107,9 @@ def connect(
     secret_file: SecretFile = None,
     as_json: Json = False,
 ) -> None:
-    """Connect as a device, over verified TLS, and tell what the broker says."""
+    """Connect as a device, over verified TLS, and show what the broker answers."""
     # Only this command needs an MQTT client.
-    from pointctl.support.mqtt_client import Connection
+    from pointctl.support.mqtt_client import DeviceConnection
 
     if host is None and auth not in ALIYUN:
         raise typer.BadParameter("name the broker with --host")
@@ -115,17 +117,17 @@ def connect(
     settings = {"clientId": client_id, "signMethod": sign_method}
     login = _login(auth, product, device, secret, settings, timestamp)
     host = host or aliyun.host(product, region, instance_id)
-    connection = Connection(login, host, port, ca, deadline)
+    connection = DeviceConnection(login, host, port, ca, deadline)
     shown = {**login.as_dict(secret), "host": host, "port": port}
     if not as_json:
         _print_parts(login)
-    outcome = connection.run(subscribe, publish, message)
+    answers = connection.run(subscribe, publish, message)
     if as_json:
-        print_json({**shown, **asdict(outcome)})
+        print_json({**shown, **asdict(answers)})
     else:
-        _print_outcome(asdict(outcome), f"{host}:{port}")
-    if outcome.refusal:
-        raise Refused(f"{host}:{port} refused {outcome.refusal}")
+        _print_answers(answers, f"{host}:{port}")
+    if answers.refusal:
+        raise Refused(f"{host}:{port} refused {answers.refusal}")
 
 
 def _login(
@@ -135,10 +137,10 @@ def _login(
     secret: str,
     connect: Mapping[str, object],
     timestamp: str | None,
-) -> signatures.Signed:
-    """The login. Raises typer.BadParameter for what makes none."""
+) -> signatures.SignedLogin:
+    """The login. Raises typer.BadParameter for wrong options."""
     if auth not in mqttauth.SCHEMES:
-        raise typer.BadParameter(f"--auth is none of: {', '.join(mqttauth.SCHEMES)}")
+        raise typer.BadParameter(f"--auth is not one of: {', '.join(mqttauth.SCHEMES)}")
     if auth != "aliyun" and (timestamp or connect["signMethod"]):
         raise typer.BadParameter("--timestamp and --sign-method are for aliyun")
     time = timestamp or aliyun.FIXED_TIME
@@ -151,25 +153,26 @@ def _login(
         }
         known = {name: value for name, value in connect.items() if value is not None}
         given = cast("Options", known)
-        return signatures.login(auth, names, given, None if time == "none" else time)
+        return signatures.sign_login(
+            auth, names, given, None if time == "none" else time
+        )
     except PointError as error:
         raise typer.BadParameter(error.detail) from None
 
 
-def _print_parts(login: signatures.Signed) -> None:
+def _print_parts(login: signatures.SignedLogin) -> None:
     print(login.formula)
     if login.parts:
-        print(signatures.table(login.parts))
+        print(signatures.format_table(login.parts))
     print()
 
 
-def _print_outcome(said: dict[str, Any], where: str) -> None:
+def _print_answers(answers: "BrokerAnswers", where: str) -> None:
     print(f"connected   {where}, TLS verified")
-    print(f"CONNACK     {said['connack']}: {said['meaning']}")
-    words = {True: "granted", False: "refused"}
-    if said["subscribed"] is not None:
-        print(f"subscribe   {words[said['subscribed']]}")
-    if said["published"]:
+    print(f"CONNACK     {answers.connack}: {answers.meaning}")
+    if answers.subscribed is not None:
+        print(f"subscribe   {'granted' if answers.subscribed else 'refused'}")
+    if answers.published:
         print("publish     acknowledged; MQTT 3.1.1 does not say if it was allowed")
-    if said["subscribed"]:
-        print(f"received    {said['received'] or 'nothing in time'}")
+    if answers.subscribed:
+        print(f"received    {answers.received or 'nothing in time'}")

@@ -39,6 +39,23 @@ def parse_host_and_port(text: str) -> tuple[str, int] | None:
     return host, int(port)
 
 
+def refuse_password(
+    context: typer.Context, parameter: typer.CallbackParam, url: str | None
+) -> str | None:
+    """Refuse a database's URL with a password in it, if it is an argument."""
+    source = context.get_parameter_source(parameter.name or "")
+    if url and source and source.name == "COMMANDLINE":
+        # Loaded here: most commands are not given a URL.
+        from pointctl.registry.storage.database import has_password
+
+        if has_password(url):
+            raise typer.BadParameter(
+                "arguments are seen by everybody: put the password into PGPASSFILE or "
+                f"PGPASSWORD, or the whole URL into {parameter.envvar}"
+            )
+    return url
+
+
 def print_json(value: object) -> None:
     """Print a value as JSON on stdout."""
     json.dump(value, sys.stdout, ensure_ascii=False, indent=2)

@@ -1,10 +1,16 @@
-"""What each program prints, as (event, detail) for the timeline; None: not shown."""
+"""Reading what each program prints: an event for the timeline, or None to skip it."""
 
 import json
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
-Said = tuple[str, str] | None
+
+class LineEvent(NamedTuple):
+    """What a line of a program says."""
+
+    name: str
+    detail: str
+
 
 _MOSQUITTO = (
     # "2026-11-21T12:00:00: " precedes each.
@@ -16,45 +22,45 @@ _MOSQUITTO = (
 _BOARD = re.compile(r"\[ *(\d+) ms\] (\w+) ?(.*)")
 
 
-def board(line: str) -> Said:
-    """A line of main.py; what else the board prints (a traceback) is shown as it is."""
-    said = _BOARD.match(line)
-    return (said[2], said[3]) if said else ("prints", line)
+def read_board(line: str) -> LineEvent:
+    """Read a line of main.py; other lines (a traceback) are shown as they are."""
+    found = _BOARD.match(line)
+    return LineEvent(found[2], found[3]) if found else LineEvent("prints", line)
 
 
-def server(line: str) -> Said:
-    """A line of the provisioning server's log."""
-    event = _json(line)
+def read_server(line: str) -> LineEvent | None:
+    """Read a line of the provisioning server's log, or of the sandbox's."""
+    event = _parse_json(line)
     if event.get("event") == "ready":
-        return "ready", str(event["port"])
+        return LineEvent("ready", str(event["port"]))
     if event.get("event") == "access":
-        return "access", f"IMEI {event['imei']} gets {event['code']}"
+        return LineEvent("access", f"IMEI {event['imei']} gets {event['code']}")
     if event.get("level") in ("warning", "error", "critical"):
-        return "says", str(event.get("event"))
+        return LineEvent("says", str(event.get("event")))
     return None
 
 
-def mosquitto(line: str) -> Said:
-    """A line of mosquitto's log."""
+def read_mosquitto(line: str) -> LineEvent | None:
+    """Read a line of mosquitto's log."""
     for pattern, name in _MOSQUITTO:
-        said = pattern.search(line)
-        if said and said[1] != "<unknown>":  # our own look whether it is up
-            return name, said[1]
+        found = pattern.search(line)
+        if found and found[1] != "<unknown>":  # our own check whether it is up
+            return LineEvent(name, found[1])
     return None
 
 
-def embedded(line: str) -> Said:
-    """A line of the embedded broker's log."""
-    event = _json(line)
+def read_embedded(line: str) -> LineEvent | None:
+    """Read a line of the embedded broker's log."""
+    event = _parse_json(line)
     client = str(event.get("client"))
     if event.get("event") == "connect":
-        return ("accepts" if event["allowed"] else "refuses"), client
+        return LineEvent("accepts" if event["allowed"] else "refuses", client)
     if event.get("event") == "disconnect":
-        return "lets go of", client
+        return LineEvent("lets go of", client)
     return None
 
 
-def _json(line: str) -> dict[str, Any]:
+def _parse_json(line: str) -> dict[str, Any]:
     try:
         value = json.loads(line)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The person at the other end: watches what boards publish, sends them a message."""
+"""The person at the other end, who reads what boards publish and sends a message."""
 
 import socket
 import ssl
@@ -15,7 +15,7 @@ from pointctl.errors import PointctlError
 _DEADLINE_S = 10
 
 
-class Operator:
+class DemoOperator:
     """A context: connected to the broker as its operator."""
 
     def __init__(
@@ -42,7 +42,7 @@ class Operator:
         self._client.loop_stop()
 
     def send(self, topic: str, message: str) -> None:
-        """Publish, and return when the broker has it."""
+        """Publish, and return when the broker has acknowledged it."""
         self._timeline.add("host", "sends", f"{message!r} to {topic}")
         sent = self._client.publish(topic, message, qos=1)
         sent.wait_for_publish(_DEADLINE_S)

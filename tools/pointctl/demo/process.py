@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from pointctl.demo.lines import Said
+from pointctl.demo.lines import LineEvent
 from pointctl.demo.timeline import Timeline
 
 _PATIENCE_S = 60
@@ -20,7 +20,7 @@ _STOP_S = 5
 class Process:
     """A context: `command` runs inside it, as `who` on the timeline.
 
-    `read` says what to show of a line. What runs has a minute for what is waited for.
+    `read` makes the event of a line. A process that is waited for has a minute.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class Process:
         who: str,
         command: Sequence[str | Path],
         timeline: Timeline,
-        read: Callable[[str], Said],
+        read: Callable[[str], LineEvent | None],
         *,
         cwd: Path | None = None,
         environment: Mapping[str, str] | None = None,
@@ -41,7 +41,7 @@ class Process:
         self._environment = {**os.environ, **(environment or {})}
 
     def __enter__(self) -> Self:
-        with _undisturbed() as signals:
+        with _signals_deferred() as signals:
             self._start()
         if signals:
             self.stop()  # nobody else could: the block was not entered
@@ -72,7 +72,7 @@ class Process:
         return self._process.poll() is None and time.monotonic() < self._deadline
 
     def stop(self) -> None:
-        """Ask it to end, and see that it does. Once is enough, twice does no harm."""
+        """End it: first by SIGTERM, then by SIGKILL. It may be called twice."""
         self._process.terminate()
         try:
             self._process.wait(_STOP_S)
@@ -85,16 +85,16 @@ class Process:
         assert self._process.stdout is not None
         with self._process.stdout as lines:
             for line in lines:
-                said = self._read(line.rstrip("\n"))
-                if said:
-                    self._timeline.add(self._who, *said)
+                event = self._read(line.rstrip("\n"))
+                if event:
+                    self._timeline.add(self._who, *event)
 
 
 @contextmanager
-def _undisturbed() -> Iterator[list[int]]:
-    """A block that no Ctrl-C interrupts; what came meanwhile is in the list.
+def _signals_deferred() -> Iterator[list[int]]:
+    """A block that no Ctrl-C interrupts; the signals that came are in the list.
 
-    Between the fork and the first line that knows of it a process would be left behind.
+    An interrupt just after the fork would leave a process behind that nobody knows.
     """
     came: list[int] = []
     if threading.current_thread() is not threading.main_thread():

@@ -1,17 +1,17 @@
-"""The story that the demo tells, and the figures that come out of it."""
+"""What the demo does, step by step, and the figures that it measures."""
 
 import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pointctl.demo.operator import Operator
-from pointctl.demo.system import HEAP_BYTES, Board, System, build_system
+from pointctl.demo.operator import DemoOperator
+from pointctl.demo.system import HEAP_BYTES, DemoBoard, System, build_system
 from pointctl.demo.timeline import Timeline
 
 
 @dataclass(frozen=True)
 class Boot:
-    """What one boot came to; the milliseconds count from power-on."""
+    """The figures of one boot; milliseconds count from power-on."""
 
     code: str
     provision_requests: int
@@ -23,8 +23,8 @@ class Boot:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What the whole demo came to."""
+class DemoOutcome:
+    """The figures of the whole demo."""
 
     runtime: str
     heap_bytes: int
@@ -34,7 +34,7 @@ class Outcome:
 
     @property
     def ok(self) -> bool:
-        """Whether the demo showed what it is there to show."""
+        """Whether the demo showed what it has to show."""
         sources = [boot.source for boot in self.boots]
         asked = [boot.provision_requests > 0 for boot in self.boots]
         return (sources, asked) == (["server", "flash"], [True, False]) and all(
@@ -46,18 +46,18 @@ class Outcome:
         return {**asdict(self), "ok": self.ok}
 
 
-def play(timeline: Timeline, kind: type[System] = System) -> Outcome:
-    """Run the demo from set-up to the second boot; nothing of it is left behind.
+def play(timeline: Timeline, kind: type[System] = System) -> DemoOutcome:
+    """Run the demo from set-up to the second boot, and remove all of it at the end.
 
-    `kind` is where the credentials come from. Raises PointctlError where something that
-    should have happened did not.
+    `kind` says where the credentials come from. Raises PointctlError for an event that
+    did not happen.
     """
     timeline.chapter("Set-up")
     with build_system(timeline, kind) as system:
         key, imei = system.register()
         down = f"{key}/{imei}/down"
         broker = system.broker
-        with Operator(
+        with DemoOperator(
             broker.port, system.files.ca, broker.login_file, timeline
         ) as operator:
             with system.server() as server:
@@ -67,7 +67,7 @@ def play(timeline: Timeline, kind: type[System] = System) -> Outcome:
                 first = _boot(board, operator, down, timeline)
             timeline.chapter("Second boot: the provisioning server is stopped")
             second = _boot(board, operator, down, timeline)
-        return Outcome(
+        return DemoOutcome(
             f"MicroPython {system.runtime.version}",
             HEAP_BYTES,
             broker.name,
@@ -76,8 +76,10 @@ def play(timeline: Timeline, kind: type[System] = System) -> Outcome:
         )
 
 
-def _boot(board: Board, operator: Operator, down: str, timeline: Timeline) -> Boot:
-    """Power on, let it do its work, send it a message, pull the plug."""
+def _boot(
+    board: DemoBoard, operator: DemoOperator, down: str, timeline: Timeline
+) -> Boot:
+    """Power on, wait until the board has published, send it a message, power off."""
     with board.power_on() as power:
         fetched = timeline.require("board", "credentials", power.alive)
         connected = timeline.require("board", "connected", power.alive)

@@ -3,19 +3,18 @@
 import csv
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from pointctl import certificates
 from pointctl.boards import flash, micropython
-from pointctl.broker import BrokerProcess, find_mosquitto, mosquitto
+from pointctl.broker import BrokerProcess, embedded, find_mosquitto, mosquitto
 from pointctl.broker.process import free_port
 from pointctl.demo import lines
+from pointctl.demo.lines import LineEvent
 from pointctl.demo.process import Process
 from pointctl.demo.timeline import Timeline
-from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
 from pointctl.registry.devices import device_csv, devices, products
 from pointctl.registry.keys.claim_keys import create_master, open_keys
@@ -29,15 +28,13 @@ DEVICES = Path(__file__).with_name("devices.csv")
 class System:
     """The system's folder, and what can be started in it. Made by build_system()."""
 
-    gizwits = False  # whether it is of that cloud (gizwits.py)
-
     def __init__(self, path: Path, timeline: Timeline) -> None:
         self.runtime = micropython.find()
         self.timeline = timeline
         self.folder = DataFolder(path)
         self.files = certificates.init(self.folder.ca)
         self.server_port = free_port()
-        self.broker = self._make_broker()
+        self.broker = self.make_broker()
 
     def register(self, keep_alive: int | None = None) -> tuple[str, str]:
         """One product and its boards; returns (product key, the first board's IMEI)."""
@@ -64,16 +61,15 @@ class System:
         """The provisioning server, as a context; ready at the event of that name."""
         command = [sys.executable, "-m", "pointctl", "serve"]
         command += ["--port", str(self.server_port), "--data", str(self.folder.path)]
-        if (
-            find_mosquitto()
-        ):  # it has to be told of each device; ours reads the registry
+        # mosquitto needs an account for each device; ours asks the registry.
+        if find_mosquitto():
             command += ["--mosquitto", f"127.0.0.1:{self.broker.port}"]
             command += ["--mosquitto-login", str(self.broker.login_file)]
             command += ["--mosquitto-ca", str(self.files.ca)]
-        return Process("server", command, self.timeline, lines.server)
+        return Process("server", command, self.timeline, lines.read_server)
 
-    def board(self, product_key: str, imei: str) -> "Board":
-        """A board as the factory delivers it: firmware, settings, CA and claim key."""
+    def board(self, product_key: str, imei: str) -> "DemoBoard":
+        """A board as it leaves the factory: firmware, settings, CA and claim key."""
         folder = self.folder.path / f"flash-{imei}"
         settings = {
             "url": f"https://127.0.0.1:{self.server_port}/v1/access",
@@ -89,43 +85,47 @@ class System:
             claim_key=open_keys(self.folder).derive(product_key, imei),
             libraries=self.runtime.libraries,
         )
-        return Board(self.runtime, folder, product_key, imei, self.timeline)
+        return DemoBoard(self.runtime, folder, product_key, imei, self.timeline)
 
-    def _make_broker(self) -> BrokerProcess:
-        # mosquitto cannot check what is signed anew each time.
-        program = None if self.gizwits else find_mosquitto()
-        read = lines.mosquitto if program else lines.embedded
-
-        def on_line(line: str) -> None:
-            said = read(line)
-            if said:
-                self.timeline.add("broker", *said)
-
-        folder = self.folder.path / "broker"
-        common: dict[str, Any] = {
-            "port": free_port(),
-            "certificate": self.files.server,
-            "key": self.files.server_key,
-            "ca_file": self.files.ca,
-            "on_line": on_line,
-        }
+    def make_broker(self) -> BrokerProcess:
+        """The broker that boards connect to: mosquitto where there is one."""
+        program = find_mosquitto()
+        folder, port, files = self.folder.path / "broker", free_port(), self.files
         if program:
-            return mosquitto.broker(program, folder, **common)
-        try:
-            from pointctl.broker import embedded
-        except ImportError as error:
-            raise PointctlError(
-                "the broker for machines without mosquitto is not here: pip install "
-                "'pointaccess[demo]', or apt-get install mosquitto where that will do"
-            ) from error
-        registry = self.folder.registry
+            return mosquitto.broker(
+                program,
+                folder,
+                port=port,
+                certificate=files.server,
+                key=files.server_key,
+                ca_file=files.ca,
+                on_line=self.broker_lines(lines.read_mosquitto),
+            )
         return embedded.broker(
-            folder, registry=registry, gizwits=self.gizwits, **common
+            folder,
+            port=port,
+            certificate=files.server,
+            key=files.server_key,
+            ca_file=files.ca,
+            registry=self.folder.registry,
+            on_line=self.broker_lines(lines.read_embedded),
         )
 
+    def broker_lines(
+        self, read: Callable[[str], LineEvent | None]
+    ) -> Callable[[str], None]:
+        """What puts a broker's lines, as `read` reads them, on the timeline."""
 
-class Board:
-    """One board: a flash folder, and an IMEI that no flash can change."""
+        def on_line(line: str) -> None:
+            event = read(line)
+            if event:
+                self.timeline.add("broker", *event)
+
+        return on_line
+
+
+class DemoBoard:
+    """One board: a flash folder, and an IMEI that is not in the flash."""
 
     def __init__(
         self,
@@ -142,14 +142,14 @@ class Board:
         self._timeline = timeline
 
     def power_on(self) -> Process:
-        """A boot, as a context; to leave it is to pull the plug."""
+        """A boot, as a context; to leave it is to cut the power."""
         self._timeline.add("board", "power on", f"IMEI {self.imei}")
         heap = f"heapsize={HEAP_BYTES}"
         return Process(
             "board",
             [self._runtime.command, "-X", heap, "-c", "import boot, main"],
             self._timeline,
-            lines.board,
+            lines.read_board,
             cwd=self.flash,
             environment={"POINTACCESS_IMEI": self.imei, "MICROPYPATH": ":.frozen:lib"},
         )
@@ -163,7 +163,7 @@ def first_imei() -> str:
 
 @contextmanager
 def build_system(timeline: Timeline, kind: type[System] = System) -> Iterator[System]:
-    """A System in a folder of its own, its broker running; nothing of it is left."""
+    """A System in a temporary folder, its broker running; removed at the end."""
     with tempfile.TemporaryDirectory(prefix="pointaccess-demo-") as name:
         made = kind(Path(name), timeline)
         broker = made.broker

@@ -1,4 +1,4 @@
-"""What happened where, in the order in which it was seen."""
+"""The events of the demo, in the order in which they came."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ _STYLES = {"board": "cyan", "server": "green", "broker": "magenta", "host": "yel
 
 
 @dataclass(frozen=True)
-class Event:
+class TimelineEvent:
     """One thing that `who` did, `ms` after the chapter began."""
 
     ms: float
@@ -29,11 +29,11 @@ class Timeline:
     def __init__(self, console: Console | None) -> None:
         self._console = console
         self._changed = threading.Condition()
-        self._events: list[Event] = []
+        self._events: list[TimelineEvent] = []
         self._began = time.monotonic()
 
     def chapter(self, title: str) -> None:
-        """Begin anew at 0 ms. What is waited for from now on happens after this."""
+        """Start a chapter at 0 ms; require() and count() look at this chapter only."""
         with self._changed:
             self._events = []
             self._began = time.monotonic()
@@ -41,19 +41,19 @@ class Timeline:
                 self._console.rule(f"[bold]{title}", align="left")
 
     def add(self, who: str, name: str, detail: str = "") -> None:
-        """Say that `who` did something just now."""
+        """Add what `who` did just now."""
         with self._changed:
             ms = (time.monotonic() - self._began) * 1000
-            event = Event(ms, who, name, detail)
+            event = TimelineEvent(ms, who, name, detail)
             self._events.append(event)
             if self._console:
                 self._console.print(_line(event))
             self._changed.notify_all()
 
-    def require(self, who: str, name: str, alive: Callable[[], bool]) -> Event:
-        """The first such event of this chapter.
+    def require(self, who: str, name: str, alive: Callable[[], bool]) -> TimelineEvent:
+        """Wait for the first such event of this chapter, and return it.
 
-        Raises PointctlError once `alive()` is False, with the last that was heard.
+        Raises PointctlError, with the last events, once `alive()` is False.
         """
         with self._changed:
             while True:
@@ -61,20 +61,20 @@ class Timeline:
                 if found:
                     return found[0]
                 if not alive():
-                    heard = [f"{e.who} {e.name} {e.detail}" for e in self._events[-5:]]
+                    last = [f"{e.who} {e.name} {e.detail}" for e in self._events[-5:]]
                     raise PointctlError(
-                        f"waited in vain for {name!r} from the {who}; last: "
-                        + "; ".join(heard)
+                        f"the {who} never came to {name!r}; the last events: "
+                        + "; ".join(last)
                     )
                 self._changed.wait(0.1)
 
     def count(self, who: str, name: str) -> int:
-        """How often that happened in this chapter."""
+        """How many such events this chapter has."""
         with self._changed:
             return sum((e.who, e.name) == (who, name) for e in self._events)
 
 
-def _line(event: Event) -> Text:
+def _line(event: TimelineEvent) -> Text:
     line = Text(f"{event.ms:9.1f} ms  ")
     line.append(f"{event.who:<7}", _STYLES[event.who])
     line.append(f"{event.name} ", "bold")

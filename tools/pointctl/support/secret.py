@@ -1,4 +1,4 @@
-"""A secret that a command is given: by a file, the environment or a prompt."""
+"""Reading a secret that a command needs: from a file, the environment or a prompt."""
 
 import getpass
 import os
@@ -16,15 +16,15 @@ SecretFile = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help=f"File with the secret; else {VARIABLE}, else it is asked for.",
+        help=f"File with the secret; else {VARIABLE}, else you are asked for it.",
     ),
 ]
 
 
 def read_secret(path: Path | None) -> str:
-    """The secret. Raises PointctlError if there is none or others may read its file."""
+    """Read the secret. Raises PointctlError without one, or if others may read it."""
     if path is not None:
-        return read_file(path)
+        return read_secret_file(path)
     if VARIABLE in os.environ:
         secret = os.environ[VARIABLE]
     elif sys.stdin.isatty():
@@ -36,8 +36,8 @@ def read_secret(path: Path | None) -> str:
     return secret
 
 
-def read_file(path: Path) -> str:
-    """A secret in a file. Raises PointctlError if it is empty or others may read it."""
+def read_secret_file(path: Path) -> str:
+    """Read a secret. Raises PointctlError if it is empty or others may read it."""
     with path.open(encoding="utf-8", errors="replace") as file:
         if os.fstat(file.fileno()).st_mode & 0o077:
             raise PointctlError(f"others may read {path}: chmod 600 {path}")

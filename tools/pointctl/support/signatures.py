@@ -1,9 +1,9 @@
-"""What goes into a key or a signature, byte for byte and in order, but for secrets."""
+"""Which bytes go into a key or a signature, in their order; secrets are hidden."""
 
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from point import aliyun, cipher, mqttauth
 
@@ -11,17 +11,36 @@ if TYPE_CHECKING:
     from point.credentials import Device, Options
 
 
+class PartAsJson(TypedDict):
+    """A part, as commands print it."""
+
+    name: str
+    value: str
+    enters_as: str
+    bytes: int
+
+
+class LoginAsJson(TypedDict):
+    """A login, as commands print it."""
+
+    formula: str
+    parts: list[PartAsJson]
+    client_id: str
+    user: str
+    password: str
+
+
 @dataclass(frozen=True)
-class Part:
-    """A piece of what is hashed. A secret is shown as its length."""
+class SignedPart:
+    """A part of what is hashed. A secret is shown as its length."""
 
     name: str
     value: str
     enters_as: str
     size: int  # bytes
 
-    def as_dict(self) -> dict[str, Any]:
-        """For programs."""
+    def as_dict(self) -> "PartAsJson":
+        """The part for programs."""
         return {
             "name": self.name,
             "value": self.value,
@@ -31,18 +50,18 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Signed:
-    """A CONNECT, and how its password was made of `parts`."""
+class SignedLogin:
+    """What a device sends in its CONNECT, and the `parts` its password is made of."""
 
     client_id: str
     user: str
     password: str = field(repr=False)
     formula: str
-    parts: Sequence[Part]
+    parts: Sequence[SignedPart]
 
-    def as_dict(self, secret: str) -> dict[str, Any]:
-        """For programs; a password that is the secret is shown as its length."""
-        shown = hidden(secret) if self.password == secret else self.password
+    def as_dict(self, secret: str) -> "LoginAsJson":
+        """The login for programs; a password that is the secret is hidden."""
+        shown = hide(secret) if self.password == secret else self.password
         return {
             "formula": self.formula,
             "parts": [part.as_dict() for part in self.parts],
@@ -52,8 +71,8 @@ class Signed:
         }
 
 
-def table(parts: Sequence[Part]) -> str:
-    """The parts for people. Nothing is cut: they compare it byte by byte."""
+def format_table(parts: Sequence[SignedPart]) -> str:
+    """The parts as a table. Nothing is cut: people compare it byte by byte."""
     rows = [("name", "value", "enters as", "bytes")]
     rows += [(part.name, part.value, part.enters_as, str(part.size)) for part in parts]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -61,40 +80,41 @@ def table(parts: Sequence[Part]) -> str:
     return "\n".join("  ".join(line).rstrip() for line in lines)
 
 
-def hidden(secret: str) -> str:
-    """What is shown of a secret."""
+def hide(secret: str) -> str:
+    """The text that is shown in place of a secret."""
     return f"({len(secret)} characters)"
 
 
 def provisioning_parts(
     cipher_type: int, secret: str, random: str, mac: str | None
-) -> list[Part]:
-    """What point.cipher.provisioning_key() hashes, which checks the arguments."""
-    comma = Part("comma", ",", "1 byte 2c", 1)
+) -> list[SignedPart]:
+    """What point.cipher.provisioning_key() hashes; that checks the arguments."""
+    comma = SignedPart("comma", ",", "1 byte 2c", 1)
     parts = [_secret("secret", secret), comma]
     if cipher_type >= 6:
         digits = "".join(char for char in mac or "" if char not in ":-.")
-        parts += [Part("mac", mac or "", f"6 bytes {digits.lower()}", 6), comma]
-    return [*parts, Part("random", random, "16 bytes, hex decoded", 16)]
+        parts += [SignedPart("mac", mac or "", f"6 bytes {digits.lower()}", 6), comma]
+    return [*parts, SignedPart("random", random, "16 bytes, hex decoded", 16)]
 
 
 def provisioning_key(
     cipher_type: int, secret: str, random: str, mac: str | None
-) -> tuple[list[Part], bytes]:
-    """The 32 bytes of SHA-256, and what they were made of. Raises PointError."""
+) -> tuple[list[SignedPart], bytes]:
+    """The parts, and the 32 bytes of SHA-256 over them. Raises PointError."""
     key = cipher.provisioning_key(cipher_type, secret, random, mac)
     return provisioning_parts(cipher_type, secret, random, mac), key
 
 
-def login(
+def sign_login(
     auth: str,
     device: "Device",
     connect: "Options",
     timestamp: str | None = aliyun.FIXED_TIME,
-) -> Signed:
-    """How a device logs in by the scheme `auth`, with a device_config's two halves.
+) -> SignedLogin:
+    """Make the login of a device by the scheme `auth`.
 
-    `timestamp` is Alibaba's. Raises PointError as the scheme does.
+    `device` and `connect` are the two halves of a device_config; `timestamp` is for
+    Alibaba. Raises PointError as the scheme does.
     """
     if auth == "aliyun":
         return _aliyun(device, connect, timestamp)
@@ -102,10 +122,10 @@ def login(
     formula, parts = "nothing is signed: the password is the secret itself", []
     if auth == "gizwits":
         formula, parts = "hex(SHA-256(parts))", _gizwits_parts(device, user)
-    return Signed(client_id, user, password, formula, parts)
+    return SignedLogin(client_id, user, password, formula, parts)
 
 
-def _aliyun(device: "Device", connect: "Options", timestamp: str | None) -> Signed:
+def _aliyun(device: "Device", connect: "Options", timestamp: str | None) -> SignedLogin:
     client_id, user, password = aliyun.login(device, connect, timestamp)
     members = {
         "clientId": client_id.partition("|")[0],
@@ -115,23 +135,23 @@ def _aliyun(device: "Device", connect: "Options", timestamp: str | None) -> Sign
     if timestamp is not None:
         members["timestamp"] = timestamp
     parts = [
-        Part(name, members[name], name + members[name], len(name + members[name]))
+        SignedPart(name, members[name], name + members[name], len(name + members[name]))
         for name in sorted(members)
     ]
     method = connect.get("signMethod", aliyun.METHODS[-1]).removeprefix("hmac").upper()
-    secret = hidden(device["deviceSecret"] or "")
+    secret = hide(device["deviceSecret"] or "")
     formula = f"hex(HMAC-{method}(deviceSecret {secret}, parts))"
-    return Signed(client_id, user, password, formula, parts)
+    return SignedLogin(client_id, user, password, formula, parts)
 
 
-def _gizwits_parts(device: "Device", user: str) -> list[Part]:
+def _gizwits_parts(device: "Device", user: str) -> list[SignedPart]:
     mac = "".join(char for char in device["deviceName"] if char not in ":-").lower()
     nonce = user.rpartition("=")[2]
-    comma = Part("comma", ",", ",", 1)
+    comma = SignedPart("comma", ",", ",", 1)
     return [
         _text("productKey", device["productKey"]),
         comma,
-        Part("mac", device["deviceName"], mac, len(mac)),
+        SignedPart("mac", device["deviceName"], mac, len(mac)),
         comma,
         _secret("auth_key", device["deviceSecret"] or ""),
         comma,
@@ -139,9 +159,9 @@ def _gizwits_parts(device: "Device", user: str) -> list[Part]:
     ]
 
 
-def _text(name: str, value: str) -> Part:
-    return Part(name, value, value, len(value.encode()))
+def _text(name: str, value: str) -> SignedPart:
+    return SignedPart(name, value, value, len(value.encode()))
 
 
-def _secret(name: str, secret: str) -> Part:
-    return Part(name, hidden(secret), "text, not decoded", len(secret.encode()))
+def _secret(name: str, secret: str) -> SignedPart:
+    return SignedPart(name, hide(secret), "text, not decoded", len(secret.encode()))

@@ -1,7 +1,7 @@
-"""A cloud on a bad day: late, busy, and cut off in the middle of an answer.
+"""A cloud on a bad day: late, busy, or cut off in the middle of an answer.
 
-At strength 1 two requests of a hundred are told 503 with Retry-After, one is reset,
-before or after it was done, and each waits up to two seconds.
+At strength 1, two requests of a hundred are answered 503 with Retry-After, and one is
+reset, before or after it was done. Each waits up to two seconds.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _RESET_AT_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, and no time
 
 @dataclass
 class Chaos:
-    """How bad the day is; with a seed the same every time."""
+    """How much goes wrong; with a seed the same every time."""
 
     strength: float
     seed: int | None = None
@@ -34,16 +34,16 @@ class Chaos:
         self._random = random.Random(self.seed)
 
     def happens(self, share: float) -> bool:
-        """Whether something that befalls this share of requests befalls this one."""
+        """Whether something that happens to this share of requests happens now."""
         return self._random.random() < min(1.0, share * self.strength)
 
-    def late_s(self) -> float:
+    def next_delay_s(self) -> float:
         """How long this request waits."""
         return self._random.uniform(0, self.delay_s) if self.strength else 0.0
 
 
-class Chaotic:
-    """Lets chaos befall the requests of an application."""
+class ChaosMiddleware:
+    """Lets chaos happen to the requests of an application."""
 
     def __init__(self, app: ASGIApp, chaos: Chaos) -> None:
         self._app = app
@@ -54,7 +54,7 @@ class Chaotic:
             await self._app(scope, receive, send)
             return
         chaos = self._chaos
-        await asyncio.sleep(chaos.late_s())
+        await asyncio.sleep(chaos.next_delay_s())
         if chaos.happens(_BUSY):
             headers = {"Retry-After": str(_RETRY_AFTER_S)}
             busy = JSONResponse({"error_message": "busy"}, 503, headers)
@@ -62,14 +62,14 @@ class Chaotic:
         elif chaos.happens(_RESET / 2):
             await _reset(scope, receive)
         elif chaos.happens(_RESET / 2):
-            await self._app(scope, receive, _unheard)  # it is done all the same
+            await self._app(scope, receive, _drop)  # it is done all the same
             await _reset(scope, receive)
         else:
             await self._app(scope, receive, send)
 
 
-async def _unheard(_message: Message) -> None:
-    """In place of an answer."""
+async def _drop(_message: Message) -> None:
+    """Send nothing of an answer."""
 
 
 async def _reset(scope: Scope, receive: Receive) -> None:
@@ -82,8 +82,8 @@ async def _reset(scope: Scope, receive: Receive) -> None:
         pass
 
 
-class Protocol(HttpToolsProtocol):
-    """Uvicorn's own, but that an application can have the connection of a request."""
+class ChaosProtocol(HttpToolsProtocol):
+    """Uvicorn's own, which also gives an application the connection of a request."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

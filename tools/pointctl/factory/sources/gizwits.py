@@ -7,8 +7,9 @@ from threading import Lock
 from typing import Self
 
 from pointctl.clouds.gizwits.preauth import lists
-from pointctl.clouds.gizwits.preauth.account import AUTH_CODE, AUTHORIZATION
-from pointctl.clouds.gizwits.preauth.client import CLOUD, PreauthClient, Settings
+from pointctl.clouds.gizwits.preauth.client import CLOUD, PreauthClient, PreauthSettings
+from pointctl.clouds.gizwits.preauth.customer_secrets import AUTH_CODE, AUTHORIZATION
+from pointctl.clouds.gizwits.preauth.names import normalize_mac
 from pointctl.errors import CloudError, PointctlError
 from pointctl.factory.sources.source import (
     AnswerLost,
@@ -39,7 +40,7 @@ class GizwitsKeys:
         self._auth_code = AUTH_CODE.read(data, None)
         self._lock = Lock()
         self._client = PreauthClient(
-            Settings(
+            PreauthSettings(
                 authorization=AUTHORIZATION.read(data, None),
                 url=url or CLOUD,
                 ca=ca,
@@ -80,7 +81,8 @@ class GizwitsKeys:
 
         Raises as request_key().
         """
-        content = lists.text([lists.Listed(n, unit) for n, unit in enumerate(units, 1)])
+        entries = [lists.ListEntry(n, unit) for n, unit in enumerate(units, 1)]
+        content = lists.write_text(entries)
         name = f"{hashlib.sha256(content).hexdigest()[:12]}.txt"
         try:
             return self._client.batch(self._pin, self._auth_code, content, name)
@@ -101,12 +103,12 @@ class GizwitsKeys:
             raise _explain_read(error) from None
         return FetchedList(
             keys={
-                lists.bare(row.mac): Key(row.auth_key.lower())
+                normalize_mac(row.mac): Key(row.auth_key.lower())
                 for row in rows
                 if row.auth_key
             },
             errors={
-                lists.bare(row.mac): row.error or "the cloud gave no reason"
+                normalize_mac(row.mac): row.error or "the cloud gave no reason"
                 for row in rows
                 if not row.auth_key
             },

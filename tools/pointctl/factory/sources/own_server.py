@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pointctl.errors import CloudError, PointctlError, Refused, Untrusted
 from pointctl.factory.sources.source import Key, KeyDenied, KeyStock, SourceDown
 from pointctl.folder import DataFolder
-from pointctl.https import Connection, Reply
+from pointctl.https import HttpsClient, HttpsReply, HttpsRequest
 from pointctl.registry.devices import batches
 from pointctl.registry.issuing import claim_key_handout
 from pointctl.registry.keys import claim_keys
@@ -43,13 +43,13 @@ class ServerKeys:
         self._headers = {"Authorization": f"Bearer {token}"}
         self._product = quote(product, safe="")
         self._batch = batch
-        self._connection = Connection(ca)
+        self._client = HttpsClient(ca)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._connection.close()
+        self._client.close()
 
     def request_key(self, unit: str) -> Key:
         """Return the unit's claim key; registers an unknown unit in the batch."""
@@ -65,16 +65,11 @@ class ServerKeys:
         rows = self._request("GET", f"/products/{self._product}/batches")
         return _stocks(rows, self._batch)
 
-    def _request(self, method: str, path: str, **content: Any) -> Any:
+    def _request(self, method: str, path: str, json: object = None) -> Any:
+        url = self._base + path
+        request = HttpsRequest(method, url, headers=self._headers, json=json)
         try:
-            reply = self._connection.exchange(
-                method,
-                self._base + path,
-                _WITHIN_S,
-                _MOST_BYTES,
-                headers=self._headers,
-                **content,
-            )
+            reply = self._client.send(request, _WITHIN_S, _MOST_BYTES)
         except Untrusted as error:
             raise KeyDenied(str(error)) from None
         except CloudError as error:
@@ -115,7 +110,7 @@ class RegistryKeys:
         return _stocks(batches.list_batches(self._database, self._product), self._batch)
 
 
-def _parse_reply(reply: Reply) -> Any:
+def _parse_reply(reply: HttpsReply) -> Any:
     """Return the JSON of a reply.
 
     Raises SourceDown, or KeyDenied with the text of the server's problem.

@@ -1,9 +1,9 @@
-"""Where devices make their auth_key themselves: by which algorithm.
+"""The algorithms by which devices compute their auth_key themselves.
 
-The vendor's is not public. Whoever has it offers it as an entry point of the group
-`pointctl.gizwits_algorithms`: a function (product_secret, product_key, mac) -> 32 hex
-digits. The only one that comes with pointctl is our own, for sandboxes: the real cloud
-does not know it. None is used unless it is named.
+The vendor's is not public. A package that has it can offer it as an entry point of the
+group `pointctl.gizwits_algorithms`: a function (product_secret, product_key, mac) -> 32
+hex digits. The only one that comes with pointctl is our own, for sandboxes: the real
+cloud does not know it. None is used unless it is named.
 """
 
 from collections.abc import Callable
@@ -16,12 +16,12 @@ GROUP = "pointctl.gizwits_algorithms"
 Algorithm = Callable[[str, str, str], str]
 
 
-def names() -> list[str]:
-    """The names of those that there are."""
+def algorithm_names() -> list[str]:
+    """The names of all that are installed."""
     return sorted({authkey.NAME, *(each.name for each in entry_points(group=GROUP))})
 
 
-def find(name: str) -> Algorithm:
+def find_algorithm(name: str) -> Algorithm:
     """The algorithm of this name. Raises PointctlError."""
     if name == authkey.NAME:
         ours: Algorithm = authkey.derive
@@ -30,4 +30,6 @@ def find(name: str) -> Algorithm:
         if each.name == name:
             found: Algorithm = each.load()
             return found
-    raise PointctlError(f"no algorithm {name}; there is: {', '.join(names())}")
+    raise PointctlError(
+        f"no algorithm {name}; installed: {', '.join(algorithm_names())}"
+    )

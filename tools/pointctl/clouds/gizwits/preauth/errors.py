@@ -1,12 +1,13 @@
-"""What can go wrong with the cloud: its own sixteen errors, and what the way adds.
+"""What can go wrong with the cloud: its own sixteen errors, and those of the network.
 
 The sixteen are the table of the document, §2.2.6: name, HTTP status, code and text as
-it has them, its misspelling too. No text here quotes what was sent or received. What
-every way adds is pointctl.errors', and goes by the same names here.
+it has them, its misspelling too. No text here quotes what was sent or received. The
+others are of pointctl.errors and clouds/kit, and have the same names here.
 """
 
 from typing import ClassVar
 
+from pointctl.clouds.kit.errors import Unavailable as Unavailable
 from pointctl.errors import BadReply as BadReply
 from pointctl.errors import CloudError as CloudError
 from pointctl.errors import NoReply as NoReply
@@ -14,28 +15,14 @@ from pointctl.errors import Unreachable as Unreachable
 from pointctl.errors import Untrusted as Untrusted
 
 
-class Unavailable(CloudError):
-    """HTTP 429 or 5xx without one of the sixteen: somebody on the way is not well."""
-
-    is_transient = True
-
-    def __init__(self, status: int, retry_after_s: float | None = None) -> None:
-        self.status, self.retry_after_s = status, retry_after_s
-        when = "later" if retry_after_s is None else f"in {retry_after_s:.0f} s"
-        super().__init__(
-            f"the cloud answered HTTP {status}",
-            f"try again {when}; if keys were asked for, look at the key stock before",
-        )
-
-
-class Refusal(CloudError):
+class PreauthRefusal(CloudError):
     """One of the sixteen: `name`, `status`, `code`, `text` are the document's."""
 
     exit_code = 3
     nothing_was_done = True
     name: ClassVar[str]
     text: ClassVar[str]
-    by_code: ClassVar[dict[int, type["Refusal"]]] = {}
+    by_code: ClassVar[dict[int, type["PreauthRefusal"]]] = {}
 
     def __init__(self, detail: str = "") -> None:
         self.detail = detail
@@ -47,11 +34,11 @@ class Refusal(CloudError):
     ) -> None:
         cls.name, cls.status, cls.code = name, status, code
         cls.text, cls.todo = text, todo
-        Refusal.by_code[code] = cls
+        PreauthRefusal.by_code[code] = cls
 
 
 class DataInvalid(
-    Refusal,
+    PreauthRefusal,
     name="DATA_INVALID",
     status=400,
     code=1,
@@ -62,7 +49,7 @@ class DataInvalid(
 
 
 class AuthFailed(
-    Refusal,
+    PreauthRefusal,
     name="AUTH_FAILED",
     status=403,
     code=2,
@@ -73,7 +60,7 @@ class AuthFailed(
 
 
 class InvalidAuthCode(
-    Refusal,
+    PreauthRefusal,
     name="INVALID_AUTH_CODE",
     status=400,
     code=3,
@@ -84,7 +71,7 @@ class InvalidAuthCode(
 
 
 class PackageCapacityNotEnough(
-    Refusal,
+    PreauthRefusal,
     name="PACKAGE_CAPACITY_NOT_ENOUGH",
     status=400,
     code=4,
@@ -95,7 +82,7 @@ class PackageCapacityNotEnough(
 
 
 class GetAuthKeyInProgress(
-    Refusal,
+    PreauthRefusal,
     name="GET_AUTH_KEY_IN_PROGRESS",
     status=400,
     code=5,
@@ -108,7 +95,7 @@ class GetAuthKeyInProgress(
 
 
 class GagentExist(
-    Refusal,
+    PreauthRefusal,
     name="GAGENT_EXIST",
     status=400,
     code=6,
@@ -119,7 +106,7 @@ class GagentExist(
 
 
 class InvalidAuthKey(
-    Refusal,
+    PreauthRefusal,
     name="INVALID_AUTH_KEY",
     status=400,
     code=7,
@@ -130,7 +117,7 @@ class InvalidAuthKey(
 
 
 class SystemFailure(
-    Refusal,
+    PreauthRefusal,
     name="SYSTEM_ERROR",
     status=500,
     code=8,
@@ -145,7 +132,7 @@ class SystemFailure(
 
 
 class PackageNotFound(
-    Refusal,
+    PreauthRefusal,
     name="PACKAGE_NOT_FOUND",
     status=404,
     code=9,
@@ -156,7 +143,7 @@ class PackageNotFound(
 
 
 class AuthCodeDisabled(
-    Refusal,
+    PreauthRefusal,
     name="AUTH_CODE_DISABLED",
     status=400,
     code=10,
@@ -167,7 +154,7 @@ class AuthCodeDisabled(
 
 
 class RolesInvalid(
-    Refusal,
+    PreauthRefusal,
     name="ROLES_INVALID",
     status=403,
     code=11,
@@ -178,7 +165,7 @@ class RolesInvalid(
 
 
 class ModeInvalid(
-    Refusal,
+    PreauthRefusal,
     name="MODE_INVALID",
     status=403,
     code=12,
@@ -189,7 +176,7 @@ class ModeInvalid(
 
 
 class PackageExpired(
-    Refusal,
+    PreauthRefusal,
     name="PACKAGE_EXPIRED",
     status=400,
     code=13,
@@ -200,7 +187,7 @@ class PackageExpired(
 
 
 class DecyptAuthKeyError(
-    Refusal,
+    PreauthRefusal,
     name="DECYPT_AUTH_KEY_ERROR",
     status=400,
     code=14,
@@ -211,18 +198,18 @@ class DecyptAuthKeyError(
 
 
 class FileInvalid(
-    Refusal,
+    PreauthRefusal,
     name="FILE_INVALID",
     status=400,
     code=15,
     text="Mac Address File Format Error",
     todo="send UTF-8 text with one MAC or IMEI a line",
 ):
-    """The list is no list."""
+    """The file is neither text nor a workbook, or a line is not a MAC or an IMEI."""
 
 
 class PackageTypeInvalid(
-    Refusal,
+    PreauthRefusal,
     name="PACKAGE_TYPE_INVALID",
     status=400,
     code=16,

@@ -4,60 +4,55 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from point import gizwits, imei
+from point import imei
 from point.errors import PointError
-from pointctl.clouds.gizwits.preauth.names import MAC_OR_IMEI
+from pointctl.clouds.gizwits.preauth.names import MAC_OR_IMEI, normalize_mac
 from pointctl.lists import workbook
 
-MOST = 100_000  # devices of one list
+MOST_DEVICES = 100_000  # of one list
 MOST_BYTES = 8 << 20
 _HEADERS = {"mac", "imei", "mac/imei", "imei/mac", "mac address", "macs", "imeis"}
 _SHAPE = re.compile(MAC_OR_IMEI)
 
 
 class BadList(ValueError):
-    """It is no such list. The text says where, and is safe to show."""
+    """A list cannot be used. The text says where it is wrong, and is safe to show."""
 
 
 @dataclass(frozen=True)
-class Listed:
-    """A device of a list: its line, and its MAC or IMEI as it stands there."""
+class ListEntry:
+    """A device of a list: its line, and its MAC or IMEI as it is written there."""
 
     line: int
     mac: str
 
     @property
     def bare(self) -> str:
-        """The same as the cloud has it."""
-        return bare(self.mac)
+        """The MAC or IMEI as the cloud has it."""
+        return normalize_mac(self.mac)
 
 
-def bare(mac: str) -> str:
-    """A MAC or IMEI as the cloud has it: two spellings are one device."""
-    return gizwits.bare(mac)
-
-
-def read(content: bytes) -> list[Listed]:
-    """The devices of a list. Raises BadList for anything that is none."""
+def read_list(content: bytes) -> list[ListEntry]:
+    """The devices of a list. Raises BadList."""
     if len(content) > MOST_BYTES:
         raise BadList(f"a list has at most {MOST_BYTES >> 20} MiB")
-    found = [Listed(line, mac) for line, mac in _cells(content) if mac]
+    found = [ListEntry(line, mac) for line, mac in _cells(content) if mac]
     if found and found[0].mac.lower() in _HEADERS:
         del found[0]
     if not found:
         raise BadList("the list is empty")
-    if len(found) > MOST:
-        raise BadList(f"a list has at most {MOST} devices")
+    if len(found) > MOST_DEVICES:
+        raise BadList(f"a list has at most {MOST_DEVICES} devices")
     for each in found:
         if not _SHAPE.fullmatch(each.mac):
-            raise BadList(f"line {each.line} is no MAC and no IMEI")
+            raise BadList(f"line {each.line} is neither a MAC nor an IMEI")
     return found
 
 
-def check(devices: list[Listed]) -> None:
-    """Raise BadList for what costs keys for nothing: doubles, mistyped IMEIs.
+def check_list(devices: list[ListEntry]) -> None:
+    """Raise BadList for what wastes keys: repeated devices, mistyped IMEIs.
 
-    A cloud may take both; a factory should not.
+    A cloud may accept both; a factory should not.
     """
     lines: dict[str, int] = {}
     for each in devices:
@@ -71,8 +66,8 @@ def check(devices: list[Listed]) -> None:
                 raise BadList(f"line {each.line}: {error.detail}") from None
 
 
-def text(devices: list[Listed]) -> bytes:
-    """The list as it is sent: UTF-8, one a line."""
+def write_text(devices: list[ListEntry]) -> bytes:
+    """The list as it is sent: UTF-8, one device a line."""
     return "".join(f"{each.mac}\n" for each in devices).encode()
 
 

@@ -1,4 +1,4 @@
-"""The .xlsx that a batch ends in. The document does not say what is in it.
+"""The .xlsx that is a batch's result. The document does not say what is in it.
 
 Ours has a header row: mac, auth_key, created_at, error_code, error. Another cloud's is
 read by its header's names in any order, or, without a header, as MAC and key.
@@ -20,7 +20,7 @@ _IS_KEY = re.compile("[0-9A-Fa-f]{32}")
 
 @dataclass(frozen=True)
 class KeyRow:
-    """What became of one device of a batch."""
+    """The outcome of one device of a batch."""
 
     mac: str
     auth_key: str | None = field(repr=False)
@@ -45,13 +45,13 @@ def parse(content: bytes) -> list[KeyRow]:
     except workbook.BadWorkbook as error:
         raise BadReply(f"the result: {error}") from None
     columns = {"mac": 0, "key": 1}
-    if rows and (named := _named(rows[0])):
-        columns, rows = named, rows[1:]
+    if rows and (found := _find_columns(rows[0])):
+        columns, rows = found, rows[1:]
     return [_row(row, columns) for row in rows]
 
 
-def _named(header: list[str]) -> dict[str, int]:
-    """Which column is what, by a header; nothing where it is none."""
+def _find_columns(header: list[str]) -> dict[str, int]:
+    """The numbers of the columns by their names; empty where this is not a header."""
     names = [cell.strip().lower() for cell in header]
     found = {
         what: next((i for i, name in enumerate(names) if name in known), None)
@@ -70,7 +70,7 @@ def _row(row: list[str], columns: dict[str, int]) -> KeyRow:
 
     key = cell("key")
     if key and not _IS_KEY.fullmatch(key):
-        raise BadReply("the result: what should be a key is none")
+        raise BadReply("the result: a key is not 32 hex digits")
     if not cell("mac"):
         raise BadReply("the result: a row has no MAC")
     details = (cell(name) for name in HEADER[2:])

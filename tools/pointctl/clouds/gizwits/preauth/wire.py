@@ -1,7 +1,7 @@
 """What crosses the network, for client and sandbox.
 
-The document contradicts itself about types (numbers as String, is_enabled as Integer)
-and its sample id begins with a space: what comes is read leniently, what goes out is as
+The document contradicts itself about types (numbers as String, is_enabled as Integer),
+and its sample id begins with a space. So reading is lenient, and writing is exactly as
 in its samples. Members that are not named here are ignored.
 """
 
@@ -31,7 +31,7 @@ JobId = Annotated[str, BeforeValidator(_stripped), Field(pattern=HEX_32)]
 
 
 class _Wire(BaseModel):
-    # An error's text would quote what it is about: keys and codes.
+    # The text of a validation error would quote keys and codes.
     model_config = ConfigDict(hide_input_in_errors=True)
 
 
@@ -119,7 +119,7 @@ class Packages(_Wire):
     objects: list[Package]
 
 
-class Error(_Wire):
+class ErrorBody(_Wire):
     """Why it was not done. The document has the codes, this shape is ours."""
 
     error_code: int | None = Field(None, description="one of the sixteen")

@@ -1,4 +1,4 @@
-"""The sandbox's devices. The table is the registry's: its migrations make it."""
+"""The table of devices that have asked where to log in."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -6,7 +6,8 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from pointctl.registry.storage.models import Base, bytewise
+from pointctl.clouds.gizwits.preauth.sandbox.models import GizwitsTable
+from pointctl.registry.storage.models import bytewise
 
 
 class Generation(StrEnum):
@@ -16,14 +17,14 @@ class Generation(StrEnum):
     CLASSIC = "classic"  # by a passcode
 
 
-class KnownDevice(Base):
+class KnownDevice(GizwitsTable):
     """A device that has asked where to log in. It keeps its did for ever."""
 
     __tablename__ = "gizwits_dids"
     __table_args__ = (UniqueConstraint("product_key", "mac", "generation"),)
 
     did: Mapped[str] = mapped_column(bytewise(22), primary_key=True)
-    product_key: Mapped[str] = mapped_column(ForeignKey("products.product_key"))
+    product_key: Mapped[str] = mapped_column(ForeignKey("gizwits_products.product_key"))
     mac: Mapped[str] = mapped_column(bytewise(32))
     generation: Mapped[str] = mapped_column(String(8))
     passcode_hash: Mapped[str | None] = mapped_column(String(64))

@@ -1,7 +1,7 @@
-"""Working on batches, a part at a time, each part a transaction of its own.
+"""Working on batches, a part at a time, each part in its own transaction.
 
-How far a batch has come is in the database only. So any process that serves it may do
-the next part, and one that was killed has lost nothing but the part it was at.
+Only the database says how far a batch has come. So any process that serves it may do
+the next part, and one that is killed loses nothing but the part that it was working on.
 """
 
 import tempfile
@@ -14,23 +14,25 @@ from sqlalchemy import Select, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from pointctl.clouds.gizwits.preauth import errors, results, wire
-from pointctl.clouds.gizwits.preauth.sandbox import cloud
+from pointctl.clouds.gizwits.preauth.sandbox import service
 from pointctl.clouds.gizwits.preauth.sandbox.keys import KeyMaker
 from pointctl.clouds.gizwits.preauth.sandbox.models import (
-    Kind,
-    Role,
+    CallKind,
     SandboxBatch,
     SandboxBatchRow,
     SandboxPackage,
+    TokenRole,
 )
-from pointctl.registry.storage.database import Database
+from pointctl.clouds.kit.database import SandboxDatabase
 from pointctl.registry.storage.models import table
 
 PART = 250  # rows of a transaction
-_GIVEN = 0  # the outcome of a device that has its key
+_HAS_KEY = 0  # the outcome of a device that has its key
 
 
-def work(database: Database, maker: KeyMaker, most: int = PART) -> bool:
+def work_on_oldest(
+    database: SandboxDatabase, maker: KeyMaker, most: int = PART
+) -> bool:
     """Do a part of the oldest batch that is not done; False if there is none."""
     with database.snapshot() as session:
         if session.scalar(_oldest()) is None:
@@ -38,12 +40,12 @@ def work(database: Database, maker: KeyMaker, most: int = PART) -> bool:
     with database.exclusive() as session:
         batch = session.scalar(_oldest())
         if batch is not None:
-            _work_on(session, database, maker, batch, most)
+            _work_on(session, maker, batch, most)
     return batch is not None
 
 
-def result(
-    database: Database, authorization: str | None, batch: str, host: str
+def read_result(
+    database: SandboxDatabase, authorization: str | None, batch: str, host: str
 ) -> wire.BatchResult:
     """How far a batch has come. Raises AuthFailed, RolesInvalid, DataInvalid."""
     with database.snapshot() as session:
@@ -60,12 +62,12 @@ def result(
 
 
 @contextmanager
-def sheet(
-    database: Database, maker: KeyMaker, authorization: str | None, batch: str
+def open_sheet(
+    database: SandboxDatabase, maker: KeyMaker, authorization: str | None, batch: str
 ) -> Iterator[Path]:
     """The result of a batch that is done, as an .xlsx for as long as the block runs.
 
-    Raises as result(), and DataInvalid before it is done.
+    Raises as read_result(), and DataInvalid before it is done.
     """
     with tempfile.TemporaryDirectory(prefix="pointctl-sandbox-") as folder:
         path = Path(folder) / f"{batch}.xlsx"
@@ -73,7 +75,7 @@ def sheet(
             found = _find(session, authorization, batch)
             if found.finished_at is None:
                 raise errors.DataInvalid("the batch is not done yet")
-            results.write(path, _rows(session, database, maker, found))
+            results.write(path, _rows(session, maker, found))
         yield path
 
 
@@ -83,61 +85,55 @@ def _oldest() -> Select[SandboxBatch]:
 
 
 def _find(session: Session, authorization: str | None, batch: str) -> SandboxBatch:
-    cloud.authorize(session, authorization, Role.QUERY, None)
+    service.authorize(session, authorization, TokenRole.QUERY, None)
     found = session.get(SandboxBatch, batch)
     if found is None:
         raise errors.DataInvalid("no such batch")
-    cloud.authorize(session, authorization, Role.QUERY, found.pin)
+    service.authorize(session, authorization, TokenRole.QUERY, found.pin)
     return found
 
 
-def _stock(session: Session, batch: SandboxBatch) -> cloud.Stock:
+def _stock(session: Session, batch: SandboxBatch) -> service.PackageStock:
     query = select(SandboxPackage).where(
         SandboxPackage.pin == batch.pin,
         SandboxPackage.auth_code_hash == batch.auth_code_hash,
     )
     found = session.scalars(query.order_by(SandboxPackage.id)).all()
-    return cloud.Stock(found).of_kind(Kind.BATCH)
+    return service.PackageStock(found).usable_for(CallKind.BATCH)
 
 
-def _work_on(
-    session: Session,
-    database: Database,
-    maker: KeyMaker,
-    batch: SandboxBatch,
-    most: int,
-) -> None:
+def _work_on(session: Session, maker: KeyMaker, batch: SandboxBatch, most: int) -> None:
     query = select(SandboxBatchRow).where(
         SandboxBatchRow.batch_id == batch.id, SandboxBatchRow.outcome.is_(None)
     )
     rows = session.scalars(query.order_by(SandboxBatchRow.number).limit(most)).all()
     now = datetime.now(UTC)
-    outcomes = dict.fromkeys((row.number for row in rows), _GIVEN)
+    outcomes = dict.fromkeys((row.number for row in rows), _HAS_KEY)
     try:
-        issuing = cloud.Issuing(session, database.vault, maker, _stock(session, batch))
-    except errors.Refusal as error:
+        issuing = service.KeyIssuing(session, maker, _stock(session, batch))
+    except errors.PreauthRefusal as error:
         outcomes = dict.fromkeys(outcomes, _code(error))
     else:
-        known = issuing.known(cloud.macs_of(rows))
+        known = issuing.find_known(service.distinct_macs(rows))
         for row in rows:
             try:
                 issuing.issue(row.bare, known, now)
-            except errors.Refusal as error:
+            except errors.PreauthRefusal as error:
                 outcomes[row.number] = _code(error)
-    _note(session, batch.id, outcomes)
-    given = sum(outcome == _GIVEN for outcome in outcomes.values())
+    _store_outcomes(session, batch.id, outcomes)
+    given = sum(outcome == _HAS_KEY for outcome in outcomes.values())
     batch.success += given
     batch.failed += len(outcomes) - given
     if len(rows) < most:
         batch.finished_at = now
 
 
-def _code(error: errors.Refusal) -> int:
+def _code(error: errors.PreauthRefusal) -> int:
     assert error.code is not None
     return error.code
 
 
-def _note(session: Session, batch: str, outcomes: dict[int, int]) -> None:
+def _store_outcomes(session: Session, batch: str, outcomes: dict[int, int]) -> None:
     if not outcomes:
         return
     rows = table(SandboxBatchRow)
@@ -151,19 +147,19 @@ def _note(session: Session, batch: str, outcomes: dict[int, int]) -> None:
 
 
 def _rows(
-    session: Session, database: Database, maker: KeyMaker, batch: SandboxBatch
+    session: Session, maker: KeyMaker, batch: SandboxBatch
 ) -> Iterator[results.KeyRow]:
-    """What became of each device. Keys are made again, none is stored."""
-    issuing = cloud.Issuing(session, database.vault, maker, _stock(session, batch))
+    """What became of each device. No key is stored: each is made again."""
+    issuing = service.KeyIssuing(session, maker, _stock(session, batch))
     query = select(SandboxBatchRow).where(SandboxBatchRow.batch_id == batch.id)
     ordered = query.order_by(SandboxBatchRow.number)
-    for part in session.scalars(ordered).partitions(cloud.CHUNK):
-        known = issuing.known(cloud.macs_of(part))
+    for part in session.scalars(ordered).partitions(service.CHUNK):
+        known = issuing.find_known(service.distinct_macs(part))
         for row in part:
-            if row.outcome == _GIVEN:
-                key, since = issuing.again(known[row.bare])
-                yield results.KeyRow(row.mac, key, cloud.told(since))
+            if row.outcome == _HAS_KEY:
+                key, since = issuing.reissue(known[row.bare])
+                yield results.KeyRow(row.mac, key, service.format_moment(since))
             else:
                 assert row.outcome is not None
-                error = errors.Refusal.by_code[row.outcome]
+                error = errors.PreauthRefusal.by_code[row.outcome]
                 yield results.KeyRow(row.mac, None, "", str(error.code), error.name)

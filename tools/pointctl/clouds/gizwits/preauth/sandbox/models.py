@@ -1,7 +1,8 @@
-"""The sandbox's tables. They are the registry's: its migrations make them.
+"""The tables of device authorisation, and the base of all of Gizwits' tables.
 
-No key and no code is in them. auth_codes and tokens are known by their hashes, and
-keys are made anew each time from a secret that is elsewhere (keys.py).
+They hold no auth_key, no auth_code and no token: auth_keys are made anew each time from
+the sandbox's secret (keys.py), the others are stored as hashes. The secret of a product
+is stored encrypted.
 """
 
 from datetime import datetime
@@ -10,24 +11,25 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from pointctl.registry.storage.models import Base, bytewise
+from pointctl.clouds.kit.database import SandboxTable, new_metadata
+from pointctl.registry.storage.models import bytewise
 
 
-class Role(StrEnum):
+class TokenRole(StrEnum):
     """What an Authorization may do."""
 
     QUERY = "query"  # look at packages and batches
     ISSUE = "issue"  # that, and have keys made
 
 
-class Mode(StrEnum):
+class KeyMode(StrEnum):
     """Who makes the keys of a package."""
 
     CLOUD = "cloud"  # the cloud, at random
     DEVICE = "device"  # each device, by an algorithm that the cloud has, too
 
 
-class Kind(StrEnum):
+class CallKind(StrEnum):
     """Which calls a package is for."""
 
     ANY = "any"
@@ -35,7 +37,25 @@ class Kind(StrEnum):
     BATCH = "batch"
 
 
-class SandboxToken(Base):
+class GizwitsTable(SandboxTable):
+    """The base of every table of Gizwits' sandbox; both systems share one database."""
+
+    __abstract__ = True
+    metadata = new_metadata()
+
+
+class SandboxProduct(GizwitsTable):
+    """A product, as its developer has it from the cloud's console."""
+
+    __tablename__ = "gizwits_products"
+
+    product_key: Mapped[str] = mapped_column(bytewise(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64))
+    encrypted_secret: Mapped[str | None] = mapped_column(String(255))
+    created_at: Mapped[datetime]
+
+
+class SandboxToken(GizwitsTable):
     """An Authorization."""
 
     __tablename__ = "gizwits_tokens"
@@ -49,7 +69,7 @@ class SandboxToken(Base):
     revoked_at: Mapped[datetime | None]
 
 
-class SandboxPackage(Base):
+class SandboxPackage(GizwitsTable):
     """Keys that were bought. Several may have one auth_code: a stock filled up."""
 
     __tablename__ = "gizwits_packages"
@@ -60,7 +80,7 @@ class SandboxPackage(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     pin: Mapped[str] = mapped_column(String(32))
     auth_code_hash: Mapped[str] = mapped_column(String(64))
-    product_key: Mapped[str] = mapped_column(ForeignKey("products.product_key"))
+    product_key: Mapped[str] = mapped_column(ForeignKey("gizwits_products.product_key"))
     mode: Mapped[str] = mapped_column(String(16))
     kind: Mapped[str] = mapped_column(String(16))
     capacity: Mapped[int]
@@ -71,23 +91,24 @@ class SandboxPackage(Base):
     updated_at: Mapped[datetime]
 
 
-class SandboxDevice(Base):
+class SandboxDevice(GizwitsTable):
     """A device that has a key, and so counts in its package."""
 
     __tablename__ = "gizwits_devices"
     __table_args__ = (UniqueConstraint("product_key", "mac"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    product_key: Mapped[str] = mapped_column(ForeignKey("products.product_key"))
+    product_key: Mapped[str] = mapped_column(ForeignKey("gizwits_products.product_key"))
     mac: Mapped[str] = mapped_column(bytewise(15))
     package_id: Mapped[int] = mapped_column(
         ForeignKey("gizwits_packages.id"), index=True
     )
-    key_check: Mapped[str] = mapped_column(String(16))  # by which another key is seen
+    # A part of the key's hash: another key in its place is noticed.
+    key_check: Mapped[str] = mapped_column(String(16))
     created_at: Mapped[datetime]
 
 
-class SandboxBatch(Base):
+class SandboxBatch(GizwitsTable):
     """A list that was sent, and how far it has come."""
 
     __tablename__ = "gizwits_batches"
@@ -95,14 +116,14 @@ class SandboxBatch(Base):
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     pin: Mapped[str] = mapped_column(String(32))
     auth_code_hash: Mapped[str] = mapped_column(String(64))
-    product_key: Mapped[str] = mapped_column(ForeignKey("products.product_key"))
+    product_key: Mapped[str] = mapped_column(ForeignKey("gizwits_products.product_key"))
     failed: Mapped[int] = mapped_column(default=0)
     success: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(index=True)
     finished_at: Mapped[datetime | None]
 
 
-class SandboxBatchRow(Base):
+class SandboxBatchRow(GizwitsTable):
     """A device of a list."""
 
     __tablename__ = "gizwits_batch_rows"

@@ -1,8 +1,8 @@
-"""What the sandbox does: who may ask, which package pays, which key it is.
+"""What the sandbox answers: who may ask, which package pays, which key it is.
 
-Each rule that the document leaves open is defined here and told in docs/gizwits.md.
-Everything is decided in one transaction that is alone, so a quota is exact, and
-processes that serve one database agree.
+Each rule that the document leaves open is defined here, and docs/gizwits.md lists them.
+One transaction that is alone decides everything, so a quota is exact, and processes
+that serve one database agree.
 """
 
 import secrets
@@ -15,47 +15,47 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from pointctl.clouds.gizwits.preauth import errors, wire
-from pointctl.clouds.gizwits.preauth.lists import Listed, bare
-from pointctl.clouds.gizwits.preauth.sandbox.keys import KeyMaker, check_of
+from pointctl.clouds.gizwits.preauth.lists import ListEntry
+from pointctl.clouds.gizwits.preauth.names import normalize_mac
+from pointctl.clouds.gizwits.preauth.sandbox.keys import KeyMaker, hash_key
 from pointctl.clouds.gizwits.preauth.sandbox.models import (
-    Kind,
-    Mode,
-    Role,
+    CallKind,
+    KeyMode,
     SandboxBatch,
     SandboxBatchRow,
     SandboxDevice,
     SandboxPackage,
+    SandboxProduct,
     SandboxToken,
+    TokenRole,
 )
-from pointctl.registry.accounts.operators import hash_secret
-from pointctl.registry.devices import products
-from pointctl.registry.storage.database import Database
-from pointctl.registry.storage.models import Product, table
-from pointctl.registry.storage.vault import Vault, VaultError
+from pointctl.clouds.kit.database import SandboxDatabase
+from pointctl.clouds.kit.secrets import SandboxSecretError, hash_token
+from pointctl.registry.storage.models import table
 
 _log = structlog.get_logger()
 
 CHUNK = 500  # of the names in one query
 
 
-def told(at: datetime) -> str:
+def format_moment(at: datetime) -> str:
     """A moment as the document has it."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def authorize(
-    session: Session, authorization: str | None, role: Role, pin: str | None
+    session: Session, authorization: str | None, role: TokenRole, pin: str | None
 ) -> None:
     """Raise AuthFailed or RolesInvalid unless this may be done for this pin."""
     known = select(SandboxToken).where(
-        SandboxToken.token_hash == hash_secret(authorization or ""),
+        SandboxToken.token_hash == hash_token(authorization or ""),
         SandboxToken.revoked_at.is_(None),
     )
     token = session.scalar(known)
     if token is None:
         raise errors.AuthFailed
-    if role == Role.ISSUE and token.role != Role.ISSUE:
-        raise errors.RolesInvalid("it may only look")
+    if role == TokenRole.ISSUE and token.role != TokenRole.ISSUE:
+        raise errors.RolesInvalid("it may only look at packages and batches")
     if pin is not None and token.pin not in (None, pin):
         raise errors.RolesInvalid("it is for another pin")
 
@@ -68,7 +68,7 @@ def find_packages(
     Raises PackageNotFound, InvalidAuthCode.
     """
     query = select(SandboxPackage).where(SandboxPackage.pin == pin)
-    of_code = query.where(SandboxPackage.auth_code_hash == hash_secret(auth_code))
+    of_code = query.where(SandboxPackage.auth_code_hash == hash_token(auth_code))
     found = session.scalars(of_code.order_by(SandboxPackage.id)).all()
     if not found:
         if session.scalar(query.limit(1)) is None:
@@ -77,15 +77,15 @@ def find_packages(
     return found
 
 
-@dataclass
-class Stock:
+@dataclass(frozen=True)
+class PackageStock:
     """The packages of one auth_code, which are of one product and one mode."""
 
     packages: Sequence[SandboxPackage]
 
     @property
     def product_key(self) -> str:
-        """Whose devices they are for."""
+        """The product whose devices they are for."""
         return self.packages[0].product_key
 
     @property
@@ -93,15 +93,15 @@ class Stock:
         """Who makes their keys."""
         return self.packages[0].mode
 
-    def of_kind(self, kind: Kind) -> "Stock":
-        """Those that are for a call. Raises PackageTypeInvalid if there is none."""
-        usable = [each for each in self.packages if each.kind in (Kind.ANY, kind)]
+    def usable_for(self, kind: CallKind) -> "PackageStock":
+        """The packages for a kind of call. Raises PackageTypeInvalid if none is."""
+        usable = [each for each in self.packages if each.kind in (CallKind.ANY, kind)]
         if not usable:
             raise errors.PackageTypeInvalid(f"this is a {kind} call")
-        return Stock(usable)
+        return PackageStock(usable)
 
-    def payer(self, now: datetime) -> SandboxPackage:
-        """The oldest that has a key left.
+    def find_payer(self, now: datetime) -> SandboxPackage:
+        """The oldest package that has a key left.
 
         Raises AuthCodeDisabled, PackageExpired, PackageCapacityNotEnough.
         """
@@ -116,10 +116,13 @@ class Stock:
                 return each
         raise errors.PackageCapacityNotEnough
 
-    def left(self, now: datetime) -> int:
-        """How many keys may be used. Raises as payer(), but for a stock used up."""
+    def count_left(self, now: datetime) -> int:
+        """How many keys are left.
+
+        Raises as find_payer(), but returns 0 for a stock that is used up.
+        """
         try:
-            self.payer(now)
+            self.find_payer(now)
         except errors.PackageCapacityNotEnough:
             return 0
         return sum(
@@ -129,41 +132,43 @@ class Stock:
         )
 
 
-class Cloud:
-    """The API's calls on one registry. Threads may share it."""
+class PreauthService:
+    """The API's calls on one database. Threads may share it."""
 
-    def __init__(self, database: Database, maker: KeyMaker) -> None:
+    def __init__(self, database: SandboxDatabase, maker: KeyMaker) -> None:
         self._database = database
         self._maker = maker
 
     def check_may_issue(self, authorization: str | None, pin: str) -> None:
         """Raise AuthFailed or RolesInvalid, before more is read of a request."""
         with self._database.snapshot() as session:
-            authorize(session, authorization, Role.ISSUE, pin)
+            authorize(session, authorization, TokenRole.ISSUE, pin)
 
-    def key(self, authorization: str | None, asked: wire.KeyRequest) -> wire.AuthKey:
+    def issue_key(
+        self, authorization: str | None, asked: wire.KeyRequest
+    ) -> wire.AuthKey:
         """The key of a device; a new device takes one of the stock.
 
         Raises one of the sixteen.
         """
-        mac, now = bare(asked.mac), datetime.now(UTC)
+        mac, now = normalize_mac(asked.mac), datetime.now(UTC)
         with self._database.exclusive() as session:
-            authorize(session, authorization, Role.ISSUE, asked.pin)
-            stock = Stock(find_packages(session, asked.pin, asked.auth_code))
-            stock = stock.of_kind(Kind.SINGLE)
+            authorize(session, authorization, TokenRole.ISSUE, asked.pin)
+            stock = PackageStock(find_packages(session, asked.pin, asked.auth_code))
+            stock = stock.usable_for(CallKind.SINGLE)
             _check_not_in_batch(session, stock.product_key, mac)
-            issuing = Issuing(session, self._database.vault, self._maker, stock)
+            issuing = KeyIssuing(session, self._maker, stock)
             if asked.auth_key is not None:
                 issuing.compare(mac, asked.auth_key)
-            auth_key, created_at = issuing.issue(mac, issuing.known([mac]), now)
+            auth_key, created_at = issuing.issue(mac, issuing.find_known([mac]), now)
         return wire.AuthKey(
             auth_key=auth_key,
-            created_at=told(created_at),
+            created_at=format_moment(created_at),
             pin=asked.pin,
             mac=asked.mac,
         )
 
-    def packages(
+    def list_packages(
         self, authorization: str | None, pin: str, auth_code: str, skip: int, limit: int
     ) -> wire.Packages:
         """A page of the packages of an auth_code.
@@ -173,14 +178,14 @@ class Cloud:
         """
         with self._database.snapshot() as session:
             if authorization is not None:
-                authorize(session, authorization, Role.QUERY, pin)
+                authorize(session, authorization, TokenRole.QUERY, pin)
             found = find_packages(session, pin, auth_code)
         return wire.Packages(
             meta=wire.Meta(total=len(found), limit=limit, skip=skip),
             objects=[
                 wire.Package(
-                    created_at=told(each.created_at),
-                    updated_at=told(each.updated_at),
+                    created_at=format_moment(each.created_at),
+                    updated_at=format_moment(each.updated_at),
                     pin=pin,
                     capacity=each.capacity,
                     size=each.size,
@@ -196,28 +201,30 @@ class Cloud:
         authorization: str | None,
         pin: str,
         auth_code: str,
-        devices: Sequence[Listed],
+        devices: Sequence[ListEntry],
     ) -> str:
-        """Take a list in, to be worked on later (batches.py); its id.
+        """Store a list, to be worked on later (batches.py), and return its id.
 
-        One for which the stock is too small is refused as a whole. Raises one of the
-        sixteen.
+        A list with more new devices than there are keys is refused as a whole. Raises
+        one of the sixteen.
         """
         now, batch = datetime.now(UTC), secrets.token_hex(16)
         with self._database.exclusive() as session:
-            authorize(session, authorization, Role.ISSUE, pin)
-            stock = Stock(find_packages(session, pin, auth_code)).of_kind(Kind.BATCH)
-            issuing = Issuing(session, self._database.vault, self._maker, stock)
+            authorize(session, authorization, TokenRole.ISSUE, pin)
+            stock = PackageStock(find_packages(session, pin, auth_code)).usable_for(
+                CallKind.BATCH
+            )
+            issuing = KeyIssuing(session, self._maker, stock)
             issuing.check_mode()
             wanted = {each.bare for each in devices}
-            new = len(wanted) - len(issuing.known(sorted(wanted)))
-            if new > stock.left(now):
+            new = len(wanted) - len(issuing.find_known(sorted(wanted)))
+            if new > stock.count_left(now):
                 raise errors.PackageCapacityNotEnough(f"{new} keys are wanted")
             session.add(
                 SandboxBatch(
                     id=batch,
                     pin=pin,
-                    auth_code_hash=hash_secret(auth_code),
+                    auth_code_hash=hash_token(auth_code),
                     product_key=stock.product_key,
                     failed=0,
                     success=0,
@@ -233,20 +240,18 @@ class Cloud:
         return batch
 
 
-class Issuing:
+class KeyIssuing:
     """Giving keys to devices, in one transaction and from one stock."""
 
-    def __init__(
-        self, session: Session, vault: Vault, maker: KeyMaker, stock: Stock
-    ) -> None:
+    def __init__(self, session: Session, maker: KeyMaker, stock: PackageStock) -> None:
         self._session = session
         self._maker = maker
         self._stock = stock
-        self._secret = self._product_secret(vault)
+        self._product = session.get_one(SandboxProduct, stock.product_key)
         self._all: dict[int, SandboxPackage] = {e.id: e for e in stock.packages}
 
-    def known(self, macs: Sequence[str]) -> dict[str, SandboxDevice]:
-        """Which of these devices have a key."""
+    def find_known(self, macs: Sequence[str]) -> dict[str, SandboxDevice]:
+        """Those of these devices that have a key, by their MAC."""
         found: dict[str, SandboxDevice] = {}
         for start in range(0, len(macs), CHUNK):
             query = select(SandboxDevice).where(
@@ -259,45 +264,48 @@ class Issuing:
     def issue(
         self, mac: str, known: dict[str, SandboxDevice], now: datetime
     ) -> tuple[str, datetime]:
-        """The device's key, and since when it has it; it is put into `known`.
+        """The device's key, and since when it has it; a new device joins `known`.
 
         Raises one of the sixteen.
         """
         if mac in known:
             self._check_paid_here(known[mac])
-            return self.again(known[mac])
+            return self.reissue(known[mac])
         key = self.make(mac)
-        payer = self._stock.payer(now)
+        payer = self._stock.find_payer(now)
         payer.size += 1
         payer.updated_at = now
         known[mac] = SandboxDevice(
             product_key=self._stock.product_key,
             mac=mac,
             package_id=payer.id,
-            key_check=check_of(key),
+            key_check=hash_key(key),
             created_at=now,
         )
         self._session.add(known[mac])
         return key, now
 
-    def again(self, device: SandboxDevice) -> tuple[str, datetime]:
+    def reissue(self, device: SandboxDevice) -> tuple[str, datetime]:
         """The key that a device has, and since when.
 
         Raises DecyptAuthKeyError where it would be another one now.
         """
         key = self.make(device.mac)
-        if device.key_check != check_of(key):
+        if device.key_check != hash_key(key):
             raise errors.DecyptAuthKeyError
         return key, device.created_at
 
     def make(self, mac: str) -> str:
-        """The key itself. Raises ModeInvalid."""
-        product = self._stock.product_key
-        return self._maker.make(self._stock.mode, product, self._secret, mac)
+        """The key itself. Raises ModeInvalid, DecyptAuthKeyError."""
+        try:
+            return self._maker.make(self._stock.mode, self._product, mac)
+        except SandboxSecretError as error:
+            _log.error("the product's secret cannot be read", exc_info=error)
+            raise errors.DecyptAuthKeyError from None
 
     def compare(self, mac: str, computed: str) -> None:
-        """Raise unless a device that makes its key made this one."""
-        if self._stock.mode != Mode.DEVICE:
+        """Raise unless this is the key that the device has to compute."""
+        if self._stock.mode != KeyMode.DEVICE:
             raise errors.ModeInvalid("the keys of this package are the cloud's")
         if not secrets.compare_digest(
             computed.lower().encode(), self.make(mac).encode()
@@ -305,7 +313,7 @@ class Issuing:
             raise errors.InvalidAuthKey
 
     def check_mode(self) -> None:
-        """Raise ModeInvalid where there is nobody to make keys."""
+        """Raise ModeInvalid where nobody can make keys."""
         self.make("0" * 12)
 
     def _check_paid_here(self, device: SandboxDevice) -> None:
@@ -319,16 +327,6 @@ class Issuing:
             raise errors.GagentExist
         if not payer.is_enabled:
             raise errors.AuthCodeDisabled
-
-    def _product_secret(self, vault: Vault) -> str | None:
-        if self._stock.mode != Mode.DEVICE:
-            return None
-        product = self._session.get_one(Product, self._stock.product_key)
-        try:
-            return products.decrypt_secret(vault, product)
-        except VaultError as error:
-            _log.error("the product's secret cannot be read", exc_info=error)
-            raise errors.DecyptAuthKeyError from None
 
 
 def _check_not_in_batch(session: Session, product_key: str, mac: str) -> None:
@@ -344,6 +342,6 @@ def _check_not_in_batch(session: Session, product_key: str, mac: str) -> None:
         raise errors.GetAuthKeyInProgress
 
 
-def macs_of(rows: Iterable[SandboxBatchRow]) -> list[str]:
-    """Their devices, each once."""
+def distinct_macs(rows: Iterable[SandboxBatchRow]) -> list[str]:
+    """The devices of some rows, each once."""
     return sorted({row.bare for row in rows})
