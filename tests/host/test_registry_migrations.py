@@ -96,7 +96,7 @@ def fill_and_upgrade(where: Path | str, keys: Vault, revision: str) -> None:
 def described(engine: Engine) -> dict[str, object]:
     """All that a database says of its tables, whatever the order of their columns."""
     inspector = inspect(engine)
-    found = {}
+    found: dict[str, object] = {}
     for name in set(inspector.get_table_names()) - {"alembic_version"}:
         columns = {
             column["name"]: (str(column["type"]), column["nullable"], column["default"])
@@ -142,7 +142,7 @@ def test_migrations_make_what_the_models_declare(where, data, request):
     if isinstance(where, str):
         other = request.getfixturevalue("postgres").new_database()
     declared = [
-        mapper.local_table
+        models.table(mapper.class_)
         for mapper in Base.registry.mappers
         if mapper.class_.__module__ == models.__name__
     ]
