@@ -5,15 +5,17 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from pointctl.broker import find_mosquitto
+from pointctl.children import binder
 from pointctl.demo import scenario, stage
 from pointctl.demo.timeline import Timeline
+from tests.marked import carriers
 from tests.runtimes import MICROPYTHON, need, require, run_make
 
 _MARK = "POINTACCESS_TEST_MARK"
@@ -25,20 +27,7 @@ def marked() -> Iterator[dict[str, str]]:
     require("MicroPython", MICROPYTHON, "run make test")
     mark = uuid.uuid4().hex
     yield {**os.environ, _MARK: mark}
-    assert _carriers(mark) == []
-
-
-def _carriers(mark: str) -> list[str]:
-    """The command lines of all processes that run in the marked environment."""
-    wanted = f"{_MARK}={mark}".encode()
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if wanted in (process / "environ").read_bytes().split(b"\0"):
-                found.append((process / "cmdline").read_text())
-        except OSError:  # it ended meanwhile
-            continue
-    return found
+    assert carriers(mark, _MARK) == {}
 
 
 def test_json(marked: dict[str, str]) -> None:
@@ -94,6 +83,27 @@ def test_ctrl_c(marked: dict[str, str]) -> None:
         said, _ = demo.communicate(timeout=30)
     assert demo.returncode == 130
     assert "Traceback" not in said
+
+
+def test_killed(marked: dict[str, str]) -> None:
+    """kill -9 of it ends its server, its broker and its board, too."""
+    if not binder():
+        pytest.skip("this system has no setpriv that can do it")
+    with subprocess.Popen(
+        [sys.executable, "-m", "pointctl", "demo"],
+        env=marked,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as demo:
+        assert demo.stdout is not None
+        for line in demo.stdout:
+            if "power on" in line:
+                demo.kill()
+                break
+        demo.communicate(timeout=30)
+    deadline = time.monotonic() + 30
+    while carriers(marked[_MARK], _MARK) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def test_embedded_broker(monkeypatch: pytest.MonkeyPatch) -> None:

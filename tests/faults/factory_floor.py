@@ -18,6 +18,7 @@ from sqlalchemy import select
 
 from pointctl import certificates
 from pointctl.boards import flash
+from pointctl.children import Child
 from pointctl.clouds.gizwits_preauth.sandbox import keys as sandbox_keys
 from pointctl.clouds.gizwits_preauth.sandbox import models, stock
 from pointctl.folder import DataFolder
@@ -273,7 +274,7 @@ class Station:
         named = [f"--port={self._kind}={port}" for port in self._ports.values()]
         verb = "resume" if self.starts else "run"
         self.starts += 1
-        self._process = subprocess.Popen(
+        self._process = Child[str](
             [*POINTCTL, verb, self._job, "--json", *named, *self._options],
             env=os.environ | self._secrets,
             stdout=subprocess.PIPE,

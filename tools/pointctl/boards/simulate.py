@@ -10,6 +10,7 @@ from typing import Any
 
 from pointctl.boards import flash, micropython
 from pointctl.boards.bootlog import Outcome, outcome_of
+from pointctl.children import Child
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
 from pointctl.registry import keys, products
@@ -65,7 +66,7 @@ def boot(
     `on_line` is called with each line that it prints. Raises PointctlError if it ends
     by itself, or has said nothing of credentials after `timeout_s`.
     """
-    process = subprocess.Popen(
+    process = Child[str](
         [
             micropython.find().command,
             "-X",
