@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,13 +11,14 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from rich.console import Console
 
 from pointctl.broker import find_mosquitto
 from pointctl.children import binder
-from pointctl.demo import scenario, stage
+from pointctl.demo import commands, scenario, stage
 from pointctl.demo.timeline import Timeline
 from tests.marked import carriers
-from tests.runtimes import MICROPYTHON, need, require, run_make
+from tests.runtimes import MICROPYTHON, ROOT, need, require, run_make
 
 _MARK = "POINTACCESS_TEST_MARK"
 
@@ -47,6 +49,34 @@ def test_json(marked: dict[str, str]) -> None:
     for boot in (first, second):
         assert 0 < boot["fetched_ms"] < boot["connected_ms"]
         assert boot["published"] == boot["received"] == 1
+
+
+def test_what_people_see(marked: dict[str, str]) -> None:
+    """A table that fits into 80 columns, and then what to do next."""
+    run = subprocess.run(
+        [sys.executable, "-m", "pointctl", "demo"],
+        env={**marked, "COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert run.returncode == 0, run.stderr
+    *_, shown = run.stdout.partition("Summary")
+    assert "…" not in shown
+    assert all(len(line) <= 80 for line in shown.splitlines()[1:])
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    step = re.search(r"^  (pointctl .*)$", shown, re.M)
+    assert step
+    assert re.search(f"^## Run the server\n+```sh\n{step[1]}\n", readme, re.M)
+
+
+def test_the_table_fits(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also on a machine on which everything takes seconds."""
+    boot = scenario.Boot("00000", "server", 12, 12345.6, 12345.6, 1, 1)
+    runtime, heap, broker = "MicroPython 1.25.0", 131072, "mosquitto 2.0.11"
+    outcome = scenario.Outcome(runtime, heap, broker, "490154203237518", [boot] * 2)
+    Console(width=80).print(commands.summary(outcome))
+    assert "…" not in capsys.readouterr().out
 
 
 def test_gizwits(marked: dict[str, str]) -> None:

@@ -17,6 +17,11 @@ from pointctl.options import DATABASE, Json, print_json
 if TYPE_CHECKING:
     from pointctl.demo.scenario import Outcome
 
+NEXT = """
+Next: a server of your own. README.md goes on at "Run the server":
+  pointctl ca init --name localhost --name 127.0.0.1
+After make demo, pointctl is in .venv/bin."""
+
 app = typer.Typer()
 
 
@@ -56,18 +61,21 @@ def demo(
     outcome = scenario.play(Timeline(console), kind)
     if console:
         console.rule("[bold]Summary", align="left")
-        console.print(_summary(outcome))
+        console.print(summary(outcome))
     else:
         print_json(outcome.as_dict())
     if not outcome.ok:
         raise PointctlError("the demo did not show what it should; see above")
+    if console:
+        console.print(NEXT, soft_wrap=True)
 
 
 def _end(_number: int, _frame: FrameType | None) -> NoReturn:
     sys.exit(1)
 
 
-def _summary(outcome: "Outcome") -> Table:
+def summary(outcome: "Outcome") -> Table:
+    """What each boot came to, in the 80 columns of a small terminal."""
     table = Table(
         title=f"{outcome.runtime}, {outcome.heap_bytes // 1024} KB heap, "
         f"{outcome.broker}, IMEI {outcome.imei}",
@@ -75,7 +83,7 @@ def _summary(outcome: "Outcome") -> Table:
     )
     for name in ("boot", "code", "from", "requests"):
         table.add_column(name)
-    for name in ("credentials", "MQTT", "published", "received"):
+    for name in ("fetched", "MQTT", "sent", "received"):
         table.add_column(name, justify="right")
     for number, boot in enumerate(outcome.boots, 1):
         row = (
