@@ -4,6 +4,7 @@ usage: python -m bench.bare CERTIFICATE KEY PROCESSES; it prints its port.
 """
 
 import multiprocessing
+import signal
 import socket
 import ssl
 import sys
@@ -12,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 
 from bench.load import PATH
+from pointctl.children import end_with_parent
 
 _REPLY = b'{"code": "00000", "sealed": "%s"}' % (b"0" * 832)  # as long as a real one
 
@@ -26,6 +28,12 @@ def app() -> FastAPI:
         return Response(_REPLY, media_type="application/json")
 
     return made
+
+
+def serve_with_parent(certificate: str, key: str, listener: socket.socket) -> None:
+    """One of the processes beside the first."""
+    end_with_parent()
+    serve(certificate, key, listener)
 
 
 def serve(certificate: str, key: str, listener: socket.socket) -> None:
@@ -45,7 +53,10 @@ def serve(certificate: str, key: str, listener: socket.socket) -> None:
 
 
 def main(certificate: str, key: str, processes: int) -> None:
-    """All processes, until it is killed."""
+    """All processes, until it is told to end: then it ends the others, too."""
+    # uvicorn raises the signal again when it has ended: the default would end this
+    # process before it can end the others.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     spawn = multiprocessing.get_context("spawn")
     listeners = [socket.create_server(("127.0.0.1", 0), reuse_port=True)]
     address = listeners[0].getsockname()
@@ -53,7 +64,9 @@ def main(certificate: str, key: str, processes: int) -> None:
         socket.create_server(address, reuse_port=True) for _ in range(processes - 1)
     ]
     others = [
-        spawn.Process(target=serve, args=(certificate, key, listener), daemon=True)
+        spawn.Process(
+            target=serve_with_parent, args=(certificate, key, listener), daemon=True
+        )
         for listener in listeners[1:]
     ]
     for process in others:

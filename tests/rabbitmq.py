@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pointctl.broker.process import HOST, free_port
+from tests.marked import MARK
 from tests.runtimes import need
 
 _PLUGINS = "[rabbitmq_mqtt, rabbitmq_auth_backend_http]."
@@ -69,6 +70,7 @@ def _processes(
     environment = {
         "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
         "HOME": str(folder),  # Erlang's cookie
+        MARK: os.environ.get(MARK, ""),
         "ERL_EPMD_ADDRESS": HOST,
         "ERL_EPMD_PORT": str(free_port()),
         "RABBITMQ_NODENAME": "pointctl@localhost",

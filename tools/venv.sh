@@ -6,9 +6,19 @@ set -eu
 
 python=$1
 directory=$2
+parent=$(dirname "$directory")
 
-if "$python" -m venv --clear "$directory" >/dev/null; then
-    exit
+[ -w "$parent" ] || {
+    echo "cannot write to $(cd "$parent" && pwd), where .venv and .cache have to be:" \
+        "copy the checkout to a folder of your own and run make there" >&2
+    exit 1
+}
+command -v "$python" >/dev/null || {
+    echo "no $python here: apt-get install python3, or make PYTHON=…" >&2
+    exit 1
+}
+if "$python" -c 'import ensurepip' 2>/dev/null; then
+    exec "$python" -m venv --clear "$directory" # says itself what is wrong
 fi
 echo "no ensurepip here: taking pip from Debian's python3-pip-whl" >&2
 work=$(mktemp -d)

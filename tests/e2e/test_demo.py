@@ -2,19 +2,24 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from pointctl.broker import find_mosquitto
+from pointctl.children import binder
+from pointctl.commands import demo as commands
 from pointctl.demo import scenario, system
 from pointctl.demo.timeline import Timeline
-from tests.runtimes import MICROPYTHON, need, require, run_make
+from tests.marked import carriers
+from tests.runtimes import MICROPYTHON, ROOT, need, require, run_make
 
 _MARK = "POINTACCESS_TEST_MARK"
 
@@ -25,20 +30,7 @@ def marked() -> Iterator[dict[str, str]]:
     require("MicroPython", MICROPYTHON, "run make test")
     mark = uuid.uuid4().hex
     yield {**os.environ, _MARK: mark}
-    assert _carriers(mark) == []
-
-
-def _carriers(mark: str) -> list[str]:
-    """The command lines of all processes that run in the marked environment."""
-    wanted = f"{_MARK}={mark}".encode()
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if wanted in (process / "environ").read_bytes().split(b"\0"):
-                found.append((process / "cmdline").read_text())
-        except OSError:  # it ended meanwhile
-            continue
-    return found
+    assert carriers(mark, _MARK) == {}
 
 
 def test_json(marked: dict[str, str]) -> None:
@@ -58,6 +50,34 @@ def test_json(marked: dict[str, str]) -> None:
     for boot in (first, second):
         assert 0 < boot["fetched_ms"] < boot["connected_ms"]
         assert boot["published"] == boot["received"] == 1
+
+
+def test_what_people_see(marked: dict[str, str]) -> None:
+    """A table that fits into 80 columns, and then what to do next."""
+    run = subprocess.run(
+        [sys.executable, "-m", "pointctl", "demo"],
+        env={**marked, "COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert run.returncode == 0, run.stderr
+    *_, shown = run.stdout.partition("Summary")
+    assert "…" not in shown
+    assert all(len(line) <= 80 for line in shown.splitlines()[1:])
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    step = re.search(r"^  (pointctl .*)$", shown, re.M)
+    assert step
+    assert re.search(f"^## Run the server\n+```sh\n{step[1]}\n", readme, re.M)
+
+
+def test_the_table_fits(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also on a machine on which everything takes seconds."""
+    boot = scenario.Boot("00000", "server", 12, 12345.6, 12345.6, 1, 1)
+    runtime, heap, broker = "MicroPython 1.25.0", 131072, "mosquitto 2.0.11"
+    outcome = scenario.Outcome(runtime, heap, broker, "490154203237518", [boot] * 2)
+    Console(width=80).print(commands.summary(outcome))
+    assert "…" not in capsys.readouterr().out
 
 
 def test_gizwits(marked: dict[str, str]) -> None:
@@ -94,6 +114,27 @@ def test_ctrl_c(marked: dict[str, str]) -> None:
         said, _ = demo.communicate(timeout=30)
     assert demo.returncode == 130
     assert "Traceback" not in said
+
+
+def test_killed(marked: dict[str, str]) -> None:
+    """kill -9 of it ends its server, its broker and its board, too."""
+    if not binder():
+        pytest.skip("this system has no setpriv that can do it")
+    with subprocess.Popen(
+        [sys.executable, "-m", "pointctl", "demo"],
+        env=marked,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as demo:
+        assert demo.stdout is not None
+        for line in demo.stdout:
+            if "power on" in line:
+                demo.kill()
+                break
+        demo.communicate(timeout=30)
+    deadline = time.monotonic() + 30
+    while carriers(marked[_MARK], _MARK) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def test_embedded_broker(monkeypatch: pytest.MonkeyPatch) -> None:

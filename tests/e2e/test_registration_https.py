@@ -6,6 +6,7 @@ The cloud here shares no code with the board: Python's http.server and hmac.
 import hashlib
 import hmac
 import json
+import os
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -119,7 +120,7 @@ class Board:
         process = subprocess.Popen(
             [program, "-X", f"heapsize={HEAP_BYTES}", "-c", PROGRAM],
             cwd=self.folder,
-            env={"POINTACCESS_IMEI": IMEI, "MICROPYPATH": ":.frozen:lib"},
+            env={**os.environ, "POINTACCESS_IMEI": IMEI, "MICROPYPATH": ":.frozen:lib"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -5,12 +5,13 @@ import fcntl
 import json
 import os
 import signal
-import subprocess
 import termios
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from pointctl.children import Child
 
 VM = Path(__file__).parent / "inside/run.py"
 # MicroPython dies of a second SIGINT before it has raised the first.
@@ -37,7 +38,7 @@ class Chip:
         os.set_blocking(self._keys, False)
         setup = {**setup, "flash": str(flash), "orders": orders, "reports": reports}
         try:
-            self._process = subprocess.Popen(
+            self._process = Child[bytes](
                 [command, "-X", f"heapsize={heap}", VM],
                 cwd=flash,
                 env={**os.environ, **environment, "FAKEBOARD": json.dumps(setup)},

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,8 +28,7 @@ esac
 """
 _PYTHON_WITHOUT_ENSUREPIP = """#!/bin/sh
 case "$*" in
-*--without-pip*) ;;
-"-m venv"*) exit 1 ;;
+"-c import ensurepip") exit 1 ;;
 esac
 exec "{python}" "$@"
 """
@@ -140,6 +140,39 @@ def test_a_venv_without_ensurepip_and_debian_tells_what_to_install(
     done = run(path, ROOT / "tools/venv.sh", "python", tmp_path / "venv")
     assert done.returncode == 1
     assert "python3-venv" in done.stderr.splitlines()[-1]
+
+
+def test_a_folder_that_nobody_may_write_to_is_named(path: Path) -> None:
+    """Not what Python makes of it; root may write anywhere, so another user tries."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        folder = Path(name)
+        shutil.copy(ROOT / "tools/venv.sh", folder)
+        (folder / "checkout").mkdir(mode=0o555)
+        folder.chmod(0o755)
+        done = subprocess.run(
+            [folder / "venv.sh", sys.executable, ".venv"],
+            cwd=folder / "checkout",
+            user=None if os.geteuid() else 65534,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"cannot write to {folder}/checkout")
+
+
+def test_a_venv_that_fails_says_why(tmp_path: Path) -> None:
+    """Python's own words, and nothing of a package that would not help."""
+    (tmp_path / "venv").write_text("in its place")
+    done = run(
+        Path(os.environ["PATH"]),
+        *(ROOT / "tools/venv.sh", sys.executable, tmp_path / "venv"),
+    )
+    assert done.returncode != 0
+    assert str(tmp_path / "venv") in done.stdout + done.stderr
+    assert "ensurepip" not in done.stdout + done.stderr
 
 
 def test_debian_packages_leave_nothing_behind_on_failure(

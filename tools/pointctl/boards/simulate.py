@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pointctl.boards import flash, micropython
 from pointctl.boards.bootlog import BootOutcome, parse_outcome
+from pointctl.children import Child
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
 from pointctl.registry.devices import products
@@ -66,7 +67,7 @@ def boot(
     `on_line` is called with each line that it prints. Raises PointctlError if it ends
     by itself, or has not reported credentials after `timeout_s`.
     """
-    process = subprocess.Popen(
+    process = Child[str](
         [
             micropython.find().command,
             "-X",

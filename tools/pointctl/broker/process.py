@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pointctl.children import Child
 from pointctl.errors import PointctlError
 
 HOST = "127.0.0.1"  # the brokers that we start are for this machine only
@@ -55,7 +56,7 @@ class BrokerProcess:
         """Start it, and return when it accepts connections. Raises BrokerError."""
         if self._process:
             raise BrokerError(f"{self.name} is running already")
-        self._process = subprocess.Popen(
+        self._process = Child[str](
             self._command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -18,6 +18,11 @@ from pointctl.folder import DATABASE
 if TYPE_CHECKING:
     from pointctl.demo.scenario import DemoOutcome
 
+NEXT = """
+Next: a server of your own. README.md goes on at "Run the server":
+  pointctl ca init --name localhost --name 127.0.0.1
+After make demo, pointctl is in .venv/bin."""
+
 app = typer.Typer()
 
 
@@ -65,20 +70,22 @@ def demo(
     outcome = scenario.play(Timeline(console), kind)
     if console:
         console.rule("[bold]Summary", align="left")
-        console.print(_summary(outcome))
+        console.print(summary(outcome))
         console.print(f"\nNext: {_NEXT[source]}")
     else:
         print_json(outcome.as_dict())
     if not outcome.ok:
         raise PointctlError("the demo did not go as it should; see the events above")
+    if console:
+        console.print(NEXT, soft_wrap=True)
 
 
 def _end(_number: int, _frame: FrameType | None) -> NoReturn:
     sys.exit(1)
 
 
-def _summary(outcome: "DemoOutcome") -> Table:
-    # Without a box it fits into 80 columns.
+def summary(outcome: "DemoOutcome") -> Table:
+    """What each boot came to, in the 80 columns of a small terminal."""
     table = Table(
         box=None,
         title=f"{outcome.runtime}, {outcome.heap_bytes // 1024} KB heap, "
@@ -87,7 +94,7 @@ def _summary(outcome: "DemoOutcome") -> Table:
     )
     for name in ("boot", "code", "from", "requests"):
         table.add_column(name)
-    for name in ("credentials", "MQTT", "published", "received"):
+    for name in ("fetched", "MQTT", "sent", "received"):
         table.add_column(name, justify="right")
     for number, boot in enumerate(outcome.boots, 1):
         row = (

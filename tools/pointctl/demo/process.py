@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+from pointctl.children import Child
 from pointctl.demo.lines import LineEvent
 from pointctl.demo.timeline import Timeline
 
@@ -50,7 +51,7 @@ class Process:
 
     def _start(self) -> None:
         self._deadline = time.monotonic() + _PATIENCE_S
-        self._process = subprocess.Popen(
+        self._process = Child[str](
             self._command,
             cwd=self._cwd,
             env=self._environment,

@@ -11,7 +11,6 @@ import signal
 import socket
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from typing import NoReturn
 import structlog
 
 from pointctl import logs
+from pointctl.children import end_with_parent
 from pointctl.errors import PointctlError
 from pointctl.registry.opening import open_registry
 from pointctl.server import metrics
@@ -148,7 +148,7 @@ def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
 
 def _work(settings: Settings, listener: socket.socket, ready: Connection) -> NoReturn:
     """What each process does."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
 
     def on_ready(_listener: socket.socket) -> None:
         _log.info("worker ready", worker=os.getpid())
@@ -159,10 +159,3 @@ def _work(settings: Settings, listener: socket.socket, ready: Connection) -> NoR
     except PointctlError as error:
         print(f"pointctl: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os.kill(os.getpid(), signal.SIGTERM)
