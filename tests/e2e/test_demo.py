@@ -73,9 +73,9 @@ def test_what_people_see(marked: dict[str, str]) -> None:
 
 def test_the_table_fits(capsys: pytest.CaptureFixture[str]) -> None:
     """Also on a machine on which everything takes seconds."""
-    boot = scenario.Boot("00000", "server", 12, 12345.6, 12345.6, 1, 1)
+    boot = scenario.Boot("00000", 12, 12345.6, 12345.6, 1, 1, "server")
     runtime, heap, broker = "MicroPython 1.25.0", 131072, "mosquitto 2.0.11"
-    outcome = scenario.Outcome(runtime, heap, broker, "490154203237518", [boot] * 2)
+    outcome = scenario.DemoOutcome(runtime, heap, broker, "490154203237518", [boot] * 2)
     Console(width=80).print(commands.summary(outcome))
     assert "…" not in capsys.readouterr().out
 

@@ -126,6 +126,7 @@ def test_the_bare_endpoint_leaves_none(
 ) -> None:
     """The bench's second process, and multiprocessing's tracker."""
     files = certificates.init(tmp_path / "ca")
+    command: list[str | Path]
     command = [sys.executable, "-m", "bench.bare", files.server, files.server_key, "2"]
     with subprocess.Popen(
         command, cwd=ROOT, env=marked, stdout=subprocess.PIPE

@@ -73,7 +73,7 @@ def write_workbook(
 ) -> None:
     """Write a sheet in which every cell is text, so that IMEIs keep their digits."""
     # Imported here: only commands that write a workbook wait for it.
-    import xlsxwriter  # type: ignore[import-untyped]
+    import xlsxwriter
 
     options = {"constant_memory": True, "tmpdir": str(path.parent)}
     with xlsxwriter.Workbook(str(path), options) as book:
