@@ -76,7 +76,7 @@ def test_a_test_that_fails(flash: Path) -> None:
 
 
 def test_unplugged(flash: Path) -> None:
-    """The port disappears, the host gets errors, the flash stays; a new plug boots it."""
+    """The port disappears, the host gets errors, the flash stays; it can boot again."""
     with fake_board("esp32", flash) as board, serial.Serial(board.port) as port:
         board.wait_for("main runs")
         run(port, "open('/kept', 'w').write('x')\nprint('written')")

@@ -109,7 +109,7 @@ class FakeBoard:
         self._ask(lambda: self._say(data))
 
     def wait_for(self, text: str, timeout_s: float = 30) -> None:
-        """Wait until the board has printed this. Raises TimeoutError with its output."""
+        """Wait until the board has printed this. Raises TimeoutError otherwise."""
         deadline = time.monotonic() + timeout_s
         while text not in self.output:
             if time.monotonic() > deadline:
