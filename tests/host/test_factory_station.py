@@ -17,7 +17,8 @@ from pointctl.factory.output import report
 from pointctl.factory.station.display import JsonLines, Lines, LiveTable
 from pointctl.factory.station.line import Line, TurnOutcome, TurnResult
 from pointctl.factory.station.serial_board import CHIP
-from pointctl.factory.station.station import Station, Statuses, Tally, start_tally
+from pointctl.factory.station.station import Station, Statuses
+from pointctl.factory.station.tally import Tally, start_tally
 from tests import runtimes
 
 PATIENCE_S = 60
