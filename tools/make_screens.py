@@ -14,7 +14,7 @@ from pointctl.factory.domain.job import Plan, SourceKind
 from pointctl.factory.domain.units import Reason
 from pointctl.factory.station.display import LiveTable
 from pointctl.factory.station.line import TurnOutcome, TurnResult
-from pointctl.factory.station.station import Tally
+from pointctl.factory.station.tally import Tally
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs/images"
 _IMEIS = (

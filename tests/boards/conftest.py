@@ -1,4 +1,4 @@
-"""The servers that every board's contract is tried against."""
+"""The servers for the tests of every board's contract."""
 
 from collections.abc import Iterator
 
@@ -9,6 +9,6 @@ from tests.boards import runner
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[runner.Servers]:
-    """All that contract.py asks for, a real broker among them."""
+    """Run all servers that contract.py needs, including a real broker."""
     with runner.serving(tmp_path_factory.mktemp("servers")) as found:
         yield found

@@ -13,7 +13,7 @@ import unittest
 
 sys.path[:0] = os.getenv("BOARD_PATH").split(":")
 
-if os.getenv("PRELUDE"):  # what makes the runtime a board's, before all else
+if os.getenv("PRELUDE"):  # it makes the runtime like the board's, before all else
     __import__(os.getenv("PRELUDE"))
 
 import board
@@ -31,7 +31,7 @@ def port(name):
 
 
 def trust(prefix=""):
-    """The CA and the pin of a server that we know: one of them, any board can check."""
+    """The CA and the pin of our server: every board can check one of them."""
     with open(os.getenv(prefix + "CA"), "rb") as file:
         return {"ca": file.read(), "pins": [unhexed(os.getenv(prefix + "PIN"))]}
 
@@ -53,7 +53,7 @@ def settings(number, **more):
 
 
 def at_broker(**more):
-    """Settings that the real broker takes."""
+    """Settings that the real broker accepts."""
     given = settings(port("BROKER_PORT"), trust=trust("BROKER_"))
     given["user"] = os.getenv("BROKER_USER")
     given["password"] = os.getenv("BROKER_PASSWORD")
@@ -74,7 +74,7 @@ class Contract(unittest.TestCase):
         self.assertIn(board.VERIFIES, (True, False))
 
     def test_imei(self):
-        """15 digits that check, the same each time, or PointError(IMEI)."""
+        """15 valid digits, the same each time, or PointError(IMEI)."""
         try:
             imei = board.imei()
         except PointError as error:
@@ -85,14 +85,14 @@ class Contract(unittest.TestCase):
         self.assertEqual(board.imei(), imei)
 
     def test_online(self):
-        """Returns nothing, or raises PointError(OFFLINE) in time."""
+        """It returns None, or raises PointError(OFFLINE) in time."""
         try:
             self.assertIsNone(board.online(1))
         except PointError as error:
             self.assertEqual(error.name, "OFFLINE")
 
     def test_random(self):
-        """As many bytes as were asked for, and others each time."""
+        """As many bytes as requested, and different ones each time."""
         for count in (0, 1, 2, 16, 257):
             found = board.random(count)
             self.assertIsInstance(found, bytes)
@@ -103,21 +103,21 @@ class Contract(unittest.TestCase):
         self.assertGreater(len(set(board.random(256))), 64)
 
     def test_now(self):
-        """Unix seconds as a whole number, or None: never the year 2000."""
+        """Unix seconds as an integer, or None: never the year 2000."""
         found = board.now()
         if found is not None:
             self.assertIs(type(found), int)
             self.assertGreater(found, 1700000000)
 
     def test_network_time(self):
-        """The same, as the network tells it; asking sets nothing."""
+        """The same from the network; asking sets no clock."""
         found = board.network_time()
         if found is not None:
             self.assertIs(type(found), int)
             self.assertGreater(found, 1700000000)
 
     def test_set_clock(self):
-        """It takes Unix seconds, and now() is not before them."""
+        """It accepts Unix seconds, and afterwards now() is not before them."""
         now = board.now() or 1800000000
         self.assertIsNone(board.set_clock(now))
         found = board.now()
@@ -138,10 +138,10 @@ class Contract(unittest.TestCase):
         self.assertEqual(os.getenv("CLAIM_KEY"), "good")
 
     def test_flash_key(self):
-        """None, or 32 bytes that are the same each time and not the claim key."""
+        """None, or 32 bytes: the same each time, and not the claim key."""
         try:
             key = board.flash_key()
-        except PointError as error:  # where it is made of the IMEI
+        except PointError as error:  # if it is made from the IMEI
             self.assertEqual(error.name, "IMEI")
             return
         if key is not None:
@@ -151,11 +151,11 @@ class Contract(unittest.TestCase):
             self.assertNotEqual(key, bytes(32))
 
     def test_feed(self):
-        """Costs nothing and gives nothing, with or without a watchdog."""
+        """It works with and without a watchdog, and returns None."""
         self.assertIsNone(board.feed())
 
     def test_connect(self):
-        """A stream: what is written arrives, and what arrives can be read."""
+        """A stream: written bytes arrive, and received bytes can be read."""
         stream = board.connect(HERE, port("ECHO_PORT"), None, 5)
         try:
             stream.write(b"hello")
@@ -167,7 +167,7 @@ class Contract(unittest.TestCase):
             stream.close()
 
     def test_connect_fails(self):
-        """Each way to fail has its number."""
+        """Each failure has its number."""
         closed, mute = port("CLOSED_PORT"), port("SILENT_PORT")
         self.assertEqual(self.failed(board.connect, HERE, closed, None, 5), "CONNECT")
         self.assertEqual(self.failed(board.connect, "a..b", mute, None, 5), "DNS")
@@ -178,7 +178,7 @@ class Contract(unittest.TestCase):
         self.assertEqual(self.failed(board.connect, HERE, mute, bad, 5), "TLS")
 
     def test_mqtt(self):
-        """A client that is not connected yet, with the methods that Session calls."""
+        """An unconnected client, with the methods that Session calls."""
         client = board.mqtt(settings(port("CLOSED_PORT")))
         for name in METHODS:
             self.assertTrue(callable(getattr(client, name)), name)
@@ -186,7 +186,7 @@ class Contract(unittest.TestCase):
         client.close()
 
     def test_mqtt_within(self):
-        """A broker that says nothing is left when the settings' time is over."""
+        """A broker that does not answer is left after the settings' timeout."""
         client = board.mqtt(settings(port("SILENT_PORT"), withinS=0.3))
         begun = time.time()
         self.assertEqual(self.failed(client.connect), "TIMEOUT")
@@ -194,14 +194,14 @@ class Contract(unittest.TestCase):
         client.close()
 
     def test_mqtt_with_something_else(self):
-        """A server that is no broker is PointError(BROKER_LOST)."""
+        """A server that is not a broker is PointError(BROKER_LOST)."""
         client = board.mqtt(settings(port("ECHO_PORT")))
         self.assertEqual(self.failed(client.connect), "BROKER_LOST")
         client.close()
 
 
 class Stream(unittest.TestCase):
-    """What connect() gives, at its edges."""
+    """The streams of connect(), in unusual cases."""
 
     def setUp(self):
         self.streams = []
@@ -220,7 +220,7 @@ class Stream(unittest.TestCase):
         return raised.exception.name
 
     def test_no_bytes(self):
-        """Nothing can be read and written at any time."""
+        """Reading and writing nothing always works."""
         stream = self.connect("ECHO_PORT")
         self.assertEqual(stream.read(0), b"")
         stream.write(b"")
@@ -229,28 +229,28 @@ class Stream(unittest.TestCase):
         self.assertEqual(stream.read(1), b"x")
 
     def test_many_bytes(self):
-        """More than any buffer on the way takes at once, in order."""
+        """More bytes than any buffer on the way holds arrive in order."""
         stream = self.connect("ECHO_PORT", timeout_s=20)
         data = bytes(range(256)) * 160
         stream.write(data)
         self.assertTrue(stream.read(len(data)) == data)
 
     def test_memoryview(self):
-        """Whatever is a buffer can be written."""
+        """Every buffer type can be written."""
         stream = self.connect("ECHO_PORT")
         stream.write(memoryview(b"hello")[1:3])
         stream.write(bytearray(b"!"))
         self.assertEqual(stream.read(3), b"el!")
 
     def test_end(self):
-        """What the peer has said before it left comes, and after it b"", for ever."""
+        """What the peer sent before it closed arrives, then b"" for ever."""
         stream = self.connect("BYE_PORT")
         self.assertEqual(stream.read(9), b"bye")
         for _ in range(3):
             self.assertEqual(stream.read(1), b"")
 
     def test_deadline_that_has_passed(self):
-        """Nothing works until there is a new one; then everything does."""
+        """After a deadline nothing works until a new one is set."""
         stream = self.connect("ECHO_PORT")
         stream.within(0)
         self.assertEqual(self.failed(stream.read, 1), "TIMEOUT")
@@ -260,7 +260,7 @@ class Stream(unittest.TestCase):
         self.assertEqual(stream.read(1), b"y")
 
     def test_nothing_yet(self):
-        """Who does not wait gets None, until something has come."""
+        """Without waiting, a read returns None until something has arrived."""
         stream = self.connect("ECHO_PORT")
         stream.waits = False
         self.assertIsNone(stream.read(1))
@@ -269,7 +269,7 @@ class Stream(unittest.TestCase):
         self.assertEqual(stream.read(1), b"z")
 
     def test_closed_twice(self):
-        """Closing never complains; who goes on is told."""
+        """Closing never fails; using a closed stream does."""
         for options in ((None,), (trust(),)):
             name = "TLS_PORT" if options[0] else "ECHO_PORT"
             stream = self.connect(name, options[0])
@@ -279,16 +279,16 @@ class Stream(unittest.TestCase):
             self.assertIn(self.failed(stream.read, 1), ("CLOSED", "TLS"))
 
     def test_cut_handshake(self):
-        """A peer that goes in the middle of the handshake has closed."""
+        """A peer that closes in the middle of the handshake is CLOSED."""
         found = self.failed(self.connect, "CUT_PORT", {})
         self.assertIn(found, ("CLOSED", "TLS"))
 
     def test_not_tls(self):
-        """A peer that does not speak TLS is TLS's failure."""
+        """A peer that does not speak TLS is a TLS error."""
         self.assertEqual(self.failed(self.connect, "ECHO_PORT", {}), "TLS")
 
     def test_tls(self):
-        """Under trust, many bytes come and go too."""
+        """Many bytes arrive both ways over verified TLS, too."""
         stream = self.connect("TLS_PORT", trust(), 20)
         data = bytes(range(256)) * 130
         stream.write(data)
@@ -297,7 +297,7 @@ class Stream(unittest.TestCase):
         self.assertEqual(self.failed(stream.read, 1), "TIMEOUT")
 
     def test_tls_nothing_yet(self):
-        """Who does not wait gets None here as well."""
+        """Without waiting, a read returns None here as well."""
         stream = self.connect("TLS_PORT", trust())
         stream.waits = False
         self.assertIsNone(stream.read(1))
@@ -306,18 +306,18 @@ class Stream(unittest.TestCase):
         self.assertEqual(stream.read(5), b"hello")
 
     def test_tls_without_trust(self):
-        """Nobody is verified who was not asked to be."""
+        """Without trust, no server is verified."""
         stream = self.connect("STRANGER_PORT", {})
         self.assertEqual(stream.read(0), b"")
 
     def test_pin(self):
-        """A pin alone is enough, and needs neither CA nor name nor clock."""
+        """A pin alone is enough, without CA, name or clock."""
         stream = self.connect("TLS_PORT", {"pins": trust()["pins"]}, 5, "localhost")
         stream.write(b"hello")
         self.assertEqual(stream.read(5), b"hello")
 
     def test_other_pin(self):
-        """No byte to a server that has another certificate, whoever signed it."""
+        """A server with another certificate receives no byte."""
         for name in ("STRANGER_PORT", "NAME_PORT"):
             found = self.failed(self.connect, name, {"pins": trust()["pins"]})
             self.assertEqual(found, "TLS_PIN")
@@ -325,7 +325,7 @@ class Stream(unittest.TestCase):
         self.assertEqual(self.failed(self.connect, "TLS_PORT", pins), "TLS_PIN")
 
     def test_verifies(self):
-        """VERIFIES says the truth once the board is online."""
+        """VERIFIES is right once the board is online."""
         board.online(5)
         try:
             self.connect("STRANGER_PORT", {"ca": trust()["ca"]})
@@ -336,7 +336,7 @@ class Stream(unittest.TestCase):
         self.assertIs(board.VERIFIES, verified)
 
     def test_wrong_name(self):
-        """A certificate for another name is refused where certificates are judged."""
+        """A certificate for another name is refused if certificates are verified."""
         if board.VERIFIES:
             only_ca = {"ca": trust()["ca"]}
             found = self.failed(self.connect, "NAME_PORT", only_ca)
@@ -349,7 +349,7 @@ class Stream(unittest.TestCase):
 
 
 class Broker(unittest.TestCase):
-    """What mqtt() gives, at a real broker and at an odd one."""
+    """The clients of mqtt(), with a real broker and an unusual one."""
 
     def setUp(self):
         self.came = []
@@ -371,7 +371,7 @@ class Broker(unittest.TestCase):
         return raised.exception.name
 
     def until(self, done=None):
-        """Call check() until `done()`, or until it says True, for 10 s at most."""
+        """Call check() until `done()`, or until it returns True, for at most 10 s."""
         for _ in range(500):
             came = self.client.check()
             if done() if done else came:
@@ -380,7 +380,7 @@ class Broker(unittest.TestCase):
         self.fail("it did not come in time")
 
     def test_round(self):
-        """What is published comes back to who has subscribed, both as bytes."""
+        """A published message comes back to a subscriber; topic and text are bytes."""
         client = self.connect(at_broker(clientId="round"))
         topic = os.getenv("BROKER_TOPIC") + "round"
         client.subscribe(topic, 1)
@@ -394,7 +394,7 @@ class Broker(unittest.TestCase):
         client.close()
 
     def test_ping(self):
-        """Its answer counts as a sign of life, and is no message."""
+        """The answer to a ping is noticed, and is not a message."""
         client = self.connect(at_broker(clientId="ping"))
         self.assertFalse(client.check())
         client.ping()
@@ -402,14 +402,14 @@ class Broker(unittest.TestCase):
         self.assertEqual(self.came, [])
 
     def test_refused(self):
-        """Wrong credentials are refused, which is not a lost broker."""
+        """Wrong credentials are refused, which is not a lost connection."""
         for more in ({"password": "wrong"}, {"user": "nobody", "password": "x"}):
             client = board.mqtt(at_broker(clientId="refused", **more))
             self.assertEqual(self.failed(client.connect), "BROKER_REFUSED")
             client.close()
 
     def test_refusal_codes(self):
-        """2, 4 and 5 speak of credentials; 1 and 3 do not."""
+        """Codes 2, 4 and 5 are about credentials; 1 and 3 are not."""
         expected = {2: "BROKER_REFUSED", 4: "BROKER_REFUSED", 5: "BROKER_REFUSED"}
         for code in (1, 2, 3, 4, 5):
             given = settings(port("ODD_BROKER_PORT"), clientId="id-%d" % code)
@@ -419,13 +419,13 @@ class Broker(unittest.TestCase):
             client.close()
 
     def test_denied(self):
-        """A subscription that is refused is told, and the connection stays."""
+        """A refused subscription is reported, and the connection stays."""
         client = self.connect(at_broker(clientId="denied"))
         self.assertEqual(self.failed(client.subscribe, "others/x", 1), "BROKER_DENIED")
         client.subscribe(os.getenv("BROKER_TOPIC") + "x", 1)
 
     def test_message_first(self):
-        """A message that comes before an acknowledgement is taken, both count."""
+        """A message before an acknowledgement is delivered, and both are handled."""
         client = self.connect(settings(port("ODD_BROKER_PORT")))
         client.subscribe("topic", 1)
         self.until(lambda: self.came)
@@ -437,7 +437,7 @@ class Broker(unittest.TestCase):
         self.until()
 
     def test_publishing_when_received(self):
-        """Who is called with a message may answer it at once."""
+        """The callback of a message may publish an answer."""
         answered = []
 
         def answer(topic, message):
@@ -453,7 +453,7 @@ class Broker(unittest.TestCase):
         self.client.publish("topic", b"another", 1)
 
     def test_broker_that_leaves(self):
-        """It is lost or closed, at the latest when it is looked for."""
+        """A lost connection is noticed at the latest when it is used."""
         client = self.connect(settings(port("ODD_BROKER_PORT")))
         with self.assertRaises(PointError) as raised:
             client.subscribe("leave", 1)
@@ -461,7 +461,7 @@ class Broker(unittest.TestCase):
         self.assertIn(raised.exception.name, ("CLOSED", "BROKER_LOST"))
 
     def test_broker_not_to_be_trusted(self):
-        """Nobody else is given the password: not verified, nothing said."""
+        """An unverified broker receives nothing, so no password."""
         for name in ("STRANGER_PORT", "NAME_PORT"):
             for given in (trust(), {"ca": trust()["ca"]}):
                 client = board.mqtt(settings(port(name), trust=given))
@@ -472,7 +472,7 @@ class Broker(unittest.TestCase):
 
 class Restart(unittest.TestCase):
     def test_restart(self):
-        """Ends what is running, here by SystemExit, online or not, more than once."""
+        """It ends the program, here by SystemExit, online or not, more than once."""
         for _ in range(2):
             with self.assertRaises(SystemExit):
                 board.restart()

@@ -16,7 +16,7 @@ from point import compat
 
 
 class Clock:
-    """What compat has instead of time; everything here takes it from there."""
+    """Replaces the time in compat, which all code here uses."""
 
     now = 1000
 
@@ -38,7 +38,7 @@ from wifi import Wifi
 import board
 from point.errors import PointError
 
-# A thread that waits would let time pass for all.
+# A waiting thread would let time pass for all threads.
 pump, ppp.Ppp._pump = ppp.Ppp._pump, lambda link: None
 
 IMEI = os.getenv("POINTACCESS_IMEI")
@@ -46,7 +46,7 @@ OTHER = "356938035643809"
 WIRED = {"uart": 1, "tx": 17, "rx": 16, "baud": 115200, "auth": "none", "high": ()}
 KEY = {"powerKey": 4, "powerKeyLevel": 1, "powerKeyMs": 1000}
 KINDS = ("sim7600", "a7670", "ec25")
-NEVER = 1000  # answers, more than anybody asks for
+NEVER = 1000  # answers, more than any test asks for
 
 
 class Case(unittest.TestCase):
@@ -65,14 +65,14 @@ class Case(unittest.TestCase):
         self.heard = unix_s
 
     def play(self, **script):
-        """Another modem, as after its power was gone."""
+        """Make another modem, as after a loss of its power."""
         machine._script.update(scripted.DEFAULTS)
         machine._script.update(script)
         machine.UART.ppp = network._New._latest = None
         self.modem = machine.modem = scripted.Scripted(machine._script)
 
     def cellular(self, wired=None, **script):
-        """The board's side; the modem's is self.modem."""
+        """Make the board's side; the modem's is self.modem."""
         self.play(**script)
         settings = dict(WIRED)
         settings.update(wired or {})
@@ -84,21 +84,21 @@ class Case(unittest.TestCase):
         return raised.exception
 
     def offline(self, cellular, timeout_s=30):
-        """Why it does not come up."""
+        """Return the error of going online."""
         error = self.failed(cellular.up, timeout_s)
         self.assertEqual(error.name, "OFFLINE")
         return error.detail
 
     def asked(self, command):
-        """How often the modem was asked that."""
+        """Return how often the modem received this."""
         return len([line for line in self.modem.log if line == command])
 
 
 class Ways(Case):
-    """What should work does."""
+    """Normal operation."""
 
     def test_each_modem_and_api(self):
-        """The IMEI first, then the line is PPP's, and the IMEI is remembered."""
+        """The IMEI is read before PPP uses the line, and remembered."""
         for api in ("new", "old"):
             for kind in KINDS:
                 with self.subTest(kind, api=api):
@@ -122,7 +122,7 @@ class Ways(Case):
             cellular.up(60)
 
     def test_late_answer(self):
-        """What still comes of an earlier command is not the answer to this one."""
+        """A late answer to an earlier command is not the answer to this one."""
         cellular = self.cellular()
         cellular.imei()
         for late in (b"\r\nERROR\r\n", b"\r\n+CME ERROR: 3\r\n", b"\r\nOK\r\n"):
@@ -131,7 +131,7 @@ class Ways(Case):
             self.assertEqual(cellular._modem.ask("AT+CPIN?"), ["READY"])
 
     def test_imei_of_the_other_command(self):
-        """AT+GSN where AT+CGSN fails, is cut short, or gives a wrong number."""
+        """AT+GSN is used if AT+CGSN fails, is cut short, or gives a wrong number."""
         wrong = IMEI[:14] + str((int(IMEI[14]) + 1) % 10)
         for answer in ("ERROR", "+CME ERROR: 3", IMEI[:9] + "\r\nOK", wrong + "\r\nOK"):
             cellular = self.cellular(answers={"AT+CGSN": ["\r\n%s\r\n" % answer]})
@@ -139,18 +139,18 @@ class Ways(Case):
             self.assertEqual(self.modem.log[-1], "AT+GSN")
 
     def test_imei_is_the_modems(self):
-        """A board over another modem is another board."""
+        """A board with another modem has another IMEI."""
         self.assertEqual(self.cellular(imei=OTHER).imei(), OTHER)
 
     def test_sim(self):
-        """It takes a while, and perhaps its PIN."""
+        """A SIM may need time, and its PIN."""
         self.cellular(simBusy=3).up(60)
         cellular = self.cellular({"simPin": "1234"}, sim="SIM PIN")
         cellular.up(60)
         self.assertEqual(self.asked('AT+CPIN="1234"'), 1)
 
     def test_registration(self):
-        """At home or roaming, after a search, by whichever command the modem has."""
+        """At home or roaming, after a search, by any of the commands."""
         self.cellular(registration=[0, 2, 2, 1]).up(60)
         self.cellular(registration=[2, 5]).up(60)
         self.cellular(registration=[3, 3, 1]).up(60)
@@ -158,7 +158,7 @@ class Ways(Case):
             self.cellular(registers=[command], registration=[2, 1]).up(60)
 
     def test_apn_and_login(self):
-        """As the carrier wants them, on either API."""
+        """The carrier's values are used with both APIs."""
         login = {"auth": "pap", "user": "me", "password": "word", "apn": "iot.net"}
         for api in ("new", "old"):
             wanted = {"apn": "iot.net", "user": "me", "password": "word"}
@@ -168,13 +168,13 @@ class Ways(Case):
         self.assertEqual(self.asked('AT+CGDCONT=1,"IP","iot.net"'), 1)
 
     def test_other_way_to_dial(self):
-        """AT+CGDATA where ATD*99# is refused."""
+        """AT+CGDATA is used if ATD*99# is refused."""
         cellular = self.cellular(answers={"ATD*99#": ["\r\nERROR\r\n"]})
         cellular.up(60)
         self.assertEqual(self.modem.log[-1], 'AT+CGDATA="PPP",1')
 
     def test_time(self):
-        """The network's, in UTC, whether the clock is local by 1 or by 3."""
+        """The network's time in UTC, whether CTZU is 1 or 3."""
         for kind in KINDS:
             self.cellular(kind=kind, clock="26/11/22,16:30:12+32").up(60)
             self.assertEqual(self.heard, 1795336212)
@@ -184,10 +184,10 @@ class Ways(Case):
 
 
 class Faults(Case):
-    """What goes wrong, and how it comes right again."""
+    """Faults, and how the adapter recovers."""
 
     def test_no_modem(self):
-        """Nothing answers: said within the time, and the watchdog is fed."""
+        """Without an answer it fails in time, and feeds the watchdog."""
         cellular = self.cellular(state="dead")
         begun = compat.ticks_ms()
         self.assertIn("no answer", self.offline(cellular, 5))
@@ -198,7 +198,7 @@ class Faults(Case):
         self.assertGreater(self.fed, 50)
 
     def test_no_time(self):
-        """However little there is, it is kept to, but for the silence around +++."""
+        """Even a short timeout is kept, except for the silence around +++."""
         for timeout_s in (0, 1, 3, 4, 8):
             cellular = self.cellular(KEY, state="dead")
             begun = Clock.now
@@ -207,13 +207,13 @@ class Faults(Case):
         self.assertIn("no answer", self.offline(self.cellular(), 0))
 
     def test_no_imei(self):
-        """A modem that has none, or a wrong one."""
+        """A modem without an IMEI, or with a wrong one."""
         for imei in ("0" * 15, "12345", IMEI[:14] + "x"):
             error = self.failed(self.cellular(imei=imei).imei)
             self.assertEqual(error.name, "IMEI")
 
     def test_switched_off(self):
-        """The power key switches it on, and time is left for it to boot."""
+        """The power key switches it on, and it gets time to boot."""
         for kind in KINDS:
             cellular = self.cellular(KEY, kind=kind, state="off", powerKey=4)
             self.assertEqual(cellular.imei(), IMEI)
@@ -227,7 +227,7 @@ class Faults(Case):
                 self.assertEqual(self.failed(cellular.imei).name, "IMEI")
 
     def test_power_key_that_is_low(self):
-        """The level that presses it is as it is set."""
+        """The level of the power key is the configured one."""
         seen = []
         pin = machine.Pin
 
@@ -248,12 +248,12 @@ class Faults(Case):
             del seen[:]
 
     def test_hung(self):
-        """One that is on and mute is switched off and on."""
+        """A modem that is on but mute is switched off and on."""
         cellular = self.cellular(KEY, state="dead", powerKey=4)
         self.assertEqual(cellular.imei(), IMEI)
 
     def test_still_in_a_connection(self):
-        """After a reset of the chip alone, the modem is where it was: in data mode."""
+        """After a reset of the chip alone, the modem is still in data mode."""
         for kind in KINDS:
             cellular = self.cellular(kind=kind, state="data")
             self.assertEqual(cellular.imei(), IMEI)
@@ -261,19 +261,19 @@ class Faults(Case):
             cellular.up(60)
 
     def test_echo_that_stays(self):
-        """A modem that goes on echoing is understood as well."""
+        """A modem that echoes works, too."""
         cellular = self.cellular(answers={"ATE0": ["\r\nOK\r\n"] * NEVER})
         self.assertEqual(cellular.imei(), IMEI)
         cellular.up(60)
 
     def test_no_sim(self):
-        """Says so by number, as modems do."""
+        """A missing SIM is reported by number, as modems do."""
         self.assertEqual(
             self.offline(self.cellular(sim="absent")), "AT+CPIN: CME ERROR: 10"
         )
 
     def test_sim_pin(self):
-        """A wrong PIN is tried once, whatever follows; three would lock the SIM."""
+        """A wrong PIN is tried only once: three attempts would lock the SIM."""
         cellular = self.cellular({"simPin": "9876"}, sim="SIM PIN")
         self.assertEqual(self.offline(cellular), "AT+CPIN: CME ERROR: 16")
         for _ in range(10):
@@ -284,14 +284,14 @@ class Faults(Case):
             self.assertEqual(found, "the SIM wants its " + state[4:])
 
     def test_not_registered(self):
-        """No network is told from one that refuses."""
+        """A missing network and a refusing network give different errors."""
         found = self.offline(self.cellular(registration=[2]), 5)
         self.assertEqual(found, "registration: none")
         found = self.offline(self.cellular(registration=[3]), 5)
         self.assertEqual(found, "registration: denied")
 
     def test_wrong_apn_and_login(self):
-        """What the network says is passed on, and no password."""
+        """The network's error is passed on, without the password."""
         cellular = self.cellular({"apn": "other"}, apn="iot.net")
         self.assertEqual(self.offline(cellular), "AT+CGDATA: NO CARRIER")
         login = {"auth": "chap", "user": "me", "password": "hidden"}
@@ -300,7 +300,7 @@ class Faults(Case):
             self.assertEqual(self.offline(cellular, 15), "PPP does not come up")
 
     def test_hang_up(self):
-        """The network ends it: dialled again, with a new PPP object."""
+        """When the network ends it, it dials again with a new PPP object."""
         for api in ("new", "old"):
             for kind in KINDS:
                 cellular = self.cellular(kind=kind, api=api)
@@ -313,7 +313,7 @@ class Faults(Case):
                 self.assertIsNot(cellular._ppp, before)
 
     def test_names_under_ppp(self):
-        """Somebody reads the UART while a name is asked for, and stops with PPP."""
+        """A thread reads the UART while a name is resolved, and ends with PPP."""
         cellular = self.cellular()
         cellular.up(60)
         self.assertFalse(network.resolves())
@@ -334,7 +334,7 @@ class Faults(Case):
         self.assertEqual(seen, [1, 2, 3])
 
     def test_ppp_fails_once(self):
-        """A PPP object that has failed is left; the modem is out of data mode."""
+        """A failed PPP object is not used again; the modem leaves data mode."""
         for api in ("new", "old"):
             cellular = self.cellular(api=api, refusesPpp=1)
             self.assertEqual(self.offline(cellular, 10), "PPP does not come up")
@@ -342,7 +342,7 @@ class Faults(Case):
             self.assertTrue(network.up())
 
     def test_dead_line_that_looks_alive(self):
-        """After three connections that failed, PPP is not believed any more."""
+        """After three failed connections, PPP is dialled again."""
         for api in ("new", "old"):
             cellular = self.cellular(api=api)
             cellular.up(60)
@@ -355,7 +355,7 @@ class Faults(Case):
             self.assertEqual(cellular.failures, 0)
 
     def test_imei_under_ppp(self):
-        """Who asks only then ends the connection first."""
+        """Reading the IMEI under PPP ends the connection first."""
         cellular = self.cellular()
         cellular.up(60)
         self.assertEqual(cellular.imei(), IMEI)
@@ -363,10 +363,10 @@ class Faults(Case):
 
 
 class Escalation(Case):
-    """Dial again; the radio; the power; the board."""
+    """The steps of recovery: dial again, radio, power, board."""
 
     def attempts(self, cellular, most=10):
-        """How many it takes until it is up."""
+        """Return how many attempts it takes."""
         for attempt in range(most):
             try:
                 cellular.up(30)
@@ -376,7 +376,7 @@ class Escalation(Case):
         self.fail("never")
 
     def test_radio(self):
-        """CFUN=0 and 1 before the third."""
+        """CFUN=0 and 1 before the third attempt."""
         cellular = self.cellular(
             registration=[0], after={"radio": {"registration": [1]}}
         )
@@ -385,7 +385,7 @@ class Escalation(Case):
         self.assertEqual(self.asked("AT+CFUN=1"), 1)
 
     def test_reset(self):
-        """The modem's own reset where it has no radio switch."""
+        """The modem's own reset, if it has no radio switch."""
         refusal = ["\r\n+CME ERROR: 4\r\n"] * NEVER
         cellular = self.cellular(
             registration=[0],
@@ -396,14 +396,14 @@ class Escalation(Case):
         self.assertEqual(self.asked("AT+CFUN=1,1"), 1)
 
     def test_power(self):
-        """The power key before the fifth."""
+        """The power key before the fifth attempt."""
         cellular = self.cellular(
             KEY, powerKey=4, registration=[0], after={"power": {"registration": [1]}}
         )
         self.assertEqual(self.attempts(cellular), 5)
 
     def test_restart(self):
-        """After six, the board itself; and it begins anew once something worked."""
+        """After six attempts the board restarts; a success resets the count."""
         cellular = self.cellular(registration=[0])
         for _ in range(6):
             self.offline(cellular, 5)
@@ -424,7 +424,7 @@ class WiFi(Case):
         return Wifi(settings or AP, self.feed)
 
     def test_up(self):
-        """Connects once, and again when it was lost."""
+        """It connects once, and again after a loss."""
         machine._script["wifi"] = AP
         wifi = self.wifi()
         wifi.up(10)
@@ -436,7 +436,7 @@ class WiFi(Case):
         self.assertEqual(wifi.failures, 0)
 
     def test_not_there(self):
-        """Says by number what is wrong, and comes up when it is there."""
+        """It reports the status by number, and connects when the network appears."""
         wifi = self.wifi()
         error = self.failed(wifi.up, 2)
         self.assertEqual(str(error), "E14 OFFLINE: Wi-Fi: status 201")
@@ -447,7 +447,7 @@ class WiFi(Case):
         self.assertGreater(self.fed, 0)
 
     def test_slow(self):
-        """A station that is still trying is begun with anew."""
+        """A station that is still connecting is restarted."""
         machine._script["wifi"] = dict(AP, afterMs=5000)
         wifi = self.wifi()
         self.assertEqual(self.failed(wifi.up, 1).detail, "Wi-Fi: status 1001")
@@ -455,7 +455,7 @@ class WiFi(Case):
 
 
 class Board(Case):
-    """board.py above all that; the folder holds its board.json."""
+    """board.py with all its parts; the folder holds its board.json."""
 
     def setUp(self):
         Case.setUp(self)
@@ -471,7 +471,7 @@ class Board(Case):
             json.dump(given, file)
 
     def test_clock(self):
-        """None, then what the network says, which stays right whatever is set."""
+        """None, then the network's time, which stays right when the clock is set."""
         self.boot(clock="26/11/22,16:30:12+32")
         self.assertIsNone(board.now())
         self.assertIsNone(board.network_time())
@@ -484,12 +484,16 @@ class Board(Case):
         self.assertTrue(0 <= board.network_time() - found < 60)
         board.set_clock(board.network_time())
         self.assertTrue(0 <= board.network_time() - board.now() < 2)
-        for unix_s in (1709164800, 1735689599, 1767225600):  # a leap day, year's ends
+        for unix_s in (
+            1709164800,
+            1735689599,
+            1767225600,
+        ):  # a leap day, and ends of years
             board.set_clock(unix_s)
             self.assertTrue(0 <= board.now() - unix_s < 60)
 
     def test_failures_are_counted(self):
-        """Connections that fail are; one where somebody answers is not."""
+        """Failed connections count; one with an answer does not."""
         self.boot()
         for expected in (1, 2, 3):
             self.failed(board.connect, "a..b", 1, None, 5)
@@ -504,7 +508,7 @@ class Board(Case):
         self.assertEqual(board._parts.bearer.failures, 0)
 
     def test_watchdog(self):
-        """Begins with the first feed(), and is fed in all waits."""
+        """It starts with the first feed(), and all waits feed it."""
         self.boot()
         board.imei()
         board.feed()
@@ -523,7 +527,7 @@ class Board(Case):
             board.feed()
 
     def test_watchdog_without_an_imei(self):
-        """main.py has ended with it; the watchdog has it begin again."""
+        """main.py has ended with that error; the watchdog restarts the board."""
         self.boot({"watchdogS": 60}, state="dead")
         self.assertEqual(self.failed(board.imei).name, "IMEI")
         self.assertIsNotNone(machine._watchdog)
@@ -533,7 +537,7 @@ class Board(Case):
             board.restart()
 
     def test_flash_key(self):
-        """The chip's: another chip, another key."""
+        """The key depends on the chip."""
         key = board.flash_key()
         unique_id = machine.unique_id
         machine.unique_id = lambda: b"another"
@@ -543,7 +547,7 @@ class Board(Case):
             machine.unique_id = unique_id
 
     def test_settings(self):
-        """Whatever is unknown, missing or wrong is named."""
+        """Everything unknown, missing or wrong is named."""
         modem = {"tx": 17, "rx": 16}
         for given, named in (
             ({"modem": {}}, "modem.tx is missing"),
@@ -584,7 +588,7 @@ class Board(Case):
         self.assertIn("board.json cannot be read", self.failed(board.imei).detail)
 
     def test_all_settings(self):
-        """One with everything in it."""
+        """A board.json with every key."""
         modem = {"uart": 2, "tx": 17, "rx": 16, "rts": 18, "cts": 19, "baud": 921600}
         modem.update({"powerKey": 4, "powerKeyLevel": 0, "powerKeyMs": 500})
         modem.update({"high": [12, 25], "simPin": "0000", "apn": "iot.1nce.net"})
@@ -596,15 +600,15 @@ class Board(Case):
         self.assertEqual(board.claim_key(), b"Z" * 32)
         self.assertNotIn("claim.key", os.listdir(board.DIR))
         self.assertEqual(board.claim_key(), b"Z" * 32)
-        for name in ("options", "nvskey"):  # what they hold would stay for MQTT
+        for name in ("options", "nvskey"):  # their memory would be missing for MQTT
             self.assertNotIn(name, sys.modules)
 
 
 class Nvs(Case):
-    """What the stand-in promises, which the claim key rests on."""
+    """The behaviour of the shim that the claim key relies on."""
 
     def test_without_commit(self):
-        """What is not committed is not there."""
+        """A value that was not committed is not stored."""
         import esp32
 
         nvs = esp32.NVS("test")

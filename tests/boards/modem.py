@@ -1,6 +1,6 @@
-"""The scripted modem behind a pty: real bytes, its own process, a life of its own.
+"""The scripted modem behind a pty, which exchanges real bytes.
 
-It lives on when the board that talks to it is reset, as a modem does.
+It goes on when the board that talks to it is reset, as a modem does.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from typing import Any
 from tests.runtimes import ROOT
 
 SHIMS = ROOT / "tests/shims/esp32"
-sys.path.append(str(SHIMS))  # last: it holds a `network` and a `machine` too
+sys.path.append(str(SHIMS))  # last: it contains a `network` and a `machine`, too
 
 import scripted  # noqa: E402
 
@@ -23,7 +23,7 @@ _POLL_S = 0.005
 
 
 class PtyModem:
-    """One modem at `path`. Everything that scripted.py says holds for it."""
+    """One modem at `path`, which behaves as scripted.py says."""
 
     def __init__(self, script: dict[str, Any]) -> None:
         self._master, self._slave = os.openpty()
@@ -36,27 +36,27 @@ class PtyModem:
 
     @property
     def state(self) -> str:
-        """Where it is: "command", "data", …"""
+        """Its state: "command", "data", …"""
         with self._lock:
             return str(self._modem.state)
 
     @property
     def log(self) -> list[str]:
-        """What it was asked."""
+        """The commands that it received."""
         with self._lock:
             return list(self._modem.log)
 
     def hang_up(self) -> None:
-        """The network ends the connection."""
+        """End the connection from the network's side."""
         with self._lock:
             self._modem.hang_up()
 
     def start(self) -> None:
-        """Switch it on."""
+        """Switch the modem on."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Take it away."""
+        """Remove the modem."""
         self._stopped.set()
         self._thread.join()
         os.close(self._master)
@@ -75,7 +75,7 @@ class PtyModem:
 
 @contextlib.contextmanager
 def pty_modem(**script: Any) -> Iterator[PtyModem]:
-    """A modem that runs, with this script."""
+    """Run a modem with this script."""
     modem = PtyModem(script)
     modem.start()
     try:

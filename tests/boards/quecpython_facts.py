@@ -1,6 +1,7 @@
-"""What QuecPython's firmware does wrong, each time twice: that it does, and who copes.
+"""The faults of QuecPython's firmware: each exists, and our adapter handles it.
 
-Runs like contract.py, over the shims of one age. Tests change vm.SCRIPT as they go.
+Runs like contract.py, with the shims of old or new firmware. Tests change
+vm.SCRIPT.
 """
 # ruff: noqa: E402, PT009, PT027, SIM105, UP031 - unittest and device dialect: boards run this
 
@@ -71,7 +72,7 @@ class Case(unittest.TestCase):
 
 class Names(Case):
     def test_plain_names(self):
-        """Old firmware has json as ujson alone, and so all of them."""
+        """Old firmware has json as ujson only, and the same for all modules."""
         if not VM:
             self.skipTest("CPython's own library needs them")
         plain = ("json", "os", "time", "socket", "ssl", "binascii", "random")
@@ -85,7 +86,7 @@ class Names(Case):
                 self.assertEqual(hasattr(__import__(name), "__name__"), False)
 
     def test_urandom(self):
-        """The newer port has none; ours does not repeat and fills any length."""
+        """Newer firmware has no urandom; our bytes do not repeat, in any length."""
         if not VM:
             self.skipTest("CPython has it, and no gc.mem_free()")
         import uos
@@ -103,7 +104,7 @@ class Names(Case):
 
 class Sockets(Case):
     def test_names_that_do_not_resolve(self):
-        """Give an empty list, which is an IndexError for who takes the first."""
+        """An unknown name gives an empty list, and so IndexError for its first item."""
         self.assertEqual(usocket.getaddrinfo("a..b", 1), [])
         self.assertRaises(IndexError, request.post, "http://a..b:1/")
         self.assertEqual(self.failed(board.connect, "a..b", 1, None, 5), "DNS")
@@ -111,7 +112,7 @@ class Sockets(Case):
         self.assertEqual(self.failed(server.post, {}), "CLOSED")
 
     def test_refused_connection(self):
-        """Passes for one, as long as a time-out is set."""
+        """A refused connection looks like a success while a timeout is set."""
         sock = usocket.socket()
         sock.settimeout(5)
         sock.connect((HERE, port("CLOSED_PORT")))
@@ -126,7 +127,7 @@ class Sockets(Case):
             stream.close()
 
     def test_end(self):
-        """Old firmware tells it as ENOTCONN, and garbage from then on."""
+        """Old firmware reports a closed connection as ENOTCONN, then as garbage."""
         sock = usocket.socket()
         sock.settimeout(5)
         sock.connect((HERE, port("BYE_PORT")))
@@ -142,7 +143,7 @@ class Sockets(Case):
         stream.close()
 
     def test_long_waits(self):
-        """Are rounded down; ours are cut in pieces that are not."""
+        """Timeouts are rounded down; ours are split into steps that are not."""
         stream = board.connect(HERE, port("SILENT_PORT"), None, 30)
         asked = []
 
@@ -163,7 +164,7 @@ class Sockets(Case):
 
 class Tls(Case):
     def test_ca(self):
-        """Old ussl has no such argument: asked without a connection."""
+        """Old ussl does not accept `ca`, which is tested without a connection."""
         self.assertIs(quectls.takes_ca(), not OLD)
         if OLD:
             self.assertRaises(TypeError, ussl.wrap_socket, None, ca="")
@@ -182,7 +183,7 @@ class Tls(Case):
             self.assertEqual(found, "TLS")
 
     def test_nobody_is_verified(self):
-        """By default; but a stranger gets no password."""
+        """By default no server is verified; but a wrong one gets no password."""
         sock = usocket.socket()
         sock.settimeout(5)
         sock.connect((HERE, port("STRANGER_PORT")))
@@ -195,9 +196,9 @@ class Tls(Case):
         self.assertEqual(found, "UNVERIFIED" if OLD else "TLS")
 
     def test_clear_text(self):
-        """Old request goes on in clear where the handshake fails; ours does not.
+        """After a failed handshake, old request sends clear text; ours does not.
 
-        The server writes down what it hears: see test_quecpython.py.
+        The server records what it receives: see test_quecpython.py.
         """
         url = "https://%s:%d/clear" % (HERE, port("PLAIN_PORT"))
         post = request.post
@@ -211,7 +212,7 @@ class Tls(Case):
         self.assertEqual(self.failed(board.connect, *stranger), "TLS")
 
     def test_bodies(self):
-        """Are generators, and None as JSON where there is none."""
+        """JSON of old firmware: generators, and None if there is none."""
         url = "http://%s:%d/" % (HERE, port("PLAIN_PORT"))
         response = request.post(url, json={}, timeout=5)
         self.assertFalse(isinstance(response.content, (bytes, str)))
@@ -223,7 +224,7 @@ class Tls(Case):
 
 
 class Broker:
-    """A stream to a broker: says what each packet is to be answered with."""
+    """A stream to a broker that answers each packet as scripted."""
 
     def __init__(self, answers):
         self.answers = answers
@@ -272,7 +273,7 @@ class Mqtt(Case):
         return Client(umqtt, lambda *where: self.broker, given)
 
     def test_one_error_for_all(self):
-        """A refusal comes as a ValueError that speaks of parameters."""
+        """A refusal is raised as a ValueError about parameters."""
         umqtt.socket = usocket
         raw = umqtt.MQTTClient("id-4", HERE, port("ODD_BROKER_PORT"))
         with self.assertRaises(ValueError) as raised:
@@ -285,7 +286,7 @@ class Mqtt(Case):
             client.close()
 
     def test_connect(self):
-        """The broker hears of the keep-alive, umqtt does not: it would ping itself."""
+        """The broker gets the keep-alive, but umqtt does not: it would ping, too."""
         self.assertRaises(ValueError, umqtt.MQTTClient, "id", HERE, keepalive=4)
         client = self.client(clientId="ü", will={"topic": "t", "message": "ö"})
         client.connect()
@@ -304,7 +305,7 @@ class Mqtt(Case):
         client.close()
 
     def test_publish_tells_nothing(self):
-        """Whether it arrived or not, old firmware returns None; ours raises."""
+        """Old firmware returns None with and without success; ours raises."""
         client = self.client()
         client.connect()
         self.assertIsNone(client.publish("topic", b"message", 0))
@@ -322,7 +323,7 @@ class Mqtt(Case):
         client.close()
 
     def test_message_before_suback(self):
-        """Ends the waiting for it on old firmware; ours finds both."""
+        """A message ends the wait for SUBACK on old firmware; ours finds both."""
         between = b"\x30\5\0\1thi" + b"\x90\3\0\1\x80"
         client = self.client({1: CONNACK[1], 8: between})
         client.connect()
@@ -331,7 +332,7 @@ class Mqtt(Case):
         client.close()
 
     def test_acknowledged_by_us(self):
-        """A QoS 1 message, after the application had it; no thread takes part."""
+        """A QoS 1 message is acknowledged after delivery, without a thread."""
         seen = []
 
         def received(topic, message):
@@ -348,7 +349,7 @@ class Mqtt(Case):
         client.close()
 
     def test_not_mqtt(self):
-        """What is no packet ends the connection, not the board."""
+        """A malformed packet ends the connection, not the program."""
         endless = b"\x30" + b"\xff" * 5
         for junk in (b"\x30\1x", b"\x32\5\0\3abc", b"\x30\0", endless):
             client = self.client()
@@ -358,7 +359,7 @@ class Mqtt(Case):
             client.close()
 
     def test_locks(self):
-        """Of the system's, which only disconnect() frees: none is left behind."""
+        """Locks of the system, which only disconnect() frees: none is left."""
         umqtt.locks[:] = []
         for leave in ("close", "disconnect"):
             client = self.client()
@@ -374,7 +375,7 @@ class Mqtt(Case):
         self.client().close()
 
     def test_another_umqtt(self):
-        """One that brings its own sockets would not be verified: it is not used."""
+        """A umqtt with its own sockets would not be verified, so it is not used."""
 
         class Other:
             MQTTClient = umqtt.MQTTClient
@@ -384,7 +385,7 @@ class Mqtt(Case):
             self.assertEqual(self.failed(Client, library, None, given), "LACKING")
 
     def test_out_of_memory(self):
-        """umqtt would make it a ValueError, or swallow it."""
+        """umqtt would make it a ValueError, or hide it."""
 
         def none(*where):
             raise MemoryError
@@ -408,7 +409,7 @@ class Clock(Case):
             self.assertTrue(0 <= utime.time() - 1800000000 < 5)
 
     def test_never_set(self):
-        """The year 2000 is no time at all."""
+        """The year 2000 is treated as no time."""
         utime.set_unix(946684800)
         self.assertIsNone(board.now())
         board.set_clock(1893456000)  # 2030-01-01
@@ -417,7 +418,7 @@ class Clock(Case):
         self.assertTrue(0 <= board.now() - 1835740799 < 5)
 
     def test_zone_that_nobody_knows(self):
-        """A firmware that cannot tell it lives at UTC+8, as its mktime does."""
+        """Firmware without a time zone is at UTC+8, as its mktime is."""
         known = utime.getTimeZone
         try:
             utime.getTimeZone = lambda: 99
@@ -429,7 +430,7 @@ class Clock(Case):
             utime.getTimeZone = known
 
     def test_network_time(self):
-        """-1 if the network never said."""
+        """-1 if the network never sent the time."""
         self.assertEqual(net.nitzTime(), -1)
         self.assertIsNone(board.network_time())
         vm.SCRIPT["nitz"] = 1800000000
@@ -440,7 +441,7 @@ class Clock(Case):
 
 class Network(Case):
     def test_no_call(self):
-        """getInfo() is -1 on old firmware and all zero on new; online() tells."""
+        """getInfo() is -1 on old firmware and zeros on new; online() handles both."""
         vm.SCRIPT["call"] = 0
         info = dataCall.getInfo(1, 0)
         if OLD:
@@ -460,14 +461,14 @@ class Network(Case):
         self.assertNotIn("powerRestart", vm.EVENTS)
 
     def test_redial(self):
-        """Registered, but nobody has dialled."""
+        """Registered, but without a data call."""
         vm.SCRIPT.update({"call": 0, "cured": "dial"})
         self.assertEqual(self.failed(board.online, 0.3), "OFFLINE")
         self.assertIsNone(board.online(0.3))
         self.assertEqual(vm.EVENTS[0][:6], "dial 1")
 
     def test_radio(self):
-        """After three failures in a row it is switched off and on."""
+        """After three failures in a row the radio is switched off and on."""
         vm.SCRIPT.update({"network": None, "call": 0, "cured": "radio"})
         for _ in range(3):
             self.failed(board.online, 0.3)
@@ -475,7 +476,7 @@ class Network(Case):
         self.assertIsNone(board.online(0.3))
 
     def test_restart(self):
-        """And after six the module starts again."""
+        """After six failures in a row the module restarts."""
         vm.SCRIPT.update({"network": 3, "call": 0})
         for _ in range(5):
             self.failed(board.online, 0.3)
@@ -483,7 +484,7 @@ class Network(Case):
         self.assertEqual(vm.EVENTS[-1], "powerRestart")
 
     def test_deaf(self):
-        """A data call that is up and carries nothing: six times, then the radio."""
+        """A data call without data: after six failures the radio is switched."""
         for _ in range(6):
             board.online(1)
             self.assertEqual(vm.EVENTS, [])
@@ -497,7 +498,7 @@ class Network(Case):
         self.assertEqual(len(vm.EVENTS), 2)
 
     def test_any_failure_is_a_point_error(self):
-        """Whatever the modem raises."""
+        """Every exception of the modem becomes OFFLINE."""
 
         def broken(*arguments):
             raise TypeError("can't convert")
@@ -509,7 +510,7 @@ class Network(Case):
             dataCall.getInfo = real
 
     def test_apn(self):
-        """Is set once; the module keeps it."""
+        """It is set once, and the module stores it."""
         self.write("board.json", '{"apn": "iot", "user": "u", "password": "p"}')
         board.online(1)
         board.online(1)
@@ -521,7 +522,7 @@ class Network(Case):
             self.assertEqual(len([e for e in vm.EVENTS if e[:3] == "apn"]), 1)
 
     def test_apn_kept(self):
-        """What setApn() has written is not written again."""
+        """An APN that setApn() has stored is not written again."""
         kept = board.DIR + "/board.json"
         self.write(
             "board.json",
@@ -539,7 +540,7 @@ class Network(Case):
 
 class Setup(Case):
     def test_board_json(self):
-        """What is unknown or wrong is named."""
+        """Unknown and wrong keys are named."""
         for text, words in (
             ("[]", "not an object"),
             ("{", "not JSON"),
@@ -567,7 +568,7 @@ class Setup(Case):
         self.assertEqual(options["claimKey"], "file")
 
     def test_watchdog(self):
-        """Counts in seconds, and runs only where it is asked for."""
+        """It counts in seconds, and runs only if it is configured."""
         board.feed()
         self.assertEqual(vm.EVENTS, [])
         self.write("board.json", '{"watchdogS": 120}')
@@ -577,7 +578,7 @@ class Setup(Case):
         self.assertEqual(vm.EVENTS, ["WDT 120", "feed", "feed"])
 
     def test_watchdog_that_there_is_not(self):
-        """False in place of an object."""
+        """The call returns False in place of an object."""
         self.write("board.json", '{"watchdogS": 120}')
         vm.SCRIPT["watchdog"] = False
         board._parts = None
@@ -600,7 +601,7 @@ class Key(Case):
             pass
 
     def test_moved(self):
-        """The file's key is in SecureData, and the file is gone; so it stays."""
+        """The key moves from the file to SecureData, and stays there."""
         self.assertEqual(self.failed(board.claim_key), "SETTING")
         self.write("claim.key", "ab" * 32)
         for _ in range(2):
@@ -610,7 +611,7 @@ class Key(Case):
         self.assertEqual(board.claim_key(), b"\xcd" * 32)
 
     def test_bad_file(self):
-        """Is no reason to do without the key that is there."""
+        """An unreadable file does not prevent the use of a stored key."""
         self.write("claim.key", "ab" * 32)
         board.claim_key()
         self.write("claim.key", "half")
@@ -624,7 +625,7 @@ class Key(Case):
         self.assertIn("claim.key", os.listdir(board.DIR))
 
     def test_without(self):
-        """Where there is no SecureData, claim.key is as good."""
+        """Without SecureData, the key stays in claim.key."""
         real, queckey._module = queckey._module, lambda: None
         try:
             self.write("claim.key", "ab" * 32)

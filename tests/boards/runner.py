@@ -1,6 +1,6 @@
-"""Runs contract.py over one board's board.py, with all the servers that it asks for.
+"""Run contract.py on one board's board.py, with all servers that it needs.
 
-A board over shims: run("micropython", "firmware/x", servers, folder, shims=[…]).
+A board with shims: run("micropython", "firmware/x", servers, folder, shims=[…]).
 """
 
 import contextlib
@@ -29,14 +29,14 @@ WELL = f"{FACTS} passed, 0 failed, 0 skipped"
 
 
 def echo(sock: socket.socket, seen: Seen) -> None:
-    """Say back what comes, and write it down."""
+    """Send back what is received, and record it."""
     while data := sock.recv(4096):
         seen.requests.append(data)
         sock.sendall(data)
 
 
 def over_tls(certificate: trustme.LeafCert):
-    """A handler: the handshake, then echo."""
+    """Return a handler that does the handshake, then echoes."""
     context = hostile.server_context(certificate)
 
     def handle(sock: socket.socket, seen: Seen) -> None:
@@ -47,17 +47,17 @@ def over_tls(certificate: trustme.LeafCert):
 
 
 def cut(sock: socket.socket, seen: Seen) -> None:
-    """Go in the middle of the handshake."""
+    """Close in the middle of the handshake."""
     sock.recv(4096)
 
 
 def bye(sock: socket.socket, seen: Seen) -> None:
-    """Say three bytes and close."""
+    """Send three bytes and close."""
     sock.sendall(b"bye")
 
 
 def _packet(sock: socket.socket) -> bytes:
-    """One MQTT packet of less than 128 bytes, b"" at the end."""
+    """Read one MQTT packet of less than 128 bytes, b"" at the end."""
     packet = b""
     while len(packet) < 2 or len(packet) < 2 + packet[1]:
         wanted = 2 if len(packet) < 2 else 2 + packet[1]
@@ -69,10 +69,10 @@ def _packet(sock: socket.socket) -> bytes:
 
 
 def odd_broker(sock: socket.socket, seen: Seen) -> None:
-    """A broker by the book that few clients have read to the end.
+    """Serve MQTT in unusual ways that the standard allows.
 
     It answers CONNECT with the code that the client id ends in, sends a message before
-    each acknowledgement, and leaves when it is asked for the topic "leave".
+    each acknowledgement, and closes at a subscription to the topic "leave".
     """
     while packet := _packet(sock):
         kind = packet[0] >> 4
@@ -98,31 +98,31 @@ def odd_broker(sock: socket.socket, seen: Seen) -> None:
 
 @dataclass
 class Servers:
-    """What contract.py talks to: its environment, and who must have heard nothing."""
+    """The environment of contract.py, and the servers that must receive nothing."""
 
     environment: dict[str, str]
     strangers: list[Listener]
 
     def leaked(self) -> bytes:
-        """What came to servers that no board may trust."""
+        """Return what servers have received that no board may trust."""
         return b"".join(server.seen.application_bytes for server in self.strangers)
 
 
 def _pin(pem: bytes) -> str:
-    """The SHA-256 of a certificate, as settings.json has it."""
+    """Return the SHA-256 of a certificate, as in settings.json."""
     return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem.decode())).hexdigest()
 
 
 @contextlib.contextmanager
 def broker(folder: Path) -> Iterator[Room]:
-    """A real one: mosquitto where there is one, else the embedded."""
+    """Run a real broker: mosquitto if it is installed, else the embedded one."""
     with (mosquitto_room if find_mosquitto() else embedded_room)(folder) as room:
         yield room
 
 
 @contextlib.contextmanager
 def serving(folder: Path) -> Iterator[Servers]:
-    """All the servers, on ports of the loopback; files go to `folder`."""
+    """Run all servers, on the loopback; files go to `folder`."""
     authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
     stranger = trustme.CA(key_type=trustme.KeyType.ECDSA)
     ours = authority.issue_cert("localhost", "127.0.0.1")
@@ -178,11 +178,11 @@ def run(
     more: Mapping[str, str] | None = None,
     tests: str = "tests/boards/contract.py",
 ) -> "subprocess.CompletedProcess[str]":
-    """Run `tests` on `runtime` over the board.py in the folder `board`, and wait.
+    """Run `tests` on `runtime` with the board.py in the folder `board`, and wait.
 
-    `flash` becomes its current folder and its board.DIR. `claim_key` says what it holds
-    of one: "", "good" or "bad". `shims` are folders with the vendor's modules, and
-    `prelude` a module to be imported before them; `more` is added to the environment.
+    `flash` becomes its current folder and its board.DIR. `claim_key` describes the key
+    in it: "", "good" or "bad". `shims` are folders with the vendor's modules, and
+    `prelude` is a module to import before them; `more` is added to the environment.
     """
     require("umqtt.simple", UMQTT, "run make test")
     program = sys.executable if runtime == "cpython" else micropython()
@@ -205,7 +205,7 @@ def run(
 
 
 def holds(done: "subprocess.CompletedProcess[str]", servers: Servers) -> None:
-    """Every fact of the contract holds, and nobody heard what was not for them."""
+    """Check that every fact holds, and that untrusted servers received nothing."""
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == WELL
     assert servers.leaked() == b""

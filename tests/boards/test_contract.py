@@ -1,6 +1,6 @@
 """Every firmware/<board>/board.py keeps the contract of firmware/template/board.py.
 
-What can be read is read, for all of them; firmware/unix is run, on both runtimes.
+The source of all boards is checked; firmware/unix is also run, on both runtimes.
 """
 
 import ast
@@ -20,7 +20,7 @@ TEMPLATE = ROOT / "firmware/template/board.py"
 
 
 def shape(path: Path) -> dict[str, list[str] | None]:
-    """The public names of a board.py: parameter names of a function, None of others."""
+    """Return the public names of a board.py: a function's parameters, else None."""
     found: dict[str, list[str] | None] = {}
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.FunctionDef):
@@ -36,17 +36,19 @@ def named(path: Path) -> str:
 
 @pytest.mark.parametrize("path", BOARDS, ids=named)
 def test_names(path: Path) -> None:
-    """Each name of the template is there, and its functions take the same words."""
+    """Each name of the template exists, and functions have the same parameters."""
     expected, found = shape(TEMPLATE), shape(path)
     assert expected.keys() - found.keys() == set()
     for name, words in expected.items():
-        if words is not None and found[name] is not None:  # an alias is run, not read
+        if (
+            words is not None and found[name] is not None
+        ):  # an alias is checked by running it
             assert found[name] == words, name
 
 
 @pytest.mark.parametrize("path", BOARDS, ids=named)
 def test_nothing_more_is_public(path: Path) -> None:
-    """What is not in the contract begins with an underscore."""
+    """All other names begin with an underscore."""
     assert shape(path).keys() - shape(TEMPLATE).keys() == set()
 
 
@@ -76,7 +78,7 @@ def test_nothing_happens_at_import(path: Path) -> None:
 def test_unix(
     runtime: str, servers: runner.Servers, tmp_path: Path, imei: str | None
 ) -> None:
-    """The unix board keeps it for real, whatever IMEI its environment gives."""
+    """The unix board keeps the contract with every IMEI in its environment."""
     done = runner.run(runtime, "firmware/unix", servers, tmp_path, imei=imei)
     runner.holds(done, servers)
 
@@ -98,7 +100,7 @@ def test_unix(
 def test_unix_claim_key(
     runtime: str, servers: runner.Servers, tmp_path: Path, text: str, claim_key: str
 ) -> None:
-    """64 hex digits in claim.key are the key; whatever else is there is a SETTING."""
+    """64 hex digits in claim.key are the key; everything else is a SETTING error."""
     (tmp_path / "claim.key").write_text(text)
     folder = "firmware/unix"
     done = runner.run(runtime, folder, servers, tmp_path, claim_key=claim_key)
@@ -107,7 +109,7 @@ def test_unix_claim_key(
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_unix_imei_and_restart(runtime: str, tmp_path: Path) -> None:
-    """The IMEI is the environment's, and a restart ends the process."""
+    """The IMEI comes from the environment, and a restart ends the process."""
     program = sys.executable if runtime == "cpython" else micropython()
     source = "import board\nprint(board.imei())\nboard.restart()\nprint('still here')\n"
     paths = f"{ROOT}:{ROOT / 'firmware/unix'}"

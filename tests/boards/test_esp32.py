@@ -1,4 +1,4 @@
-"""The ESP32's adapter over its scripted modem, on both runtimes."""
+"""The ESP32's adapter with the scripted modem, on both runtimes."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests.boards.test_esp32_contract import FIRMWARE, SHIMS
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_facts(runtime: str, servers: runner.Servers, tmp_path: Path) -> None:
-    """All of esp32_facts.py."""
+    """All tests of esp32_facts.py pass."""
     facts = "tests/boards/esp32_facts.py"
     done = runner.run(runtime, FIRMWARE, servers, tmp_path, shims=[SHIMS], tests=facts)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""firmware/esp32/at.py: whatever a modem says, and however it is cut into pieces."""
+"""firmware/esp32/at.py parses every answer of a modem, in pieces of any size."""
 
 import calendar
 import importlib.util
@@ -14,7 +14,7 @@ from tests.runtimes import ROOT
 
 IMEI = "490154203237518"
 LOCAL = '"26/11/22,08:30:12+32"'
-# What comes after each command, as module makers' manuals and logs have it.
+# The answer to each command, from manuals and logs of modules.
 TRANSCRIPTS = [
     ("AT+CGSN", f"AT+CGSN\r\r\n{IMEI}\r\n\r\nOK\r\n", [IMEI], "OK"),
     ("AT+CGSN", f'AT+CGSN\r\r\n+CGSN: "{IMEI}"\r\n\r\nOK\r\n', [f'"{IMEI}"'], "OK"),
@@ -50,7 +50,7 @@ TRANSCRIPTS = [
 
 @pytest.fixture(scope="module")
 def at() -> ModuleType:
-    """The module, from its place: on a board it lies at the root."""
+    """Import the module from its folder: on a board it is at the root."""
     spec = importlib.util.spec_from_file_location("at", ROOT / "firmware/esp32/at.py")
     assert spec
     assert spec.loader
@@ -60,7 +60,7 @@ def at() -> ModuleType:
 
 
 def answered(at: ModuleType, command: str, pieces: list[bytes]):
-    """What is made of an answer that comes in pieces."""
+    """Parse an answer that arrives in pieces."""
     reply = at.Reply(command)
     for piece in pieces:
         reply.feed(piece)
@@ -71,7 +71,7 @@ def answered(at: ModuleType, command: str, pieces: list[bytes]):
 def test_transcripts(
     at: ModuleType, command: str, text: str, lines: list[str], end: str | None
 ) -> None:
-    """What was asked for, without what was not; whole, and byte by byte."""
+    """Only the answer is returned, not other lines; whole, and byte by byte."""
     data = text.encode("latin-1")
     assert answered(at, command, [data]) == (lines, end)
     assert answered(at, command, [bytes([byte]) for byte in data]) == (lines, end)
@@ -79,7 +79,7 @@ def test_transcripts(
 
 @given(transcript=st.sampled_from(TRANSCRIPTS), cuts=st.lists(st.integers(0, 90)))
 def test_any_pieces(at: ModuleType, transcript, cuts: list[int]) -> None:
-    """The same lines and the same end, however it is cut."""
+    """Pieces of any size give the same lines and the same end."""
     command, text, lines, end = transcript
     data = text.encode("latin-1")
     places = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
@@ -97,7 +97,7 @@ _NOISE = st.binary(max_size=64) | st.sampled_from(
     pieces=st.lists(_NOISE, max_size=60),
 )
 def test_any_bytes(at: ModuleType, command: str, pieces: list[bytes]) -> None:
-    """Nothing raises and nothing grows, and what is found is of its kind."""
+    """Random bytes raise nothing, use little memory, and give the right types."""
     reply = at.Reply(command)
     for piece in pieces:
         finished = reply.feed(piece)
@@ -118,7 +118,7 @@ def test_any_bytes(at: ModuleType, command: str, pieces: list[bytes]) -> None:
 
 @given(data=st.binary(max_size=4000))
 def test_lines_are_bounded(at: ModuleType, data: bytes) -> None:
-    """A line without end takes no more room than a line."""
+    """An endless line uses no more memory than one line."""
     lines = at.Lines()
     found = lines.feed(b"~" * 10000 + data)
     assert len(lines._line) <= 160
@@ -126,7 +126,7 @@ def test_lines_are_bounded(at: ModuleType, data: bytes) -> None:
 
 
 def test_late_no_carrier(at: ModuleType) -> None:
-    """The end of an earlier connection ends no command but a dial."""
+    """The end of an earlier connection ends only a dial command."""
     assert answered(at, "AT+CSQ", [b"\r\nNO CARRIER\r\n"])[1] is None
     assert answered(at, "ATD*99#", [b"\r\nBUSY\r\n"])[1] == "BUSY"
     assert answered(at, "AT", [b"\r\nCONNECT\r\n"])[1] is None
@@ -134,7 +134,7 @@ def test_late_no_carrier(at: ModuleType) -> None:
 
 @pytest.mark.parametrize("secret", ['AT+CPIN="1234"', 'AT+CGDCONT=1,"IP","1234"'])
 def test_name_tells_no_secret(at: ModuleType, secret: str) -> None:
-    """What goes into logs is the command, not what it was given."""
+    """Logs contain the command without its arguments."""
     assert "1234" not in at.Reply(secret).name
 
 
@@ -155,7 +155,7 @@ def test_name_tells_no_secret(at: ModuleType, secret: str) -> None:
     ],
 )
 def test_registration(at: ModuleType, lines: list[str], expected: int | None) -> None:
-    """The state, in an answer and in a notice."""
+    """The state is read from an answer and from a notice."""
     assert at.registration(lines) == expected
 
 
@@ -181,7 +181,7 @@ def test_registration(at: ModuleType, lines: list[str], expected: int | None) ->
     ],
 )
 def test_clock(at: ModuleType, line: str, expected: str | None) -> None:
-    """UTC, whatever the time zone; nothing from a clock that was never set."""
+    """UTC in every time zone; None from a clock that was never set."""
     found = at.clock(line)
     assert (
         found and time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(found))
@@ -190,7 +190,7 @@ def test_clock(at: ModuleType, line: str, expected: str | None) -> None:
 
 @given(seconds=st.integers(0, 4102444799))
 def test_unix(at: ModuleType, seconds: int) -> None:
-    """As the calendar has it, up to 2099."""
+    """Right by the calendar up to 2099."""
     fields = time.gmtime(seconds)[:6]
     assert at.unix(fields) == calendar.timegm(time.gmtime(seconds)) == seconds
 
@@ -208,5 +208,5 @@ def test_unix(at: ModuleType, seconds: int) -> None:
     ],
 )
 def test_digits(at: ModuleType, line: str, expected: str | None) -> None:
-    """Fifteen of them, no more and no fewer."""
+    """An IMEI has exactly fifteen digits."""
     assert at.digits(line) == expected

@@ -1,4 +1,4 @@
-"""firmware/esp32 keeps the contract: over PPP of both ages, over Wi-Fi, with NVS."""
+"""firmware/esp32 keeps the contract: with old and new PPP, with Wi-Fi, with NVS."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ def holds(
     imei: str | None = IMEI,
     claim_key: str = "",
 ) -> None:
-    """Run the contract over a board with this board.json and this modem."""
+    """Run the contract on a board with this board.json and this modem."""
     (flash / "board.json").write_text(json.dumps({"modem": MODEM} | (wired or {})))
     played = flash / "script.json"
     played.write_text(json.dumps(script or {}))
@@ -55,7 +55,7 @@ def holds(
 def test_modems(
     runtime: str, servers: runner.Servers, tmp_path: Path, kind: str, api: str
 ) -> None:
-    """Whatever modem it has, and whatever PPP its MicroPython has."""
+    """With every modem, and with both PPPs of MicroPython."""
     clock = "26/11/22,16:30:12+32"
     script = {"kind": kind, "api": api, "clock": clock}
     holds(runtime, servers, tmp_path, script=script)
@@ -63,13 +63,13 @@ def test_modems(
 
 @pytest.mark.parametrize("imei", [None, IMEI[:14] + "0"])
 def test_imei(servers: runner.Servers, tmp_path: Path, imei: str | None) -> None:
-    """A modem that was never given one, or a wrong one."""
+    """A modem without an IMEI, or with a wrong one."""
     holds("micropython", servers, tmp_path, imei=imei)
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_wifi(runtime: str, servers: runner.Servers, tmp_path: Path) -> None:
-    """Wi-Fi carries it, and the watchdog watches."""
+    """With Wi-Fi, and with the watchdog."""
     ap = {"ssid": "a net", "password": "a word of eight"}
     wired = {"wifi": ap, "watchdogS": 60}
     holds(runtime, servers, tmp_path, wired=wired, script={"wifi": ap})
@@ -86,7 +86,7 @@ def test_claim_key(
     text: str | None,
     claim_key: str,
 ) -> None:
-    """In its file, or moved from there to NVS."""
+    """The claim key in its file, or moved to NVS."""
     if text:
         (tmp_path / "claim.key").write_text(text)
     wired = {"claimKey": home}

@@ -1,4 +1,4 @@
-"""The ESP32's adapter at a modem with a life of its own, over a real tty."""
+"""The ESP32's adapter over a real tty, at a modem that outlives the board."""
 
 import contextlib
 import json
@@ -35,7 +35,7 @@ sys.stdin.readline()
 def boot(
     runtime: str, modem: PtyModem, flash: Path
 ) -> Iterator["subprocess.Popen[str]"]:
-    """A board on that modem; to leave is to pull its plug, not the modem's."""
+    """A board at that modem; leaving the block unplugs the board, not the modem."""
     (flash / "board.json").write_text('{"modem": {"tx": 17, "rx": 16}}')
     (flash / "script.json").write_text(json.dumps({"uart": modem.path}))
     paths = ":".join(map(str, (SHIMS, ROOT / "firmware/esp32", ROOT)))
@@ -57,7 +57,7 @@ def boot(
 
 
 def says(board: "subprocess.Popen[str]", line: str) -> None:
-    """The next line that it prints is that."""
+    """Check the next line that it prints."""
     assert board.stdout
     assert board.stdout.readline() == line + "\n"
 
@@ -70,7 +70,7 @@ def goes_on(board: "subprocess.Popen[str]") -> None:
 
 
 def until(modem: PtyModem, state: str) -> None:
-    """Wait for the modem to get there."""
+    """Wait until the modem reaches this state."""
     deadline = time.monotonic() + WAIT_S
     while modem.state != state:
         assert time.monotonic() < deadline, modem.log
@@ -79,21 +79,21 @@ def until(modem: PtyModem, state: str) -> None:
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_reset_under_ppp(runtime: str, tmp_path: Path) -> None:
-    """A board that is reset finds its modem in data mode, and gets it out of there."""
+    """After a reset the board finds its modem in data mode, and ends that."""
     with pty_modem(kind="sim7600", imei=IMEI, garbage="00ff") as modem:
         for life in (1, 2):
             with boot(runtime, modem, tmp_path) as board:
                 says(board, f"imei {IMEI}")
                 says(board, "online")
                 assert modem.state == "data"
-            assert modem.state == "data"  # nobody has told it
+            assert modem.state == "data"  # the modem did not notice the reset
             assert modem.log.count("ATH") == life - 1
             assert modem.log.count("ATD*99#") == life
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_hang_up(runtime: str, tmp_path: Path) -> None:
-    """A connection that the network ends is dialled again when somebody wants it."""
+    """After the network ends a connection, the next online() dials again."""
     with (
         pty_modem(kind="a7670", imei=IMEI, chunk=3) as modem,
         boot(runtime, modem, tmp_path) as board,

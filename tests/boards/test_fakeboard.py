@@ -1,4 +1,4 @@
-"""Real mpremote at the fake board: what people type at a real one works here too."""
+"""Real mpremote works with the fake board as with a real one."""
 
 import hashlib
 import json
@@ -55,14 +55,14 @@ def mpremote(board: FakeBoard, *words: str | Path, cwd: Path | None = None) -> D
 
 
 def well(board: FakeBoard, *words: str | Path, cwd: Path | None = None) -> str:
-    """The same, and what it printed; it must not fail."""
+    """Run the same, check that it succeeds, and return its output."""
     done = mpremote(board, *words, cwd=cwd)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
 def test_programs(esp32: FakeBoard, tmp_path: Path) -> None:
-    """eval, exec and run say what the program says."""
+    """eval, exec and run show the program's output."""
     script = tmp_path / "script.py"
     script.write_text("import sys\nprint('on', sys.platform)\n")
     assert well(esp32, "eval", "6 * 7") == "42\n"
@@ -84,7 +84,7 @@ def test_failures(esp32: FakeBoard) -> None:
 
 
 def test_files(esp32: FakeBoard, flash: Path, tmp_path: Path) -> None:
-    """Files of 20 KB come and go byte for byte, and have the hash that they have."""
+    """Files of 20 KB are copied exactly both ways, and have the right hash."""
     data = os.urandom(20_000)
     (tmp_path / "data").write_bytes(data)
     well(esp32, "mkdir", ":/folder")
@@ -100,7 +100,7 @@ def test_files(esp32: FakeBoard, flash: Path, tmp_path: Path) -> None:
 
 
 def test_folders(esp32: FakeBoard, flash: Path, tmp_path: Path) -> None:
-    """A folder is copied with all that is in it."""
+    """A folder is copied with its content."""
     (tmp_path / "package/inner").mkdir(parents=True)
     (tmp_path / "package/__init__.py").write_text("")
     (tmp_path / "package/inner/one.py").write_text("ONE = 1\n")
@@ -111,7 +111,7 @@ def test_folders(esp32: FakeBoard, flash: Path, tmp_path: Path) -> None:
 
 
 def test_soft_reset(esp32: FakeBoard, flash: Path) -> None:
-    """Memory is new after it; in the raw REPL boot.py runs and main.py does not."""
+    """It clears the memory; in the raw REPL it runs boot.py, but not main.py."""
     (flash / "boot.py").write_text("print('boot.py')\nbooted = True\n")
     (flash / "main.py").write_text("print('main.py')\n")
     before = esp32.output
@@ -124,7 +124,7 @@ def test_soft_reset(esp32: FakeBoard, flash: Path) -> None:
 
 
 def test_reset(esp32: FakeBoard, flash: Path) -> None:
-    """machine.reset() starts everything again, from the first byte of the ROM."""
+    """machine.reset() starts everything again, with the text of the ROM."""
     (flash / "main.py").write_text("print('main', 'program')\n")
     resets = esp32.resets
     well(esp32, "reset")
@@ -134,7 +134,7 @@ def test_reset(esp32: FakeBoard, flash: Path) -> None:
 
 
 def test_mount(esp32: FakeBoard, flash: Path, tmp_path: Path) -> None:
-    """`mount . run main.py` runs what lies on the host, imports and files and all."""
+    """`mount . run main.py` runs files on the host, with imports and open()."""
     source = tmp_path / "source"
     source.mkdir()
     data = bytes(range(256)) * 20
@@ -155,7 +155,7 @@ def test_mount(esp32: FakeBoard, flash: Path, tmp_path: Path) -> None:
 
 
 def test_repl(esp32: FakeBoard, tmp_path: Path) -> None:
-    """mpremote's terminal: a mounted folder, lines typed, a loop stopped by Ctrl-C."""
+    """mpremote's terminal: a mounted folder, typed lines, a loop that Ctrl-C stops."""
     (tmp_path / "helper.py").write_text("print('helper', 'is here')\n")
     master, slave = pty.openpty()
     terminal = subprocess.Popen(
@@ -196,7 +196,7 @@ def test_repl(esp32: FakeBoard, tmp_path: Path) -> None:
 
 
 def test_mip(esp32: FakeBoard, flash: Path, tmp_path: Path) -> None:
-    """A local package.json is installed where imports find it."""
+    """A local package.json is installed in the path."""
     (tmp_path / "thing.py").write_text("WHAT = 'a thing'\n")
     urls = [["thing/__init__.py", "thing.py"]]
     (tmp_path / "package.json").write_text(json.dumps({"urls": urls}))
@@ -207,10 +207,10 @@ def test_mip(esp32: FakeBoard, flash: Path, tmp_path: Path) -> None:
 
 
 def test_mip_of_this_repository(esp32: FakeBoard, flash: Path, tmp_path: Path) -> None:
-    """`mpremote mip install package.json` brings point/, as the README says."""
+    """`mpremote mip install package.json` installs point/, as the README says."""
     package = json.loads((ROOT / "package.json").read_text())
     package["urls"] = [[name, str(ROOT / source)] for name, source in package["urls"]]
-    package.pop("deps", None)  # of strangers, who are far away
+    package.pop("deps", None)  # packages on other hosts
     (tmp_path / "package.json").write_text(json.dumps(package))
     well(esp32, "mip", "install", "--no-mpy", "package.json", cwd=tmp_path)
     for name, source in package["urls"]:
@@ -220,7 +220,7 @@ def test_mip_of_this_repository(esp32: FakeBoard, flash: Path, tmp_path: Path) -
 
 
 def test_quecpython_knows_u_names_only(quecpython: FakeBoard) -> None:
-    """So mpremote's file commands fail there, as on the board, and programs work."""
+    """mpremote's file commands fail there, as on the board, and programs work."""
     failed = mpremote(quecpython, "ls")
     assert failed.returncode == 1
     assert "no module named 'os'" in failed.stderr
@@ -242,7 +242,7 @@ def test_quecpython_knows_u_names_only(quecpython: FakeBoard) -> None:
 
 
 def test_quecpython_starts_in_usr(flash: Path) -> None:
-    """Its main.py is /usr/main.py, and imports are of usr; nothing runs boot.py."""
+    """It starts /usr/main.py, imports from usr, and does not run boot.py."""
     (flash / "usr/package").mkdir(parents=True)
     (flash / "boot.py").write_text("print('boot.py')\n")
     (flash / "usr/package/__init__.py").write_text("")
@@ -255,21 +255,21 @@ def test_quecpython_starts_in_usr(flash: Path) -> None:
 
 
 def test_its_imei(flash: Path) -> None:
-    """The modem's is the one that the board was given."""
+    """The modem reports the IMEI that the board was given."""
     with fake_board("quecpython", flash, imei="356938035643809") as board:
         said = well(board, "exec", "import modem; print(modem.getDevImei())")
     assert said == "356938035643809\n"
 
 
 def test_main_that_exits(flash: Path) -> None:
-    """SystemExit of main.py is a soft reset, and main.py runs again."""
+    """SystemExit in main.py is a soft reset, and main.py runs again."""
     (flash / "main.py").write_text("import sys\nprint('again')\nsys.exit()\n")
     with fake_board("esp32", flash) as board:
         board.wait_for("again\r\nMPY: soft reboot\r\nagain\r\nMPY: soft reboot\r\n")
 
 
 def test_keys_are_in_order(flash: Path) -> None:
-    """What main.py did not read is the REPL's, once a Ctrl-C has stopped main.py."""
+    """After Ctrl-C the REPL gets what main.py did not read."""
     (flash / "main.py").write_text("print('runs')\nwhile True:\n    pass\n")
     with fake_board("esp32", flash) as board, serial.Serial(board.port) as port:
         board.wait_for("runs")
@@ -290,7 +290,7 @@ def test_typed_by_people(esp32: FakeBoard) -> None:
 
 
 def test_by_hand(tmp_path: Path) -> None:
-    """python -m tests.fakeboard serves until Ctrl-C, and its port is gone then."""
+    """python -m tests.fakeboard serves until Ctrl-C, then removes its port."""
     port = tmp_path / "port"
     server = subprocess.Popen(
         [sys.executable, "-m", "tests.fakeboard", "esp32", "--port", port],

@@ -1,4 +1,4 @@
-"""What goes wrong with a fake board goes wrong as it was asked, and leaves nothing."""
+"""The fake board simulates each requested fault, and leaves nothing behind."""
 
 import os
 import threading
@@ -30,12 +30,12 @@ def flash(tmp_path: Path) -> Path:
 
 
 def run(port: serial.Serial, source: str) -> None:
-    """Have a program run at the raw REPL; the answer is the board's output."""
+    """Start a program at the raw REPL; its output is the board's answer."""
     port.write(b"\r\x03\r\x01" + source.encode() + b"\x04")
 
 
 def heard(port: serial.Serial, until: Callable[[bytes], bool]) -> bytes:
-    """What comes, until it is enough, for 30 s at most."""
+    """Read until it is enough, for at most 30 s."""
     port.timeout = 0.1
     data = b""
     deadline = time.monotonic() + 30
@@ -45,14 +45,14 @@ def heard(port: serial.Serial, until: Callable[[bytes], bool]) -> bytes:
 
 
 def children() -> list[str]:
-    """The processes that this one has started: other tests' servers may be there."""
+    """Return the processes that this one has started; other tests have more."""
     tasks = Path("/proc/self/task").glob("*/children")
     return sorted(" ".join(task.read_text() for task in tasks).split())
 
 
 @pytest.mark.parametrize("kind", ["esp32", "quecpython", "unix"])
 def test_leaves_nothing(flash: Path, kind: str) -> None:
-    """No process, no descriptor, no thread, no port; also after unplugging."""
+    """No process, descriptor, thread or port is left, also after unplugging."""
     before = sorted(os.listdir("/proc/self/fd"))
     threads, others = threading.active_count(), children()
     for unplugged in (False, True):
@@ -69,14 +69,14 @@ def test_leaves_nothing(flash: Path, kind: str) -> None:
 
 
 def test_a_test_that_fails(flash: Path) -> None:
-    """The board ends with the test that had it."""
+    """The board ends with its test."""
     with pytest.raises(ZeroDivisionError), fake_board("esp32", flash) as board:
         raise ZeroDivisionError
     assert not Path(board.port).is_symlink()
 
 
 def test_unplugged(flash: Path) -> None:
-    """The port vanishes, the host's end dies, the flash stays; plugged in it boots."""
+    """The port disappears, the host gets errors, the flash stays; it can boot again."""
     with fake_board("esp32", flash) as board, serial.Serial(board.port) as port:
         board.wait_for("main runs")
         run(port, "open('/kept', 'w').write('x')\nprint('written')")
@@ -95,7 +95,7 @@ def test_unplugged(flash: Path) -> None:
 
 
 def test_unplugged_after(flash: Path) -> None:
-    """At the byte that was asked for: what came before it was heard."""
+    """It strikes at the requested byte; earlier bytes were received."""
     faults = Faults(unplug_after=4 + len("print('one', 1)\x04"))
     with fake_board("esp32", flash, faults=faults) as board:
         with serial.Serial(board.port) as port:
@@ -111,7 +111,7 @@ def test_unplugged_after(flash: Path) -> None:
 
 
 def test_mute(flash: Path) -> None:
-    """Nothing comes any more, and nothing is heard; the program goes on."""
+    """The board neither sends nor receives any more; its program goes on."""
     (flash / "main.py").write_text("while True:\n    print('x')\n")
     with fake_board("esp32", flash) as board, serial.Serial(board.port) as port:
         assert b"x\r\n" in heard(port, lambda data: b"x\r\n" in data)
@@ -125,7 +125,7 @@ def test_mute(flash: Path) -> None:
 
 
 def test_deaf(flash: Path) -> None:
-    """For a while after it started Ctrl-C does nothing."""
+    """For a while after a start, Ctrl-C has no effect."""
     (flash / "main.py").write_text("print('runs')\nwhile True: pass\n")
     faults = Faults(deaf_s=3600)
     with fake_board("esp32", flash, faults=faults) as board:
@@ -142,7 +142,7 @@ def test_deaf(flash: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["esp32", "quecpython"])
 def test_flash_full(flash: Path, kind: str) -> None:
-    """ENOSPC where it is full, with as much written as there was room; statvfs says."""
+    """A full flash raises ENOSPC after the bytes that fit; statvfs agrees."""
     (flash / "main.py").unlink()
     with fake_board(kind, flash, faults=Faults(flash_bytes=8192)) as board:
         with serial.Serial(board.port) as port:
@@ -154,7 +154,7 @@ def test_flash_full(flash: Path, kind: str) -> None:
 
 
 def test_garbage(flash: Path) -> None:
-    """Noise comes first, and later when it is told to."""
+    """Noise is sent at the start, and later on request."""
     noise = b"\xff\xfe\x00AT\r\n"
     with fake_board("esp32", flash, faults=Faults(garbage=noise)) as board:
         board.wait_for("main runs")
@@ -178,7 +178,7 @@ def test_slow(flash: Path) -> None:
 
 
 def test_nobody_listens(flash: Path) -> None:
-    """What is said while no program has the port open is lost, and holds up nothing."""
+    """Output while no program has the port open is lost, and blocks nothing."""
     (flash / "main.py").write_text(
         "for _ in range(300): print('z' * 1000)\nprint('all', 'said')\n"
     )
@@ -192,7 +192,7 @@ def test_nobody_listens(flash: Path) -> None:
 def test_a_board_that_does_not_start(
     flash: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A mistake in the stand-ins is the test's failure, with the traceback."""
+    """An error in a shim makes the test fail, with the traceback."""
     from tests.fakeboard import chip
 
     broken = flash.parent / "broken.py"

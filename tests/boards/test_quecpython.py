@@ -1,4 +1,4 @@
-"""firmware/quecpython keeps the contract on firmware of both ages, and copes."""
+"""firmware/quecpython keeps the contract on old and new firmware with its faults."""
 
 import json
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ def play(
     script: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> Any:
-    """Run the contract, or other `tests`, over a module of that age."""
+    """Run the contract, or other `tests`, on a module of that age."""
     played = flash / "script.json"
     played.write_text(json.dumps({"pace": 0.05} | dict(script or {})))
     on_vm = runtime == "micropython"
@@ -50,7 +50,7 @@ def play(
 def test_contract(
     runtime: str, age: str, servers: runner.Servers, tmp_path: Path
 ) -> None:
-    """Every fact, on every runtime."""
+    """Every fact holds on every runtime."""
     runner.holds(play(runtime, age, servers, tmp_path), servers)
 
 
@@ -68,7 +68,7 @@ def test_contract(
 def test_contract_of_other_firmware(
     age: str, script: dict[str, Any], servers: runner.Servers, tmp_path: Path
 ) -> None:
-    """Features come and go by themselves, not by version; so does the network."""
+    """Features vary independently of the version; so does the network."""
     done = play("micropython", age, servers, tmp_path, script)
     if script.get("call") == 0:
         assert done.stdout.count("E14 OFFLINE") == 1  # test_verifies asks to be online
@@ -82,7 +82,7 @@ def test_contract_of_other_firmware(
 def test_imei(
     age: str, imei: str | None, servers: runner.Servers, tmp_path: Path
 ) -> None:
-    """The number -1, junk, and the 17 characters that its buffer has room for."""
+    """The number -1, junk, and the 17 characters of its buffer."""
     done = play("micropython", age, servers, tmp_path, imei=imei)
     runner.holds(done, servers)
 
@@ -101,10 +101,10 @@ def test_claim_key(
 @each_age
 @each_runtime
 def test_facts(runtime: str, age: str, servers: runner.Servers, tmp_path: Path) -> None:
-    """What is wrong with the firmware, and that the adapter copes."""
+    """The firmware has its faults, and the adapter works around them."""
 
     def twice(sock: Any, seen: hostile.Seen) -> None:
-        """In clear after a handshake that fails, on the same connection."""
+        """After a failed handshake it sends in clear text on the same connection."""
         data = sock.recv(4096)
         seen.requests.append(data)
         if data[:1] == b"\x16":
@@ -125,6 +125,6 @@ def test_facts(runtime: str, age: str, servers: runner.Servers, tmp_path: Path) 
         )
     assert done.returncode == 0, done.stdout + done.stderr
     heard = listener.seen.application_bytes
-    # What request of old firmware has said in clear is heard, and of ours nothing.
+    # The server received clear text from old firmware's request, and none from ours.
     assert (b"in-clear" in heard) == (age == "old")
     assert servers.leaked() == b""

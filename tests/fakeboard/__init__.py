@@ -1,1 +1,1 @@
-"""A board without a board: the real MicroPython behind a serial port that is none."""
+"""A simulated board: the real MicroPython behind a pty in place of a serial port."""

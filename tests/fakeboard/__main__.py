@@ -1,4 +1,4 @@
-"""A board for developers without one; serves a port until Ctrl-C.
+"""A simulated board for developers without hardware; serves a port until Ctrl-C.
 
 usage: python -m tests.fakeboard [esp32|quecpython|unix] [--imei IMEI] [--flash DIR]
        [--port PATH] [--log]
@@ -16,7 +16,7 @@ from tests.fakeboard.kinds import KINDS
 
 
 def serve(board: FakeBoard, log: bool) -> None:
-    """Until Ctrl-C; with `log` show what the board says meanwhile."""
+    """Serve until Ctrl-C; with `log`, show what the board prints."""
     shown = 0
     while True:
         time.sleep(0.1)
@@ -27,17 +27,17 @@ def serve(board: FakeBoard, log: bool) -> None:
 
 
 def main() -> None:
-    """Print where it is, and be there."""
+    """Print the port and the flash, and serve the board."""
     parser = argparse.ArgumentParser(
-        prog="python -m tests.fakeboard", description="A board without a board."
+        prog="python -m tests.fakeboard", description="A simulated board."
     )
     parser.add_argument("kind", nargs="?", default="esp32", choices=sorted(KINDS))
     parser.add_argument("--imei", default=IMEI)
     parser.add_argument(
-        "--flash", type=Path, help="a folder; else forgotten at the end"
+        "--flash", type=Path, help="a folder to keep; default: a temporary one"
     )
     parser.add_argument("--port", type=Path, help="the name of the port to make")
-    parser.add_argument("--log", action="store_true", help="show what the board says")
+    parser.add_argument("--log", action="store_true", help="show what the board prints")
     options = parser.parse_args()
     with contextlib.ExitStack() as stack:
         flash = options.flash or Path(

@@ -1,7 +1,7 @@
-"""A fake board: a line, a REPL and a chip, and everything that can go wrong with them.
+"""A fake board: a line, a REPL and a chip, with every fault that they can have.
 
-The bridge is a thread that passes bytes between them. It knows when a program runs, so
-that Ctrl-C interrupts programs and what they did not read goes to the REPL, in order.
+The bridge is a thread that passes bytes between them. It knows when a program runs:
+then Ctrl-C interrupts the program, and what it did not read goes to the REPL, in order.
 """
 
 import contextlib
@@ -22,30 +22,32 @@ from tests.fakeboard.line import Line
 from tests.fakeboard.repl import CTRL_C, Program, Repl, SoftReset
 
 IMEI = "490154203237518"
-PROGRAM, REPL, WAITS = "program", "repl", "waits"  # whose is what the host types
-_BUFFER = 64 * 1024  # what waits for the host to read; the rest is lost, as on a UART
-_POLL_S = 0.02  # how soon a host that opens the line is noticed
+PROGRAM, REPL, WAITS = "program", "repl", "waits"  # who gets what the host types
+_BUFFER = 64 * 1024  # bytes kept for the host to read; the rest is lost, as on a UART
+_POLL_S = 0.02  # between checks whether a host has opened the line
 _ENUMERATION_S = 1.5  # for the host to open the port again
 _RESET_S = 0.2  # a real one takes a second or more
 
 
-Request = tuple[Callable[[], None], threading.Event]  # what to do; it is done
+Request = tuple[
+    Callable[[], None], threading.Event
+]  # what to do, and the event that is set afterwards
 
 
 @dataclass
 class Faults:
-    """What goes wrong. Counts are of bytes that the host sends, from power-up."""
+    """The faults to simulate. Counts are of bytes that the host sent since power-up."""
 
-    unplug_after: int | None = None  # the cable, which is its power too
+    unplug_after: int | None = None  # the cable, which also powers the board
     mute_after: int | None = None
-    flash_bytes: int = 2 * 1024 * 1024  # how much the flash holds
-    deaf_s: float = 0  # for so long after a reset no Ctrl-C is heeded
-    garbage: bytes = b""  # before anything else when it starts
-    bytes_per_s: int = 0  # of both directions; 0 is as fast as it goes
+    flash_bytes: int = 2 * 1024 * 1024  # the size of the flash
+    deaf_s: float = 0  # for so long after a reset it ignores Ctrl-C
+    garbage: bytes = b""  # printed before anything else at a start
+    bytes_per_s: int = 0  # in both directions; 0: no limit
 
 
 class FakeBoard:
-    """One board at one port. The flash survives; the line and the chip come and go."""
+    """One board at one port. The flash stays; the line and the chip come and go."""
 
     def __init__(
         self,
@@ -74,40 +76,40 @@ class FakeBoard:
         self._broke: BaseException | None = None
         self._clear()
 
-    # What the tests do to it, from their own threads.
+    # What tests do to the board, from their own threads.
 
     @property
     def port(self) -> str:
-        """Where the host finds it; there while it is plugged in."""
+        """The path of the port, which exists while the board is plugged in."""
         return str(self._line.port)
 
     @property
     def output(self) -> str:
-        """Everything that it said, also to nobody."""
+        """Everything that the board printed, even if no host read it."""
         return self._printed.decode(errors="replace")
 
     def plug(self) -> None:
-        """Plug it in: it starts."""
+        """Plug the board in, which starts it."""
         self._ask(self._power_up)
 
     def unplug(self) -> None:
-        """Pull the cable, which is its power too."""
+        """Pull the cable, which also powers the board."""
         self._ask(self._power_down)
 
     def mute(self, mute: bool = True) -> None:
-        """The line carries nothing any more, either way; the board goes on."""
+        """Stop the line in both directions; the board goes on."""
         self._ask(lambda: self._silence(mute))
 
     def reset(self) -> None:
-        """Press its button."""
+        """Press the reset button."""
         self._ask(self._hard_reset)
 
     def say(self, data: bytes) -> None:
-        """Have it say something out of turn."""
+        """Make the board print something at this moment."""
         self._ask(lambda: self._say(data))
 
     def wait_for(self, text: str, timeout_s: float = 30) -> None:
-        """Until it has printed this. Raises TimeoutError with what it printed."""
+        """Wait until the board has printed this. Raises TimeoutError otherwise."""
         deadline = time.monotonic() + timeout_s
         while text not in self.output:
             if time.monotonic() > deadline:
@@ -123,7 +125,7 @@ class FakeBoard:
         self.plug()
 
     def stop(self) -> None:
-        """Take everything down. Raises what the bridge broke down with."""
+        """End everything. Raises the error that ended the bridge, if any."""
         if self._thread.ident:
             self._requests.put(None)
             os.write(self._waker, b"\n")
@@ -135,7 +137,7 @@ class FakeBoard:
             raise self._broke
 
     def _ask(self, request: Callable[[], None]) -> None:
-        """Have the bridge do it, and wait until it is done."""
+        """Let the bridge carry out the request, and wait for that."""
         done = threading.Event()
         self._requests.put((request, done))
         os.write(self._waker, b"\n")
@@ -147,9 +149,9 @@ class FakeBoard:
 
     def _clear(self) -> None:
         self._mute = False
-        self.received = 0  # bytes from the host, since it has power
-        self._typed = bytearray()  # by the host; nobody has taken it yet
-        self._said = bytearray()  # by the board; the host has not taken it yet
+        self.received = 0  # bytes from the host since power-up
+        self._typed = bytearray()  # by the host, and not read yet
+        self._said = bytearray()  # by the board, and not read by the host yet
 
     def _power_up(self) -> None:
         if self._line.master is not None:
@@ -174,7 +176,7 @@ class FakeBoard:
             self._line.unplug()
             time.sleep(_RESET_S)
             self._line.plug()
-            # A module is seen on USB a while before its main.py runs.
+            # A module appears on USB some time before its main.py runs.
             until = time.monotonic() + _ENUMERATION_S
             while not self._line.opened and time.monotonic() < until:
                 time.sleep(_POLL_S)
@@ -200,10 +202,10 @@ class FakeBoard:
         self._say(self.faults.garbage)
         self._started_at = time.monotonic()
         self._interruptible = False
-        self._interrupt = False  # as soon as it is interruptible
-        self._text = True  # what is printed; else bytes that no newline is added to
-        self._failed = False  # the program did, and says why
-        # In the raw REPL a board leaves main.py alone, so that tools get through.
+        self._interrupt = False  # a Ctrl-C that waits until it is interruptible
+        self._text = True  # the output is text; else bytes, whose newlines stay
+        self._failed = False  # the program raised an error
+        # In the raw REPL a board does not start main.py, so that tools can work.
         starts = [
             name
             for name in self._kind.starts
@@ -221,7 +223,7 @@ class FakeBoard:
             self._chip = None
 
     def _go_on(self) -> None:
-        """The next of boot.py and main.py; after them the REPL."""
+        """Start boot.py, then main.py, then the REPL."""
         assert self._chip
         if self._starts:
             self._takes = PROGRAM
@@ -233,37 +235,37 @@ class FakeBoard:
             self._takes = REPL
             self._say(self._repl.prompt())
 
-    # What the chip reports.
+    # The reports of the chip.
 
     def _heed(self) -> None:
         assert self._chip
-        self._say_printed()  # what came before the report
+        self._say_printed()  # printed before the report
         report = self._chip.heard(self._interrupt)
         if report == b"-":
             return
-        if report == b"w":  # it waits for an order
+        if report == b"w":  # the chip waits for an order
             self._up = True
             self._go_on()
-            self._type()  # a Ctrl-C that waits is there when the program begins
+            self._type()  # a Ctrl-C that waits is delivered when the program begins
         elif report == b"b":  # a program begins
             self._interruptible, self._interrupt = True, False
-        elif report == b"e":  # it failed; its traceback follows
+        elif report == b"e":  # the program failed; its traceback follows
             self._interruptible = False
             self._failed = True
             self._say_end()
-        elif report in (b"d", b"x"):  # it is done; x: by SystemExit
+        elif report in (b"d", b"x"):  # the program has ended; x: by SystemExit
             self._ended()
             if report == b"x":
                 time.sleep(_RESET_S if self._booting else 0)
                 self._soft_reset()
                 return
-        elif report == b"n":  # bytes follow, no text
+        elif report == b"n":  # bytes follow, not text
             self._text = self._interruptible = False
         elif report == b"i":
             self._text = self._interruptible = True
         elif not self._up:
             raise RuntimeError(f"the fake board does not start: {self.output[-800:]}")
-        else:  # r, machine.reset(); or nothing: MicroPython is no more
+        else:  # r: machine.reset(); or nothing: MicroPython has ended
             self._say(b"" if report else b"\r\nabort() was called\r\n")
             time.sleep(_RESET_S)
             self._hard_reset()
@@ -285,7 +287,7 @@ class FakeBoard:
         if self._repl.raw and not self._booting:
             self._say(b"\x04")
 
-    # What is typed and said.
+    # Input and output.
 
     def _say(self, data: bytes) -> None:
         self._printed += data
@@ -299,7 +301,7 @@ class FakeBoard:
         self._say(data.replace(b"\n", b"\r\n") if self._text else data)
 
     def _take(self, data: bytes) -> None:
-        """What the host sent, up to where the next fault strikes."""
+        """Accept what the host sent, up to the byte of the next fault."""
         self.received += len(data)
         for limit, strike in (
             (self.faults.unplug_after, self._power_down),
@@ -314,7 +316,7 @@ class FakeBoard:
             self._typed += data
 
     def _type(self) -> None:
-        """Give what is typed to whom it is for: the program, or the REPL."""
+        """Pass what is typed to the program or to the REPL."""
         while self._typed and self._chip and self._takes != WAITS:
             if self._takes == PROGRAM:
                 if not self._type_to_program():
@@ -329,7 +331,7 @@ class FakeBoard:
                 self._soft_reset()
 
     def _type_to_program(self) -> bool:
-        """False if it has no room for more."""
+        """Return False if the program's input is full."""
         assert self._chip
         stop = self._typed.find(CTRL_C) if self._text else -1
         keys = self._typed[: stop if stop >= 0 else None]
@@ -346,7 +348,7 @@ class FakeBoard:
                     self._interrupt = True
         return True
 
-    # The bridge itself.
+    # The bridge.
 
     def _serve(self) -> None:
         try:
@@ -356,7 +358,7 @@ class FakeBoard:
             self._broke = error
 
     def _step(self) -> bool:
-        """Wait until something happens, and see to it; False if it is the end."""
+        """Wait for an event and handle it; return False at the end."""
         opened = self._line.opened
         if not opened:
             self._said.clear()
@@ -415,10 +417,10 @@ def fake_board(
     faults: Faults | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[FakeBoard]:
-    """A board of a `kind` of KINDS that is plugged in; gone without a trace after.
+    """Run a board of a `kind` of KINDS, plugged in; it leaves nothing behind.
 
-    `flash` is the folder that is its flash. `port` becomes a symlink to the pty.
-    `environment` is for the stand-ins of its firmware's modules.
+    The folder `flash` is its flash. `port` becomes a symlink to the pty. `environment`
+    is for the shims of its firmware's modules.
     """
     with tempfile.TemporaryDirectory(prefix="fakeboard-") as folder:
         board = FakeBoard(

@@ -14,14 +14,14 @@ from typing import Any
 from pointctl.children import Child
 
 VM = Path(__file__).parent / "inside/run.py"
-# MicroPython dies of a second SIGINT before it has raised the first.
+# A second SIGINT before the first one was raised kills MicroPython.
 _BETWEEN_INTERRUPTS_S = 0.2
-_SLEEPS_WITHIN_S = 0.3  # unless it only computes
+_SLEEPS_WITHIN_S = 0.3  # unless it only computes, without sleeping
 _ACK, _NO_NUMBER = 128, 127  # as in inside/run.py
 
 
 class Chip:
-    """One life of the chip: from power or reset to the next."""
+    """The chip from one power-up or reset to the next."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Chip:
     ) -> None:
         orders, self._orders = os.pipe()
         self.reports, reports = os.pipe()
-        self._stdin, self._keys = os.pipe()  # the reading end too: see unread()
+        self._stdin, self._keys = os.pipe()  # keep the reading end, too: see unread()
         self.output, stdout = os.pipe()
         os.set_blocking(self._keys, False)
         setup = {**setup, "flash": str(flash), "orders": orders, "reports": reports}
@@ -46,7 +46,7 @@ class Chip:
                 stdout=stdout,
                 stderr=stdout,
                 pass_fds=(orders, reports),
-                start_new_session=True,  # the terminal's Ctrl-C is the developer's
+                start_new_session=True,  # Ctrl-C in the terminal must not reach it
             )
         finally:
             for end in (orders, reports, stdout):
@@ -55,13 +55,13 @@ class Chip:
         self._number = 0  # of the last report
 
     def order(self, how: str, text: bytes) -> None:
-        """Have it run a program, or the file of that name."""
+        """Order it to run a program, or the file of that name."""
         self._tell(f"{how} {len(text)}\n".encode() + text)
 
     def heard(self, interrupt: bool) -> bytes:
-        """The next report: b"" if it has ended, b"-" if it is one said twice.
+        """Return the next report: b"" after the end, b"-" for a repeated one.
 
-        It is acknowledged. A program that begins is told of an `interrupt` that waits.
+        Acknowledges it. A program that begins gets an `interrupt` that waits.
         """
         report = os.read(self.reports, 2)
         if len(report) < 2 or report[1] == _NO_NUMBER:
@@ -76,13 +76,13 @@ class Chip:
             while order:
                 order = order[os.write(self._orders, order) :]
         except BrokenPipeError:
-            pass  # it has ended; its reports end too, and say so
+            pass  # the process has ended, and so have its reports
 
     def interrupt(self) -> None:
-        """Ctrl-C.
+        """Send Ctrl-C, if possible while the process sleeps.
 
-        While it sleeps, if it soon does: MicroPython leaves its signal handler by a
-        jump, and if that was within malloc() it would wait for libc's lock for ever.
+        MicroPython leaves its signal handler by a jump. If the signal came within
+        malloc(), it would wait for libc's lock for ever.
         """
         now = time.monotonic()
         if now - self._interrupted_at <= _BETWEEN_INTERRUPTS_S:
@@ -98,22 +98,22 @@ class Chip:
         return stat.rpartition(") ")[2].startswith("S")
 
     def type(self, keys: bytes) -> int:
-        """Give the running program what the host typed; how much of it found room."""
+        """Pass what the host typed to the program; return how many bytes fitted."""
         try:
             return os.write(self._keys, keys)
         except BlockingIOError:
             return 0
 
     def unread(self) -> bytes:
-        """What the program was given and did not read: the REPL's from now on."""
+        """Return what the program did not read; from now on it is for the REPL."""
         return _available(self._stdin)
 
     def printed(self) -> bytes:
-        """What it has printed since."""
+        """Return what it has printed since the last call."""
         return _available(self.output)
 
     def kill(self) -> int:
-        """Cut its power; what it ended with if it had ended by itself."""
+        """Kill the process; return its exit code, if it had ended by itself."""
         self._process.kill()
         code = self._process.wait()
         for end in (self._orders, self.reports, self._stdin, self._keys, self.output):

@@ -1,4 +1,4 @@
-"""The kinds of fake boards: what tells one from the other, as seen over the cable."""
+"""The kinds of fake boards, and how they differ as seen over the cable."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,31 +10,35 @@ from tests import runtimes
 SHIMS = runtimes.ROOT / "tests/shims"
 LIBRARIES = runtimes.ROOT / ".cache/micropython-lib"
 _HELP = b'Type "help()" for more information.'
-# MicroPython keeps these names to itself: no path leads to a stand-in for them.
+# MicroPython has these names built in: a shim on the path cannot replace them.
 _KEPT = ("uos", "usocket", "utime")
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of board; what is not said here it has from the runtime."""
+    """A kind of board; everything else is as in the runtime."""
 
     platform: str
     uname: tuple[str, ...]
     banner: bytes  # of the friendly REPL
-    rom: bytes = b""  # what comes before MicroPython when power does
-    raw_paste: bool = True  # understands the request; none of ours can do it
-    heap: int = 384 * 1024  # on 64 bits objects are twice as large; stand-ins live here
-    folder: str = ""  # of the flash, where the programs are
-    starts: tuple[str, ...] = ("boot.py", "main.py")  # what runs by itself
+    rom: bytes = b""  # printed before MicroPython starts at power-up
+    raw_paste: bool = True  # it answers the request for raw paste
+    heap: int = (
+        384 * 1024
+    )  # on 64 bits objects are twice as large, and shims use it, too
+    folder: str = ""  # the folder of the flash with the programs
+    starts: tuple[str, ...] = ("boot.py", "main.py")  # what runs at a start
     path: tuple[str, ...] = ("", ".frozen", "/lib")
-    version: tuple[int, ...] = ()  # of MicroPython, if it is not ours
+    version: tuple[int, ...] = ()  # of MicroPython, if other than the runtime's
     lacks: Path | None = None  # a folder of modules that cannot be imported
-    firmware: tuple[Path, ...] = ()  # stand-ins for its own, the first wins
-    resets: str = ""  # what restarts the board, as module.name
-    own_usb: bool = False  # the port is the chip's own: it goes when the chip restarts
+    firmware: tuple[Path, ...] = ()  # folders with shims; the first one wins
+    resets: str = ""  # the function that restarts the board, as module.name
+    own_usb: bool = (
+        False  # the port belongs to the chip, and goes away when it restarts
+    )
 
     def setup(self) -> Mapping[str, Any]:
-        """What inside/run.py has to know."""
+        """Return the settings for inside/run.py."""
         return {
             "platform": self.platform,
             "uname": self.uname,
@@ -47,7 +51,7 @@ class Kind:
         }
 
     def _standins(self) -> list[tuple[str, str]]:
-        """(module, file); the file where no path leads to it. These come first."""
+        """Return (module, file) pairs; those with a file, off the path, come first."""
         found: dict[str, str] = {}
         for folder in self.firmware:
             for file in sorted(folder.rglob("*.py")):
@@ -81,7 +85,8 @@ KINDS = {
         starts=("usr/main.py",),
         path=("",),
         version=(1, 13, 0),
-        lacks=SHIMS / "quecpython_unames",  # it has no weak links: json is ujson alone
+        lacks=SHIMS
+        / "quecpython_unames",  # it has no weak links: there is ujson, but no json
         firmware=(SHIMS / "quecpython_old", SHIMS / "quecpython"),
         resets="misc.Power.powerRestart",
         own_usb=True,

@@ -1,4 +1,4 @@
-"""The serial line of a fake board: a pty, found by a symlink that comes and goes."""
+"""The serial line of a fake board: a pty behind a symlink that comes and goes."""
 
 import os
 import select
@@ -11,8 +11,7 @@ _CHUNK = 4096
 class Line:
     """The board's end of the line. Nothing here blocks.
 
-    The host opens the symlink: of the name /dev/pts/N mpremote thinks that a read may
-    wait for ever.
+    The host opens the symlink, because mpremote lets reads of /dev/pts/N wait for ever.
     """
 
     def __init__(self, port: Path) -> None:
@@ -20,7 +19,7 @@ class Line:
         self.master: int | None = None
 
     def plug(self) -> None:
-        """Appear, under the same name each time."""
+        """Make the port, under the same name each time."""
         self.master, slave = os.openpty()
         tty.setraw(slave)
         self.port.symlink_to(os.ttyname(slave))
@@ -28,7 +27,7 @@ class Line:
         os.set_blocking(self.master, False)
 
     def unplug(self) -> None:
-        """Vanish; who has it open finds the line dead."""
+        """Remove the port; a host that has it open gets an error."""
         if self.master is not None:
             self.port.unlink()
             os.close(self.master)
@@ -44,19 +43,19 @@ class Line:
         return not any(event & select.POLLHUP for _, event in poll.poll(0))
 
     def read(self) -> bytes:
-        """What the host has sent; nothing if nothing."""
+        """Return what the host has sent, b"" if nothing."""
         assert self.master is not None
         try:
             return os.read(self.master, _CHUNK)
-        except OSError:  # BlockingIOError, or EIO: closed meanwhile
+        except OSError:  # BlockingIOError; or EIO: it was closed meanwhile
             return b""
 
     def write(self, data: bytes) -> int:
-        """How much of it the line took."""
+        """Write, and return how many bytes fitted."""
         assert self.master is not None
         try:
             return os.write(self.master, data)
         except BlockingIOError:
             return 0
         except OSError:
-            return len(data)  # said to nobody
+            return len(data)  # no host reads it

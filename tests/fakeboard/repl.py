@@ -1,49 +1,51 @@
-"""MicroPython's REPL, friendly and raw, as bytes in and out: no line, no processes."""
+"""MicroPython's REPL, friendly and raw: bytes in, bytes out, and nothing else."""
 
 from dataclasses import dataclass
 
 CTRL_A, CTRL_B, CTRL_C, CTRL_D, CTRL_E = range(1, 6)
 RETURN, NEWLINE, BACKSPACE, DELETE = 13, 10, 8, 127
-_WINDOW = 128  # bytes of raw paste that a board takes before it asks for more
+_WINDOW = 128  # bytes of raw paste that a board accepts before it asks for more
 RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
 PASTE_BANNER = b"paste mode; Ctrl-C to cancel, Ctrl-D to finish\r\n=== "
 
 
 @dataclass(frozen=True)
 class Program:
-    """What was typed, to be run: how is compile()'s third argument."""
+    """A program that was typed; `how` is compile()'s third argument."""
 
     how: str
     source: bytes
 
 
 class SoftReset:
-    """Ctrl-D on an empty line."""
+    """The request by Ctrl-D on an empty line."""
 
 
 class Repl:
-    """What a board does with what is typed while no program runs."""
+    """Handles what is typed while no program runs."""
 
     def __init__(self, banner: bytes, *, raw_paste: bool) -> None:
         self.raw = False
         self._banner = banner
-        self._raw_paste = raw_paste  # the firmware knows it
-        self._window: int | None = None  # in raw paste: how much fits before a \x01
+        self._raw_paste = raw_paste  # the firmware supports it
+        self._window: int | None = (
+            None  # in raw paste: how many bytes fit before the next \x01
+        )
         self._line = bytearray()
         self._block = bytearray()  # lines of a compound statement, or pasted ones
         self._pasting = False
 
     def greeting(self) -> bytes:
-        """What it says when boot.py and main.py have ended, or the mode has changed."""
+        """Return the text after boot.py and main.py, or after a change of the mode."""
         self._forget()
         return RAW_BANNER + b">" if self.raw else b"\r\n" + self._banner + b"\r\n>>> "
 
     def prompt(self) -> bytes:
-        """What it says after a program."""
+        """Return the prompt after a program."""
         return b">" if self.raw else b">>> "
 
     def feed(self, byte: int) -> tuple[bytes, Program | SoftReset | None]:
-        """What it answers to a byte at once, and what is to be done."""
+        """Return the immediate answer to a byte, and what has to be done."""
         if self.raw:
             return self._feed_raw(byte)
         if self._pasting:
@@ -132,12 +134,12 @@ class Repl:
             self._line.pop()
             return b"\b \b", None
         if byte < 32:
-            return b"", None  # cursor keys and the like: not a terminal emulator
+            return b"", None  # cursor keys and the like are ignored
         self._line.append(byte)
         return bytes([byte]), None
 
     def _entered(self) -> tuple[bytes, Program | None]:
-        """A line is finished: run it, unless more of a compound statement follows."""
+        """Run a finished line, unless more lines of a compound statement follow."""
         line = bytes(self._line)
         self._line.clear()
         compound = line.rstrip().endswith(b":") or line.startswith(b"@")

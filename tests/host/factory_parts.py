@@ -1,4 +1,4 @@
-"""What the factory's tests stand on: boards in memory, a source that counts."""
+"""Parts for the factory's tests: boards in memory, a source that counts."""
 
 from dataclasses import dataclass, field
 
@@ -25,7 +25,7 @@ MAC = "02004c4f4f50"
 
 
 class PowerCut(BaseException):
-    """The station is switched off: nothing after it is done."""
+    """The station loses its power: nothing is done after it."""
 
 
 def add_keyed(database: Database, quota: int) -> None:
@@ -48,7 +48,7 @@ def plan(**more) -> Plan:
 
 @dataclass
 class MemoryBoard:
-    """A board as the station sees it; `fail` are the calls that break the link."""
+    """A board as the station sees it; the calls in `fail` break the link."""
 
     unit: str
     kind: str = "esp32"
@@ -101,7 +101,7 @@ class MemoryBoard:
 
 @dataclass
 class CountingSource:
-    """Gives each unit a key of its own, and counts those it gave."""
+    """Gives each unit its own key, and counts the keys."""
 
     given: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
@@ -138,7 +138,7 @@ class CountingSource:
 
 @dataclass
 class CountingLabels:
-    """Counts the labels that were printed."""
+    """Counts the printed labels."""
 
     made: list[str] = field(default_factory=list)
 
@@ -150,7 +150,7 @@ class CountingLabels:
 def line(
     journal, source, *boards, labels=None, repair=(), ask_again=(), **more
 ) -> Line:
-    """A line whose port P<n> has the n-th board."""
+    """Return a line whose port P<n> has the n-th board."""
     at = {f"P{number}": board for number, board in enumerate(boards)}
     given = plan(**more)
     return Line(

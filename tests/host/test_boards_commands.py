@@ -1,4 +1,4 @@
-"""pointctl boards …, on a fake board or on none: what it says, and how it exits."""
+"""pointctl boards …: output and exit codes, with a fake board and without one."""
 
 import time
 
@@ -22,7 +22,7 @@ def flash(tmp_path):
 
 
 def test_list(pointctl, monkeypatch):
-    """The ports, and what they probably are; none is no failure."""
+    """It lists ports with a guess at the board; no port is not a failure."""
     monkeypatch.setattr(ports, "find_ports", list)
     alone = pointctl("boards", "list")
     assert (alone.code, "plug a board in" in alone.err) == (0, True)
@@ -41,19 +41,19 @@ def test_list(pointctl, monkeypatch):
 
 @pytest.mark.parametrize("command", ["info", "provision", "log", "reset"])
 def test_no_such_port(pointctl, tmp_path, command):
-    """It says so, and what to do."""
+    """The message names the port, and says what to do."""
     done = pointctl("boards", command, tmp_path / "none")
     assert (done.code, "boards list" in done.err) == (1, True)
 
 
 def test_a_ca_without_settings(pointctl, tmp_path):
-    """Wrong usage: nobody would read it."""
+    """A CA without settings is wrong usage: no file would name it."""
     done = pointctl("boards", "deploy", "x", "--board", "unix", "--ca", tmp_path / "ca")
     assert (done.code, "--settings" in done.err) == (2, True)
 
 
 def test_a_port_in_use(pointctl, flash):
-    """By another program, which has to be closed."""
+    """The message says that another program has the port."""
     with (
         fake_board("esp32", flash) as board,
         serial.Serial(board.port, exclusive=True),
@@ -63,7 +63,7 @@ def test_a_port_in_use(pointctl, flash):
 
 
 def test_a_mute_board(pointctl, flash):
-    """Told in time."""
+    """A mute board is reported in time."""
     with fake_board("esp32", flash, faults=Faults(mute_after=1)) as board:
         begun = time.monotonic()
         done = pointctl("boards", "info", board.port, "--answer", "2")
@@ -72,7 +72,7 @@ def test_a_mute_board(pointctl, flash):
 
 
 def test_another_board_than_said(pointctl, flash):
-    """Its files would be of no use to it."""
+    """A board of another kind is refused: it could not run these files."""
     with fake_board("esp32", flash) as board:
         done = pointctl("boards", "deploy", board.port, "--board", "unix")
     assert (done.code, "of kind esp32, not unix" in done.err) == (3, True)
@@ -80,7 +80,7 @@ def test_another_board_than_said(pointctl, flash):
 
 
 def test_a_flash_that_is_too_small(pointctl, flash):
-    """Told before anything is touched."""
+    """A small flash is reported before anything is changed."""
     with fake_board("esp32", flash, faults=Faults(flash_bytes=50_000)) as board:
         done = pointctl("boards", "deploy", board.port, "--board", "esp32")
     assert (done.code, "KB too small" in done.err) == (3, True)
@@ -88,7 +88,7 @@ def test_a_flash_that_is_too_small(pointctl, flash):
 
 
 def test_dry_run(pointctl, flash):
-    """What would be done; nothing is."""
+    """It shows what would be done, and changes nothing."""
     with fake_board("esp32", flash) as board:
         command = ("boards", "deploy", board.port, "--board", "esp32", "--dry-run")
         shown = pointctl(*command)
@@ -101,7 +101,7 @@ def test_dry_run(pointctl, flash):
 
 
 def test_log_and_reset(pointctl, flash):
-    """The log disturbs nothing; a reset starts it anew."""
+    """The log does not disturb the program; a reset restarts it."""
     (flash / "main.py").write_text(TICKING)
     with fake_board("esp32", flash) as board:
         board.wait_for("tick")
@@ -116,7 +116,7 @@ def test_log_and_reset(pointctl, flash):
 
 
 def test_wipe(pointctl, flash, monkeypatch):
-    """Not without a yes; then both slots and the claim, and with --all the setup."""
+    """It asks first; then it removes slots and claim, and with --all the setup."""
     kept = ("credentials.0", "credentials.1", "pending.0", "settings.json", "claim.key")
     for name in (*kept, "main.py", "mine.txt"):
         (flash / name).write_text("0")
@@ -137,14 +137,14 @@ def test_wipe(pointctl, flash, monkeypatch):
 
 
 def test_provision_of_nothing(pointctl, flash):
-    """There is nothing to start."""
+    """Without a program there is nothing to start."""
     with fake_board("esp32", flash) as board:
         done = pointctl("boards", "provision", board.port)
     assert (done.code, "first run pointctl boards deploy" in done.err) == (1, True)
 
 
 def test_a_program_that_ends(pointctl, flash):
-    """Nobody waits for it any longer."""
+    """If main.py ends, the command does not wait any longer."""
     (flash / "main.py").write_text("print('bye')\n")
     with fake_board("esp32", flash) as board:
         done = pointctl("boards", "provision", board.port)
@@ -163,13 +163,13 @@ def test_a_program_that_ends(pointctl, flash):
     ],
 )
 def test_what_a_log_says(line, code):
-    """The line with the code; or one that comes only after it, which may be lost."""
+    """The line with the code; or a later one, if that line was lost."""
     found = bootlog.parse_outcome(line)
     assert (found.code if found else None) == code
 
 
 def test_what_comes_of_it():
-    """A server that refuses is not a failure."""
+    """A refusal by the server has another exit code than a failure."""
     bootlog.BootOutcome("00000", "server").check()
     with pytest.raises(Refused, match="40302"):
         bootlog.BootOutcome("40302", "revoked").check()

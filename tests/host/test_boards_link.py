@@ -1,4 +1,4 @@
-"""Links to boards: the same facts over mpremote's transport and over our own."""
+"""Links to boards: the same tests for mpremote's transport and for our own."""
 
 import errno
 import hashlib
@@ -29,7 +29,7 @@ SOON_S = 0.5  # with those that never will
 
 @dataclass(frozen=True)
 class Way:
-    """A kind of board, the link that is for it, and where its programs lie."""
+    """A kind of board, its link, and the folder of its programs."""
 
     kind: str
     open_link: Callable[..., Link]
@@ -81,7 +81,7 @@ def link(way: Way, board: FakeBoard) -> Iterator[Link]:
 
 
 def test_run(link: Link, board: FakeBoard) -> None:
-    """What a program prints, as text; memory stays from one to the next."""
+    """It returns what a program prints, as text; memory stays between programs."""
     assert link.port == board.port
     assert link.run("a = 6\nprint('one')\nprint('zwölf', end='')") == "one\nzwölf"
     assert link.run("print(a * 7)") == "42\n"
@@ -90,12 +90,12 @@ def test_run(link: Link, board: FakeBoard) -> None:
 
 
 def test_main_is_interrupted(link: Link, board: FakeBoard) -> None:
-    """Opening stopped main.py, which would have gone on for ever."""
+    """Opening a link stops a main.py that would never end."""
     assert link.run("print('free')") == "free\n"
 
 
 def test_errors(link: Link) -> None:
-    """What a program raises is a BoardError with its last line; the link goes on."""
+    """An error of a program is a BoardError with its last line; the link goes on."""
     with pytest.raises(BoardError, match=r"says: ZeroDivisionError: divide by zero$"):
         link.run("print('before')\n1 / 0")
     with pytest.raises(BoardError, match="SyntaxError"):
@@ -105,7 +105,7 @@ def test_errors(link: Link) -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 767, 768, 769, 20_000])
 def test_files(link: Link, programs: Path, way: Way, size: int) -> None:
-    """Files go and come back byte for byte; the board's hash is the true one."""
+    """Files are copied exactly both ways; the board's hash is right."""
     data = os.urandom(size)
     path = way.root + "file"
     told: list[tuple[int, int]] = []
@@ -119,14 +119,14 @@ def test_files(link: Link, programs: Path, way: Way, size: int) -> None:
 
 
 def test_overwriting(link: Link, programs: Path, way: Way) -> None:
-    """A longer file leaves nothing of itself in the shorter one."""
+    """A shorter file replaces a longer one completely."""
     link.write(way.root + "file", b"long" * 500)
     link.write(way.root + "file", b"short")
     assert (programs / "file").read_bytes() == b"short"
 
 
 def test_names(link: Link, programs: Path, way: Way) -> None:
-    """Quotes, spaces and letters of any language in names."""
+    """Names may have quotes, spaces and letters of any language."""
     name = "a 'b' \"c\" \\ ü"
     link.write(way.root + name, b"x")
     assert (programs / name).read_bytes() == b"x"
@@ -134,7 +134,7 @@ def test_names(link: Link, programs: Path, way: Way) -> None:
 
 
 def test_no_file(link: Link, way: Way) -> None:
-    """No hash of what is no file; reading it, or writing where no folder is, fails."""
+    """A missing file has no hash; reading it, or writing into no folder, fails."""
     assert link.sha256(way.root + "absent") is None
     assert link.sha256(way.root.rstrip("/") or "/") is None
     with pytest.raises(BoardError, match=r"absent: .*ENOENT"):
@@ -144,7 +144,7 @@ def test_no_file(link: Link, way: Way) -> None:
 
 
 def test_reset(link: Link, board: FakeBoard, programs: Path) -> None:
-    """main.py runs again, in a memory that is new, and its lines are heard."""
+    """main.py runs again with new memory, and its lines are received."""
     program = "import utime\nwhile True:\n    print('tick')\n    utime.sleep(0.1)\n"
     (programs / "main.py").write_text(program)
     link.run("kept = 1")
@@ -155,7 +155,7 @@ def test_reset(link: Link, board: FakeBoard, programs: Path) -> None:
 
 
 def test_lines(link: Link, programs: Path) -> None:
-    """Until the time is over; a line that is not finished comes last."""
+    """They are received until the timeout; an unfinished line comes last."""
     program = "import utime\nutime.sleep(1)\nprint('one')\nprint('two', end='')\n"
     (programs / "main.py").write_text(program + "while True: pass\n")
     link.reset()
@@ -163,7 +163,7 @@ def test_lines(link: Link, programs: Path) -> None:
 
 
 def test_closing(way: Way, board: FakeBoard) -> None:
-    """The port is free for the next, who finds what the last one left."""
+    """Closing frees the port; the next link finds the same memory."""
     with way.open_link(board.port, timeout_s=OPEN_S) as link:
         link.run("kept = 1")
     with way.open_link(board.port, timeout_s=OPEN_S) as link:
@@ -176,7 +176,7 @@ def test_closing(way: Way, board: FakeBoard) -> None:
 
 @contextmanager
 def soon(limit_s: float = 15) -> Iterator[None]:
-    """It must not hang."""
+    """Check that the block does not hang."""
     begun = time.monotonic()
     yield
     assert time.monotonic() - begun < limit_s
@@ -196,7 +196,7 @@ def test_busy_port(way: Way, board: FakeBoard) -> None:
 
 
 def test_forbidden_port(way: Way, board: FakeBoard, monkeypatch) -> None:
-    """Root may open anything, so the system's answer is put into its mouth."""
+    """Root may open any port, so the system's error is simulated."""
     real = os.open
 
     def refusing(path: str, *arguments: int) -> int:
@@ -221,7 +221,7 @@ def test_mute_board(way: Way, board: FakeBoard) -> None:
 
 
 def test_goes_mute(link: Link, board: FakeBoard, way: Way) -> None:
-    """In the middle of everything."""
+    """A board may go mute in the middle of everything."""
     board.mute()
     for _ in range(2):
         with soon(), pytest.raises(LinkError, match="in time"):
@@ -231,7 +231,7 @@ def test_goes_mute(link: Link, board: FakeBoard, way: Way) -> None:
 
 
 def test_busy_board(way: Way, board: FakeBoard, faults: Faults) -> None:
-    """Its main.py takes no Ctrl-C for a second: it is asked again until it does."""
+    """A main.py that ignores Ctrl-C for a second is interrupted after that."""
     board.wait_for("main runs")
     faults.deaf_s = 3600
     threading.Timer(1, lambda: setattr(faults, "deaf_s", 0)).start()
@@ -249,7 +249,7 @@ def test_board_that_does_not_let_go(
 
 
 def test_chatty_board(way: Way, programs: Path, tmp_path: Path) -> None:
-    """A main.py that prints without end, and one that will not stop doing so."""
+    """A main.py that prints without end is interrupted, unless it ignores Ctrl-C."""
     (programs / "main.py").write_text("while True:\n    print('x' * 70)\n")
     faults = Faults()
     with fake_board(way.kind, tmp_path / "flash", faults=faults) as board:
@@ -268,7 +268,7 @@ def test_program_without_end(link: Link) -> None:
 
 
 def test_endless_output(link: Link) -> None:
-    """Bytes that keep coming are no reason to wait for ever."""
+    """A program that prints without end does not prevent the timeout."""
     with soon(), pytest.raises(LinkError, match="in time"):
         link.run("while True: print('x' * 70)", timeout_s=SOON_S)
 
@@ -286,7 +286,7 @@ def test_unplugged(link: Link, board: FakeBoard, way: Way) -> None:
 def test_unplugged_while_writing(
     link: Link, board: FakeBoard, faults: Faults, programs: Path, way: Way
 ) -> None:
-    """Half a file is there then, and the next link can write the whole."""
+    """Half a file is left, and the next link can write the whole file."""
     data = os.urandom(10_000)
     faults.unplug_after = board.received + 6000
     with soon(), pytest.raises(LinkError, match="unplugged"):
@@ -302,7 +302,7 @@ def test_unplugged_while_writing(
 def test_unplugged_while_listening(
     link: Link, board: FakeBoard, programs: Path
 ) -> None:
-    """It is waited for, and heard when it is back; if it never is, that is told."""
+    """It waits for the board's return; if it does not return, that is an error."""
     program = "import utime\nwhile True:\n    print('tick')\n    utime.sleep(0.1)\n"
     (programs / "main.py").write_text(program)
     link.reset()
@@ -326,7 +326,7 @@ def test_flash_full(way: Way, programs: Path, tmp_path: Path) -> None:
 
 
 def test_noise(way: Way, programs: Path, tmp_path: Path) -> None:
-    """What comes while a board starts, and out of turn, does not confuse a link."""
+    """Noise at a start and at other times does not confuse a link."""
     faults = Faults(garbage=b"\xff\xfe\x04>OK\x00\r\nraw REPL; CTRL-B\r\n" * 20)
     with fake_board(way.kind, tmp_path / "flash", faults=faults) as board:
         for _ in range(3):
@@ -336,7 +336,7 @@ def test_noise(way: Way, programs: Path, tmp_path: Path) -> None:
 
 
 def test_garbled_answers(link: Link, board: FakeBoard, way: Way) -> None:
-    """Lines between the bytes of a file are an error, and no other file."""
+    """Foreign lines between the bytes of a file are an error."""
     link.write(way.root + "file", b"data")
     source = "import builtins\n_print = print\n"
     source += "builtins.print = lambda *a: _print('+QIND: 1', *a)"
@@ -346,7 +346,7 @@ def test_garbled_answers(link: Link, board: FakeBoard, way: Way) -> None:
 
 
 def test_slow_line(way: Way, programs: Path, tmp_path: Path) -> None:
-    """9,600 baud and the like."""
+    """A line of 9,600 baud works."""
     faults = Faults(bytes_per_s=960)
     with (
         fake_board(way.kind, tmp_path / "flash", faults=faults) as board,
@@ -358,7 +358,7 @@ def test_slow_line(way: Way, programs: Path, tmp_path: Path) -> None:
 
 @pytest.fixture
 def at_port() -> Iterator[str]:
-    """A port whose other end speaks AT, with echo, as a module's modem port does."""
+    """A port that answers AT with an echo, as a module's modem port does."""
     master, slave = os.openpty()
     tty.setraw(slave)
     ended = threading.Event()
@@ -379,14 +379,14 @@ def at_port() -> Iterator[str]:
 
 
 def test_no_micropython(way: Way, programs: Path, at_port: str) -> None:
-    """Another port of the same module; and a name of which mpremote would hang."""
+    """Another port of a module, with a name at which mpremote would hang."""
     assert at_port.startswith("/dev/pts/")
     with soon(), pytest.raises(LinkError, match="not a port of MicroPython"):
         way.open_link(at_port, timeout_s=SOON_S)
 
 
 def test_silent_pty(way: Way, programs: Path) -> None:
-    """By the name of which mpremote thinks that it may wait for ever."""
+    """A silent pty, with a name at which mpremote would wait for ever."""
     master, slave = pty.openpty()
     try:
         with soon(), pytest.raises(LinkError, match="does not answer"):
@@ -397,7 +397,7 @@ def test_silent_pty(way: Way, programs: Path) -> None:
 
 
 def test_deadline_of_a_line() -> None:
-    """Nothing may be asked of a line before it was said for how long."""
+    """Without a deadline, reading a line is an error."""
     with serial.serial_for_url("loop://") as port:
         line = serial_line.SerialLine("loop://", port)
         with pytest.raises(LinkError, match="does not answer"):
@@ -408,7 +408,7 @@ def test_deadline_of_a_line() -> None:
 
 
 def test_what_runs_on_boards_is_in_the_dialect(tmp_path: Path) -> None:
-    """MicroPython 1.13, the oldest that boards have, compiles our programs."""
+    """MicroPython 1.13, the oldest on boards, compiles our programs."""
     require("mpy-cross 1.13", MPY_CROSS_1_13, "run make test")
     programs = {
         "hash": repl_link._HASH,

@@ -1,4 +1,4 @@
-"""What we rely on in mpremote, whose library interface has no promises.
+"""What we rely on in mpremote, whose library interface may change at any time.
 
 A new version that fails here wants a look at pointctl/boards/mpremote_link.py before
 the pin in pyproject.toml moves.
@@ -24,7 +24,7 @@ BELOW = ("raw_paste_write", "read_until")
 
 
 def test_version() -> None:
-    """The pin, and what is installed."""
+    """The pinned version is installed."""
     assert re.match(r"1\.29\.", version("mpremote") + ".")
 
 
@@ -38,13 +38,13 @@ def test_version() -> None:
     ],
 )
 def test_signatures(name: str, parameters: list[str]) -> None:
-    """What we call takes what we give it."""
+    """The functions that we call have the parameters that we use."""
     found = inspect.signature(getattr(SerialTransport, name)).parameters
     assert list(found)[1:] == parameters
 
 
 def test_errors() -> None:
-    """One class for what goes wrong below; it is no OSError, which we take apart."""
+    """Its errors have one class, which is not an OSError, because we handle those."""
     assert issubclass(mpremote.transport.TransportError, Exception)
     assert not issubclass(mpremote.transport.TransportError, OSError)
 
@@ -69,7 +69,7 @@ def test_it_asks_no_more_of_a_port_than_ours_has() -> None:
 
 
 def test_only_one_file_imports_it() -> None:
-    """So that this is the place to look at."""
+    """So a new version can only affect this file."""
     package = Path(pointctl.__file__).parent
     importing = [
         path.relative_to(package).as_posix()

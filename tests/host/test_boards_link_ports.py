@@ -1,4 +1,4 @@
-"""The list of serial ports, and the guess at what is behind each."""
+"""The list of serial ports, and the guess at the board on each."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from pointctl.factory.station.serial_ports import port_finder
 
 
 def info(device: str, vendor: int | None, description: str | None) -> ListPortInfo:
-    """A port as pyserial tells of it."""
+    """A port as pyserial describes it."""
     found: Any = ListPortInfo(device)  # whose types know no port without
     found.vid = vendor
     found.description = description
@@ -21,7 +21,7 @@ def info(device: str, vendor: int | None, description: str | None) -> ListPortIn
 
 
 def test_find_ports(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All there are, in the order of their numbers."""
+    """All ports are listed, sorted by name and number."""
     found = [
         info("/dev/ttyUSB10", 0x2C7C, "EC600U - REPL"),
         info("/dev/ttyUSB2", 0x10C4, "CP2102 USB to UART Bridge Controller"),
@@ -36,7 +36,7 @@ def test_find_ports(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_where_a_station_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At USB, whoever made it; not where a module speaks another language."""
+    """A station looks at USB ports of any vendor, but not at modem ports."""
     found = [
         info("/dev/ttyUSB0", 0x2C7C, "Quectel USB AT Port"),
         info("/dev/ttyUSB1", 0x2C7C, "Quectel USB Device"),
@@ -67,10 +67,10 @@ def test_where_a_station_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_guess(vendor: int | None, description: str, expected: str) -> None:
-    """By the vendor; of a module's ports those that surely are no REPL fall out."""
+    """The vendor id decides; a module's modem ports are excluded."""
     assert ports.guess_kind(vendor, description) == expected
 
 
 def test_here() -> None:
-    """Whatever this machine has, it is listed without an error."""
+    """The ports of this machine are listed without an error."""
     assert all(port.device for port in ports.find_ports())

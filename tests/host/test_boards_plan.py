@@ -1,4 +1,4 @@
-"""What would be done to a board, without one: plans, manifests, .mpy, setup files."""
+"""Deployment without a board: plans, manifests, .mpy, setup files."""
 
 import subprocess
 
@@ -28,13 +28,13 @@ SETTINGS = '{"url": "https://a.test/v1/access", "productKey": "meter", "ca": "ca
 
 
 def found(**files: bytes) -> dict[str, BoardFile]:
-    """A board that holds these, and nothing else."""
+    """Return a board that holds only these files."""
     names = {name.replace("_", "."): data for name, data in files.items()}
     return {n: BoardFile(len(data), plan.sha256(data)) for n, data in names.items()}
 
 
 def test_a_plan():
-    """Only what differs is copied, and what is not wanted goes."""
+    """Only files that differ are copied, and unwanted ones are removed."""
     wanted = {"a.py": b"1", "b.py": b"22", "c.py": b"333"}
     made = plan.make_plan(wanted, found(a_py=b"1", b_py=b"old", d_py=b"!"))
     actions = {file.path: file.action for file in made.files}
@@ -51,7 +51,7 @@ def test_a_plan():
 
 
 def test_a_plan_without_work():
-    """The same files again: nothing is to be done."""
+    """With the same files again, nothing has to be done."""
     made = plan.make_plan({"a.py": b"1"}, found(a_py=b"1"))
     assert made.is_empty
     assert not made.to_copy
@@ -59,7 +59,7 @@ def test_a_plan_without_work():
 
 
 def test_room():
-    """Files are counted in blocks; what is replaced or removed gives its own back."""
+    """Files are counted in blocks; replaced and removed files free theirs."""
     wanted = {"a.py": b"x" * 4097, "b.py": b"x"}
     assert plan.make_plan(wanted, {}).count_blocks(4096) == 3
     there = found(a_py=b"y" * 8192, c_py=b"z" * 5000)
@@ -74,20 +74,20 @@ def test_room():
     ],
 )
 def test_what_is_never_stale(name):
-    """A board's own manifest, garbled or forged, does not make us remove these."""
+    """A garbled or forged manifest on a board does not make us remove these."""
     assert name not in plan.stale_names(["main.py"], [name])
     assert plan.make_plan({"main.py": b""}, found(credentials_0=b"x")).stale == []
 
 
 def test_the_other_form_of_a_module_is_stale():
-    """MicroPython would take point/url.py and leave point/url.mpy alone."""
+    """MicroPython would load point/url.py instead of point/url.mpy."""
     names = plan.stale_names(["point/url.mpy", "board.py", "main.py", "boot.py"], [])
     assert {"point/url.py", "board.mpy"} <= names
     assert not {"main.mpy", "boot.mpy"} & names
 
 
 def test_manifest():
-    """What is written is read again; what a power cut leaves is nothing."""
+    """A manifest is read as it was written; a torn one is None."""
     manifest = plan.Manifest("esp32", "1.0", {"main.py": "ab", "point/url.mpy": "cd"})
     text = manifest.encode()
     assert plan.parse_manifest(text) == manifest
@@ -99,7 +99,7 @@ def test_manifest():
 
 
 def test_journal():
-    """The same; a torn one names nothing."""
+    """A journal is read as it was written; a torn one names no file."""
     text = plan.encode_journal(["b", "a"])
     assert plan.parse_journal(text) == ["a", "b"]
     assert plan.parse_journal(text[:-3]) == []
@@ -108,7 +108,7 @@ def test_journal():
 
 @pytest.mark.parametrize("kind", BoardKind)
 def test_what_is_on_a_board(kind):
-    """Under its root: what starts it, the component, every module of its firmware."""
+    """Under its root: boot.py, main.py, the component, every module of its firmware."""
     files = flash.files(kind)
     root = flash.root(kind)
     assert all(path.startswith(root) for path in files)
@@ -121,13 +121,13 @@ def test_what_is_on_a_board(kind):
 
 
 def test_no_such_board():
-    """It says which there are."""
+    """The message names the kinds that exist."""
     with pytest.raises(PointctlError, match=r"no board 'toaster'; .*unix"):
         flash.files("toaster")
 
 
 def test_compiled(tmp_path):
-    """Modules become .mpy that this MicroPython loads; what it starts by name stays."""
+    """Modules become .mpy that this MicroPython loads; boot.py and main.py do not."""
     made = image.build("esp32", FACTS).files
     assert {"main.py", "boot.py", "board.mpy", "point/url.mpy"} <= made.keys()
     assert not [p for p in made if p.startswith("point/") and p.endswith(".py")]
@@ -140,7 +140,7 @@ def test_compiled(tmp_path):
 
 
 def test_source():
-    """When asked for, and always on QuecPython."""
+    """Source is copied on request, and always to QuecPython."""
     for kind, asked in (("esp32", True), ("quecpython", False)):
         made = image.build(kind, FACTS, source=asked).files
         assert "point/url.py" in made
@@ -148,7 +148,7 @@ def test_source():
 
 
 def test_ones_own_program(tmp_path):
-    """It is started instead of main.py."""
+    """The user's program is started instead of main.py."""
     own = tmp_path / "blink.py"
     own.write_text("print(1)\n")
     for kind in ("esp32", "quecpython"):
@@ -157,7 +157,7 @@ def test_ones_own_program(tmp_path):
 
 
 def test_no_compiler_for_the_board():
-    """It says what the board loads, what is here, and what to do."""
+    """The message says which .mpy the board loads, and what to install."""
     with pytest.raises(PointctlError, match=r"version 5.*1\.18.*--source"):
         mpy.find(5)
     with pytest.raises(PointctlError, match=r"version 9.*--source"):
@@ -167,7 +167,7 @@ def test_no_compiler_for_the_board():
 
 
 def test_what_does_not_compile(tmp_path):
-    """The file and the reason."""
+    """The message names the file and the reason."""
     wrong = tmp_path / "wrong.py"
     wrong.write_text("def\n")
     with pytest.raises(PointctlError, match=r"wrong\.py does not compile: Syntax"):
@@ -176,7 +176,7 @@ def test_what_does_not_compile(tmp_path):
 
 @pytest.mark.parametrize("name", board_programs.all_programs())
 def test_programs_are_in_every_boards_dialect(name, tmp_path):
-    """What is run at a board's REPL compiles with 1.13 and with today's."""
+    """Programs for a board's REPL compile with 1.13 and with today's mpy-cross."""
     folder = require("mpy-cross 1.13", MPY_CROSS_1_13, "run make test")
     old = next(folder.glob("mpy-cross*"))
     program = tmp_path / "program.py"
@@ -187,7 +187,7 @@ def test_programs_are_in_every_boards_dialect(name, tmp_path):
 
 @pytest.fixture
 def settings(tmp_path):
-    """A settings.json, by its text."""
+    """Write a settings.json with this text."""
 
     def write(text=SETTINGS):
         path = tmp_path / "settings.json"
@@ -204,7 +204,7 @@ def ca():
 
 
 def test_settings_and_ca(settings, ca, tmp_path):
-    """The text as it is, and the CA as DER, from PEM and DER alike."""
+    """The settings are not changed, and the CA is DER, from PEM and DER alike."""
     pem, der = tmp_path / "given.pem", tmp_path / "given.der"
     pem.write_bytes(ca.cert_pem.bytes())
     certificate = x509.load_pem_x509_certificate(pem.read_bytes())
@@ -217,7 +217,7 @@ def test_settings_and_ca(settings, ca, tmp_path):
 
 
 def test_the_ca_beside_the_settings(settings, ca, tmp_path):
-    """It comes before the operator's own; where there is neither, it is asked for."""
+    """It is used before the operator's own; without both, the message asks for one."""
     own = tmp_path / "own.der"
     with pytest.raises(PointctlError, match="--ca"):
         setup_files.read(settings(), None, own)
@@ -239,7 +239,7 @@ def test_the_ca_beside_the_settings(settings, ca, tmp_path):
     ],
 )
 def test_wrong_settings(settings, ca, tmp_path, text, why):
-    """What the board would refuse is refused here."""
+    """Settings that the board would refuse are refused here."""
     pem = tmp_path / "ca.pem"
     pem.write_bytes(ca.cert_pem.bytes())
     with pytest.raises(PointctlError, match=why):
@@ -247,7 +247,7 @@ def test_wrong_settings(settings, ca, tmp_path, text, why):
 
 
 def test_a_ca_that_nobody_names(settings, ca, tmp_path):
-    """Pins need none: to give one is a mistake."""
+    """Settings with pins need no CA: giving one is a mistake."""
     pinned = SETTINGS.replace('"ca": "ca.der"', f'"pins": ["{"ab" * 32}"]')
     assert set(setup_files.read(settings(pinned), None, tmp_path / "own").files) == {
         "settings.json"
@@ -259,7 +259,7 @@ def test_a_ca_that_nobody_names(settings, ca, tmp_path):
 
 
 def test_a_ca_cannot_take_another_files_place(settings, ca, tmp_path):
-    """Nor could it be told from a record of ours."""
+    """A CA with such a name would replace a file of ours."""
     pem = tmp_path / "ca.pem"
     pem.write_bytes(ca.cert_pem.bytes())
     for name in ("main.py", "claim.key", "credentials.0", "deployed.json"):
@@ -269,7 +269,7 @@ def test_a_ca_cannot_take_another_files_place(settings, ca, tmp_path):
 
 
 def test_certificates_that_are_no_ca(ca, tmp_path):
-    """A server's own, two at once, one that has ended, and what is none at all."""
+    """A server's certificate, two at once, and a file without one are refused."""
     path = tmp_path / "given"
     leaf = ca.issue_cert("a.test")
     ended = trustme.CA(key_type=trustme.KeyType.ECDSA).create_child_ca()
@@ -288,7 +288,7 @@ def test_certificates_that_are_no_ca(ca, tmp_path):
 
 
 def test_a_ca_that_has_ended(tmp_path):
-    """No board would accept it."""
+    """An expired CA is refused: no board would accept it."""
     path = tmp_path / "ca.pem"
     path.write_text(certificates.create_authority(days=0).pem())
     with pytest.raises(PointctlError, match="expired on"):
@@ -296,7 +296,7 @@ def test_a_ca_that_has_ended(tmp_path):
 
 
 def test_wiring(tmp_path):
-    """board.json is taken as it is; what is no JSON object is not."""
+    """board.json is copied unchanged, but it must be a JSON object."""
     path = tmp_path / "board.json"
     path.write_text('{"modem": {"tx": 17, "rx": 16}}')
     setup = setup_files.add_wiring(setup_files.NO_SETUP, path)

@@ -1,4 +1,4 @@
-"""pointctl boards simulate: the real firmware, asked for its credentials from here."""
+"""pointctl boards simulate: the real firmware gets credentials from a server."""
 
 import pytest
 
@@ -12,7 +12,7 @@ POLICIES = ("device-key", "product-secret", "open")
 
 @pytest.fixture
 def simulate(pointctl, data, authority, start_server):
-    """Runs the command for a product of each policy, at a server that runs."""
+    """Run the command for a product of each policy, with a running server."""
     micropython()
     require("umqtt", UMQTT, "run make test")
     claim_keys.create_master(data)
@@ -31,7 +31,7 @@ def simulate(pointctl, data, authority, start_server):
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_a_board_gets_its_credentials(simulate, pointctl, policy):
-    """The registry has issued them, whatever the board has to prove."""
+    """The registry has issued them, with every policy."""
     done = simulate(policy)
     assert done.code == 0
     assert "credentials 00000 server" in done.out
@@ -40,7 +40,7 @@ def test_a_board_gets_its_credentials(simulate, pointctl, policy):
 
 
 def test_its_flash_is_kept(simulate, tmp_path):
-    """The next boot needs no server: what it was given is in its flash."""
+    """The next boot needs no server: the credentials are in its flash."""
     flash = tmp_path / "flash"
     first = simulate("device-key", "--flash", flash, "--json")
     assert first.json == {"imei": BOARD, "code": "00000", "detail": "server"}
@@ -49,7 +49,7 @@ def test_its_flash_is_kept(simulate, tmp_path):
 
 
 def test_what_cannot_be(simulate, pointctl):
-    """Said before anything is booted, and what to do next."""
+    """Wrong input is reported before the board boots, with what to do next."""
     assert "15 digits" in simulate("device-key", board="123").err
     assert "no product nope" in simulate("nope").err
     alone = pointctl("boards", "simulate", BOARD, "--product", "device-key")
@@ -58,7 +58,7 @@ def test_what_cannot_be(simulate, pointctl):
 
 
 def test_a_board_that_is_late(simulate, pointctl):
-    """It is switched off, and the command fails: a revoked board asks again."""
+    """A revoked board tries again; it is stopped at the timeout, and that fails."""
     assert pointctl("devices", "revoke", BOARD, "--product", "device-key").code == 0
     late = simulate("device-key", "--timeout", "1")
     assert late.code == 1

@@ -1,4 +1,4 @@
-"""The throw-away CA: verifiers accept it, and its keys stay private."""
+"""The certificate authority: clients verify its certificates; keys stay private."""
 
 import ipaddress
 import stat
@@ -14,7 +14,7 @@ from pointctl.errors import PointctlError, Refused
 
 
 def verify(authority, server, name):
-    """Verify by the rules of the web, as the strictest of clients do."""
+    """Verify by the rules of the web, as the strictest clients do."""
     subject: x509.IPAddress | x509.DNSName
     try:
         subject = x509.IPAddress(ipaddress.ip_address(name))
@@ -36,7 +36,7 @@ def test_the_server_is_verified_under_each_of_its_names(ca, name):
 
 
 def test_wildcards_and_given_names(ca):
-    """Only what was asked for."""
+    """A certificate is valid for the requested names only."""
     server = certificates.issue_server(ca, ["*.example.com", "192.0.2.7"])
     verify(ca, server, "a.example.com")
     verify(ca, server, "192.0.2.7")
@@ -45,7 +45,7 @@ def test_wildcards_and_given_names(ca):
 
 
 def test_another_authority_is_not_accepted(ca):
-    """Though it has the same name."""
+    """Another authority is not accepted, though it has the same name."""
     server = certificates.issue_server(certificates.create_authority())
     with pytest.raises(VerificationError):
         verify(ca, server, "localhost")
@@ -65,7 +65,7 @@ def test_validity_begins_yesterday(ca):
     "name", ["https://h", "h:8443", "a b", "", "a/b", "é.example", "*", "*.*.x"]
 )
 def test_a_wrong_name_is_refused(ca, name):
-    """With the mistake named; most people paste a URL."""
+    """The message says what is wrong; most people paste a URL."""
     with pytest.raises(PointctlError, match="not a host name or address"):
         certificates.issue_server(ca, [name])
 
@@ -90,7 +90,7 @@ def test_files(tmp_path):
 
 
 def test_an_authority_is_not_overwritten_by_accident(tmp_path):
-    """Boards trust it; also a single left-over file stops it."""
+    """Boards trust it, so even a single existing file stops the command."""
     files = certificates.init(tmp_path / "ca")
     before = files.ca_key.read_bytes()
     for path in files.all()[1:]:
@@ -103,7 +103,7 @@ def test_an_authority_is_not_overwritten_by_accident(tmp_path):
 
 
 def test_a_wrong_name_writes_nothing(tmp_path):
-    """It is found before the first file."""
+    """A wrong name is found before the first file is written."""
     with pytest.raises(PointctlError):
         certificates.init(tmp_path / "ca", ["a b"])
     assert not (tmp_path / "ca").exists()

@@ -1,4 +1,4 @@
-"""pointctl doctor: a deployment that is well, and one fault after the other."""
+"""pointctl doctor: a deployment without faults, and each fault."""
 
 import os
 import time
@@ -52,7 +52,7 @@ def examined(pointctl: Pointctl, data: DataFolder, *options: str | Path) -> Fini
 
 
 def levels(pointctl: Pointctl, data: DataFolder, *options: str | Path) -> Levels:
-    """The levels that each check came to."""
+    """Return the levels of each check."""
     found: Levels = {}
     for finding in examined(pointctl, data, "--json", *options).json:
         assert finding["level"] == "ok" or finding["remedy"]
@@ -61,7 +61,7 @@ def levels(pointctl: Pointctl, data: DataFolder, *options: str | Path) -> Levels
 
 
 def test_a_deployment_that_is_well(well: DataFolder, pointctl: Pointctl) -> None:
-    """Exit code 0, and it says what was looked at."""
+    """Exit code 0, and the report lists all checks."""
     done = examined(pointctl, well)
     assert done.code == 0, done
     assert "weak" not in done.out
@@ -69,7 +69,7 @@ def test_a_deployment_that_is_well(well: DataFolder, pointctl: Pointctl) -> None
 
 
 def test_nothing_there(data: DataFolder, pointctl: Pointctl) -> None:
-    """An empty folder is not looked over in silence, and nothing is made in it."""
+    """An empty folder is an error, and nothing is made in it."""
     done = pointctl("doctor")
     assert done.code == 1
     assert "registry.sqlite is not there" in done.out
@@ -77,7 +77,7 @@ def test_nothing_there(data: DataFolder, pointctl: Pointctl) -> None:
 
 
 def test_exit_code_for_what_is_only_weak(well: DataFolder, pointctl: Pointctl) -> None:
-    """4, as elsewhere for what was partly done."""
+    """Exit code 4, as in other commands for partial success."""
     done = pointctl("doctor")
     assert done.code == 4
     assert "backup: unknown" in done.out
@@ -90,7 +90,7 @@ def test_exit_code_for_what_is_only_weak(well: DataFolder, pointctl: Pointctl) -
 def test_files_that_others_may_read(
     well: DataFolder, pointctl: Pointctl, name: str
 ) -> None:
-    """Each of those with secrets; the hook's token, too."""
+    """Each file with a secret is checked, including the hook's token."""
     token = well.path / "token"
     token.write_text("t" * 40)
     token.chmod(0o600)
@@ -102,7 +102,7 @@ def test_files_that_others_may_read(
 
 
 def test_the_folder_and_the_authority(well: DataFolder, pointctl: Pointctl) -> None:
-    """What gives an attacker more than needed."""
+    """A folder open to others, and the authority's key on the server, are weak."""
     well.path.chmod(0o755)
     certificates.init(well.ca, ["a.example.com"], force=True)
     found = levels(pointctl, well)
@@ -125,7 +125,7 @@ def test_certificates(
     check: str,
     level: str,
 ) -> None:
-    """Those that end soon, and those that no board can verify."""
+    """Certificates that expire soon, and those that no board can verify, are weak."""
     certificates.init(well.ca, names, days, force=True)
     assert levels(pointctl, well)[check] == {level}
 
@@ -133,7 +133,7 @@ def test_certificates(
 def test_certificates_that_cannot_be_served(
     well: DataFolder, pointctl: Pointctl
 ) -> None:
-    """A key of another one; then none at all."""
+    """The key of another certificate is wrong, and so is a missing one."""
     server_key = well.ca / "server.key"
     old = server_key.read_bytes()
     certificates.init(well.ca, ["a.example.com"], force=True)
@@ -144,7 +144,7 @@ def test_certificates_that_cannot_be_served(
 
 
 def test_what_the_registry_holds(well: DataFolder, pointctl: Pointctl) -> None:
-    """Open products, credentials in the clear, nobody who could manage operators."""
+    """Open products, MQTT without TLS, and a missing admin are weak."""
     with open_database(well.registry) as database:
         products.add(
             database,
@@ -170,7 +170,7 @@ def test_what_the_registry_holds(well: DataFolder, pointctl: Pointctl) -> None:
 def test_keys(
     well: DataFolder, pointctl: Pointctl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Beside what they protect; lost; the claim master lost."""
+    """A key beside the database is weak; a lost key or claim master is wrong."""
     monkeypatch.delenv(VARIABLE)
     assert levels(pointctl, well)["database key"] == {"wrong"}
     well.database_key.write_text("5a" * 32)
@@ -181,7 +181,7 @@ def test_keys(
 
 
 def test_an_old_revision(well: DataFolder, pointctl: Pointctl) -> None:
-    """It is not brought up to date by looking at it."""
+    """The check does not upgrade the database."""
     with open_database(well.registry) as database, database.exclusive() as session:
         statement = "UPDATE alembic_version SET version_num = '0000'"
         session.connection().exec_driver_sql(statement)
@@ -190,7 +190,7 @@ def test_an_old_revision(well: DataFolder, pointctl: Pointctl) -> None:
 
 
 def test_the_clock(well: DataFolder, pointctl: Pointctl) -> None:
-    """What was done cannot be in the future."""
+    """An audit entry in the future means that the clock is wrong."""
     later = datetime.now(UTC) + timedelta(hours=1)
     with open_database(well.registry) as database, database.exclusive() as session:
         session.add(AuditEntry(at=later, who="op", what="x", subject="y"))
@@ -198,7 +198,7 @@ def test_the_clock(well: DataFolder, pointctl: Pointctl) -> None:
 
 
 def test_backups(well: DataFolder, pointctl: Pointctl) -> None:
-    """Old, and gone."""
+    """An old backup is weak, a missing one is wrong."""
     copy = well.path / "copy"
     os.utime(copy, (0, time.time() - 10 * 86400))
     assert levels(pointctl, well)["backup"] == {"weak"}
@@ -222,7 +222,7 @@ def test_disks(tmp_path: Path, kind: str, level: Level) -> None:
 
 
 def test_root(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server needs none of its rights."""
+    """A server does not need the rights of root."""
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert files.check_user().level is Level.WEAK
 
@@ -233,7 +233,7 @@ def test_on_postgresql(
     postgres: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """No disk to judge; the URL's password is not shown."""
+    """No disk is checked; the URL's password is not shown."""
     url = postgres.new_registry()
     with open_database(url, well):
         pass
@@ -245,7 +245,7 @@ def test_on_postgresql(
 
 
 def test_a_database_elsewhere_that_is_not_verified() -> None:
-    """Said outright in its URL."""
+    """A remote database whose URL disables verification is weak."""
     from sqlalchemy import make_url
 
     from pointctl.doctor import registry_checks

@@ -1,4 +1,4 @@
-"""pointctl factory …: plans, batches, figures and exit codes, on a registry here."""
+"""pointctl factory …: plans, batches, figures and exit codes, on a local registry."""
 
 import csv
 import io
@@ -34,19 +34,19 @@ def planned(registry, pointctl, tmp_path):
 
 
 def plan(pointctl, job, *options):
-    """pointctl factory plan, on the registry."""
+    """Run pointctl factory plan on the registry."""
     given = ["--product", KEYED, "--source", "registry", "--batch", "A7"]
     return pointctl("factory", "plan", job, *given, *options)
 
 
 def a_list(path, *rows):
-    """A file of units."""
+    """Write a file of units."""
     path.write_text("".join(f"{row}\n" for row in rows))
     return path
 
 
 def test_a_plan(planned, pointctl):
-    """It is there once, for its owner, and has no secret in it."""
+    """It is made once, readable by its owner only, and holds no secret."""
     text = (planned / "plan.json").read_text()
     assert json.loads(text)["product"] == KEYED
     assert (planned / "plan.json").stat().st_mode & 0o077 == 0
@@ -66,7 +66,7 @@ def test_a_plan(planned, pointctl):
     ],
 )
 def test_plans_that_will_not_do(registry, pointctl, tmp_path, options, code, why):
-    """There is no job then, and one line says what is wrong."""
+    """No job is made, and one line says what is wrong."""
     done = plan(pointctl, tmp_path / "job", *options)
     assert done.code == code
     assert why in done.err
@@ -74,7 +74,7 @@ def test_plans_that_will_not_do(registry, pointctl, tmp_path, options, code, why
 
 
 def test_a_credential(planned, pointctl, monkeypatch):
-    """From stdin into a file for its owner only; another one takes its place."""
+    """It goes from stdin into a private file; a second one replaces it."""
     monkeypatch.delenv("POINTCTL_FACTORY", raising=False)
     for text in ("pointctl_first", "pointctl_second"):
         monkeypatch.setattr("sys.stdin", io.StringIO(text + "\n"))
@@ -88,7 +88,7 @@ def test_a_credential(planned, pointctl, monkeypatch):
 
 
 def test_a_batch(planned, pointctl, registry, data, tmp_path):
-    """Keys before there are boards: spent once, however often the list is given."""
+    """Keys are fetched before there are boards, and spent once for a repeated list."""
     units = a_list(tmp_path / "units.txt", *[imei(n) for n in range(3)])
     out = tmp_path / "A7.keys"
     first = pointctl("factory", "batch", planned, units, "--out", out, "--json")
@@ -116,7 +116,7 @@ def test_a_batch(planned, pointctl, registry, data, tmp_path):
 
 
 def test_a_batch_that_is_too_long(planned, pointctl, tmp_path):
-    """What there is room for is fetched; the rest is named, with exit code 4."""
+    """The keys that are left are fetched; the other units are named, exit code 4."""
     units = a_list(tmp_path / "units.txt", *[imei(n) for n in range(7)])
     done = pointctl("factory", "batch", planned, units, "--json")
     assert (done.code, done.json["fetched"]) == (4, 5)
@@ -136,7 +136,7 @@ def test_a_batch_that_is_too_long(planned, pointctl, tmp_path):
     ],
 )
 def test_lists_that_will_not_do(planned, pointctl, tmp_path, rows, why):
-    """Nothing is asked for before the whole list is right."""
+    """The source is not asked before the whole list is right."""
     units = a_list(tmp_path / "units.txt", *rows)
     done = pointctl("factory", "batch", planned, units)
     assert (done.code, why in done.err) == (1, True), done.err
@@ -162,7 +162,7 @@ def worked(planned):
 
 
 def test_a_report(worked, pointctl):
-    """Counts that add up, and exit code 4 while something is not done."""
+    """The counts add up; exit code 4 while a unit is not done."""
     done = pointctl("factory", "report", worked, "--json")
     assert done.code == 4
     told = done.json
@@ -175,7 +175,7 @@ def test_a_report(worked, pointctl):
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
 def test_exports(worked, pointctl, tmp_path, kind):
-    """A row a unit; an IMEI stays what it is."""
+    """Each unit has a row, and an IMEI keeps its digits."""
     path = tmp_path / f"units.{kind}"
     pointctl("factory", "report", worked, "--out", path)
     if kind == "csv":
@@ -191,7 +191,7 @@ def test_exports(worked, pointctl, tmp_path, kind):
 
 
 def test_a_formula_from_a_board_stays_text(planned, tmp_path):
-    """What boards and servers say ends in spreadsheets."""
+    """Texts of boards and servers are written to spreadsheets."""
     source = CountingSource()
     board = MemoryBoard(imei(0), product="=HYPERLINK(1)")
     with Journal(planned) as journal:
@@ -202,7 +202,7 @@ def test_a_formula_from_a_board_stays_text(planned, tmp_path):
 
 
 def test_certificates(worked, pointctl, tmp_path):
-    """What was done, hashed; a change to it shows, and no key is in it."""
+    """It has a hash that shows changes, and holds no key."""
     papers = tmp_path / "papers"
     pointctl("factory", "report", worked, "--certificates", papers)
     assert {path.name for path in papers.iterdir()} == {
@@ -227,7 +227,7 @@ def test_certificates(worked, pointctl, tmp_path):
 
 
 def test_a_sheet_of_labels(worked, pointctl, tmp_path):
-    """Of what is done; the grid is a file of settings."""
+    """It has the units that are done; a file sets the grid."""
     grid = tmp_path / "grid.json"
     grid.write_text('{"columns": 2, "rows": 5}')
     path = tmp_path / "x.pdf"
@@ -240,14 +240,14 @@ def test_a_sheet_of_labels(worked, pointctl, tmp_path):
 
 
 def test_one_station_at_a_time(worked, pointctl):
-    """Two would ask for the same units."""
+    """A second station on the same job is refused."""
     with Job(worked).locked():
         done = pointctl("factory", "run", worked, "--idle", "1")
     assert (done.code, "another station" in done.err) == (3, True)
 
 
 def test_an_idle_station(planned, pointctl, tmp_path):
-    """It ends by itself where it is told to; nothing was plugged in."""
+    """It ends by itself after the idle time."""
     port = f"esp32={tmp_path / 'nowhere'}"
     done = pointctl("factory", "run", planned, "--idle", "0.5", "--port", port)
     assert (done.code, done.out) == (0, "0 done; plug boards in\n")
@@ -259,7 +259,7 @@ def test_an_idle_station(planned, pointctl, tmp_path):
 
 
 def test_ports(planned, pointctl):
-    """A kind that there is not, and too many."""
+    """An unknown kind of board and too many ports are refused."""
     wrong = pointctl("factory", "run", planned, "--port", "arm=/dev/x", "--idle", "1")
     assert (wrong.code, "no board 'arm'" in wrong.err) == (1, True)
     many = [word for n in range(9) for word in ("--port", f"/dev/x{n}")]

@@ -1,4 +1,4 @@
-"""Gizwits' cloud as a source, against its sandbox: one key a unit, whatever happens."""
+"""Gizwits' cloud as a source, with its sandbox: each unit costs one key."""
 
 import threading
 
@@ -56,12 +56,12 @@ def plan(server, buyer, **more):
 
 
 def opened(server, buyer, tmp_path, **more):
-    """The source of that plan."""
+    """Open the source of that plan."""
     return open_source(Job(tmp_path / "job"), plan(server, buyer, **more))
 
 
 def test_a_unit(sandbox, buyer, journal, tmp_path):
-    """Its key is burned and kept; the package counts one, and the balance says so."""
+    """Its key is burned and stored; the package counts one, and so does the stock."""
     board = MemoryBoard(imei(1), product=PRODUCT)
     with opened(sandbox, buyer, tmp_path) as source:
         one = line(journal, source, board, product=PRODUCT)
@@ -91,7 +91,7 @@ def test_eight_ports(sandbox, buyer, tmp_path):
 
 
 def test_the_stock_is_empty(sandbox, buyer, tmp_path):
-    """The cloud's own word for it; whoever has a key has it."""
+    """The cloud's error is passed on; units with a key still get it."""
     with opened(sandbox, buyer, tmp_path) as source:
         for serial in range(10):
             source.request_key(imei(serial))
@@ -101,7 +101,7 @@ def test_the_stock_is_empty(sandbox, buyer, tmp_path):
 
 
 def test_a_list(sandbox, buyer, journal, tmp_path):
-    """As one batch of the cloud; given again nothing is sent."""
+    """It is sent as one batch of the cloud; repeated, nothing is sent."""
     wanted = [imei(n) for n in range(4)] + [MAC]
     seen: list[object] = []
     chosen = plan(sandbox, buyer)
@@ -117,7 +117,7 @@ def test_a_list(sandbox, buyer, journal, tmp_path):
 
 
 def test_a_list_that_was_sent_before_a_power_cut(sandbox, buyer, journal, tmp_path):
-    """Its result is fetched by its number; it is not sent again."""
+    """Its result is fetched by its number; the list is not sent again."""
     wanted = [imei(n) for n in range(3)]
     chosen = plan(sandbox, buyer)
     with opened(sandbox, buyer, tmp_path) as source:
@@ -129,7 +129,7 @@ def test_a_list_that_was_sent_before_a_power_cut(sandbox, buyer, journal, tmp_pa
 
 
 def test_a_power_cut_while_a_list_is_sent(sandbox, buyer, journal, tmp_path):
-    """Nobody knows whether it arrived: it is not sent again, and each unit says so."""
+    """It may have arrived, so it is not sent again; each unit has that reason."""
     wanted = [imei(n) for n in range(3)]
     journal.append_all(Step.ASKING, wanted)
     with opened(sandbox, buyer, tmp_path) as source:
@@ -141,7 +141,7 @@ def test_a_power_cut_while_a_list_is_sent(sandbox, buyer, journal, tmp_path):
 
 
 def test_where_repeats_are_free(sandbox, buyer, journal, tmp_path):
-    """There it is simply sent again."""
+    """If repeats are free, it is sent again."""
     wanted = [imei(n) for n in range(3)]
     journal.append_all(Step.ASKING, wanted)
     chosen = plan(sandbox, buyer, repeats_are_free=True)
@@ -165,7 +165,7 @@ def test_where_repeats_are_free(sandbox, buyer, journal, tmp_path):
 def test_what_a_cloud_may_say(
     authority, buyer, tmp_path, monkeypatch, answer, kind, free
 ):
-    """What may have cost a key is told from what cannot have."""
+    """Errors that may have cost a key differ from those that cannot have."""
     monkeypatch.setattr("pointctl.factory.sources.gizwits._WITHIN_S", 1.0)
     with (
         Hostile(authority, [answer]).running() as cloud,
@@ -178,7 +178,7 @@ def test_what_a_cloud_may_say(
 
 
 def test_a_cloud_that_is_not_there(buyer, journal, tmp_path, authority):
-    """Nothing was spent: the station asks again by itself."""
+    """Nothing was spent, so the station asks again by itself."""
     hostile = Hostile(authority, [])
     with hostile.running():
         pass  # its port is free now

@@ -1,4 +1,4 @@
-"""Claim keys handed out to a factory: once a place, never for a board in the field."""
+"""Claim keys for a factory: each board takes one place, none in the field."""
 
 import pytest
 from factory_parts import add_keyed
@@ -20,14 +20,14 @@ def keyed(database):
 
 
 def give(database, serial, batch="A7"):
-    """A key, as a station is given it."""
+    """Request a key as a station does."""
     return claim_key_handout.hand_out(
         database, KEYS, KEYED, imei(serial), batch, "station"
     )
 
 
 def places(database):
-    """How many devices each batch of the product has."""
+    """Return how many devices each batch of the product has."""
     return {
         each["name"]: each["devices"] for each in batches.list_batches(database, KEYED)
     }
@@ -35,7 +35,7 @@ def places(database):
 
 @ON_BOTH
 def test_asking_again_takes_no_second_place(keyed):
-    """The same key each time; the second board takes the last place."""
+    """The same key is given each time; the second board takes the last place."""
     first, again = give(keyed, 20), give(keyed, 20)
     assert first.claim_key == again.claim_key == KEYS.derive(KEYED, imei(20)).hex()
     assert (first.registered, again.registered) == (True, False)
@@ -52,7 +52,7 @@ def test_asking_again_takes_no_second_place(keyed):
 
 @ON_BOTH
 def test_an_imported_device_is_put_into_the_batch(keyed):
-    """One of the allow-list has its place taken when its board comes by."""
+    """An imported device takes its place in the batch when its board asks."""
     row = devices.validate_row(1, imei(30), "meter-30")
     devices.register(keyed, KEYED, [row])
     assert not give(keyed, 30).registered
@@ -63,7 +63,7 @@ def test_an_imported_device_is_put_into_the_batch(keyed):
 
 
 def test_a_board_in_the_field_gets_no_key(keyed):
-    """Once it has claimed, whoever has a station's token learns nothing of it."""
+    """After a board has claimed, a station's token does not give its key."""
     give(keyed, 40)
     board = device_key_board(40, KEYED)
     assert answer(keyed, board.claim(1)).code == "00000"
@@ -81,14 +81,14 @@ def test_a_board_in_the_field_gets_no_key(keyed):
     ],
 )
 def test_what_is_not_there(keyed, product, number, batch, why):
-    """Each is told apart, and nothing is registered."""
+    """Each has its own message, and nothing is registered."""
     with pytest.raises(PointctlError, match=why):
         claim_key_handout.hand_out(keyed, KEYS, product, number, batch, "station")
     assert places(keyed) == {"A7": 0}
 
 
 def test_the_endpoint(keyed, monkeypatch):
-    """An operator's token is enough, a viewer's is not; the answer is not cached."""
+    """An operator's token is enough, a viewer's is not; the reply is not cached."""
     staff = hire(keyed, monkeypatch)
     url = f"/api/v1/products/{KEYED}/devices/{imei(60)}/claim-key"
     assert staff.program(Role.VIEWER).post(url, json={}).status_code == 403

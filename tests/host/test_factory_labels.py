@@ -1,4 +1,4 @@
-"""Labels and sheets, read back by zbar, as a phone or a scanner would read them."""
+"""Labels and sheets, read back by zbar as by a phone or a scanner."""
 
 import hashlib
 import io
@@ -27,7 +27,7 @@ def zbar(picture):
 
 
 def codes(picture):
-    """What the QR codes in a picture hold."""
+    """Return the content of the QR codes in a picture."""
     return [each.data.decode() for each in zbar(picture.convert("L"))]
 
 
@@ -46,7 +46,7 @@ def codes(picture):
     ids=["usual", "small", "tall", "url", "large"],
 )
 def test_zbar_reads_it(unit, size, prefix):
-    """In each size, also a little blurred, and it says what the label says."""
+    """zbar reads each size, also slightly blurred, and finds the label's content."""
     plan = LabelPlan(prefix=prefix, width_mm=size[0], height_mm=size[1], title="Meter")
     label = labels.Label(PRODUCT, unit, plan)
     picture = labels.draw(label)
@@ -58,7 +58,7 @@ def test_zbar_reads_it(unit, size, prefix):
 
 
 def test_the_form():
-    """As docs/factory.md states it; a product key may hold anything."""
+    """It is as in docs/factory.md; a product key may contain any character."""
     plan = LabelPlan(prefix="https://example.com/d?")
     assert labels.Label("pk 1&x", MAC, plan).content == (
         f"https://example.com/d?product_key=pk+1%26x&mac={MAC}"
@@ -72,20 +72,20 @@ def test_the_form():
     "content", ["", "hello", f"product_key=a&product_key=b&mac={MAC}", "product_key=a"]
 )
 def test_not_ours(content):
-    """What somebody else printed is told apart."""
+    """Other QR codes are refused."""
     with pytest.raises(PointctlError, match="not a label of ours"):
         labels.parse_content(content)
 
 
 def test_too_small():
-    """It is said when the job is planned, not when nobody can read the labels."""
+    """A label that is too small is reported when the job is planned."""
     plan = LabelPlan(width_mm=20, height_mm=10, prefix="https://example.com/devices?")
     with pytest.raises(PointctlError, match=r"too small: its QR code needs \d+ mm"):
         labels.draw(labels.Label(PRODUCT, imei(1), plan))
 
 
 def test_text_is_there_and_black_and_white():
-    """A printer has no grey; the text's half is not empty."""
+    """It has no grey, and its text is not empty."""
     made = labels.draw(labels.Label(PRODUCT, imei(1), LabelPlan(title="Meter")))
     assert made.mode == "1"
     beside = made.crop((made.height, 0, made.width, made.height))
@@ -93,14 +93,14 @@ def test_text_is_there_and_black_and_white():
 
 
 def test_titles_in_other_scripts():
-    """Without a font that has them there is no label with boxes on it."""
+    """A title that the font lacks is refused, not drawn as boxes."""
     plan = LabelPlan(title="电表")
     with pytest.raises(PointctlError, match="--label-font"):
         labels.draw(labels.Label(PRODUCT, imei(1), plan))
 
 
 def test_printing(tmp_path):
-    """A picture and a file for each unit; the command has its names, and no shell."""
+    """It writes a picture for each unit, and runs the command without a shell."""
     out = tmp_path / "printer"
     program = "import sys; open(sys.argv[1], 'a').write(' '.join(sys.argv[2:]) + '\\n')"
     command = (sys.executable, "-c", program, str(out), "{unit};", "{product}")
@@ -117,7 +117,7 @@ def test_printing(tmp_path):
 
 
 def test_a_printer_that_fails(tmp_path):
-    """Its last words are told."""
+    """The printer's error is shown."""
     program = "import sys; sys.exit('out of paper')"
     plan = LabelPlan(command=(sys.executable, "-c", program))
     with pytest.raises(PointctlError, match="out of paper"):
@@ -125,7 +125,7 @@ def test_a_printer_that_fails(tmp_path):
 
 
 def test_a_printer_of_text(tmp_path):
-    """Its own language, with its own braces, is added to a file or a device."""
+    """The template's own braces stay; each label is appended to a file or a device."""
     template = tmp_path / "label.zpl"
     template.write_text("^XA{keep}^BQN,2,5^FDMA,{qr}^FS^FD{number}^FS^XZ\n")
     plan = LabelPlan(template=str(template), to=str(tmp_path / "device"))
@@ -140,7 +140,7 @@ def test_a_printer_of_text(tmp_path):
 
 
 def test_sheets(tmp_path):
-    """Every label of every page is read, in the place that it has; nobody else's file.
+    """Every label of every page is read in its place; only the owner may read the file.
 
     The first five places of the first page were used before.
     """
@@ -167,7 +167,7 @@ def test_sheets(tmp_path):
 
 
 def test_a_sheet_that_does_not_fit(tmp_path):
-    """It is said in millimetres."""
+    """The message has the sizes in millimetres."""
     with pytest.raises(PointctlError, match=r"need 218 x \d+ mm, the page has 210"):
         sheets.write(
             tmp_path / "x.pdf",
@@ -179,7 +179,7 @@ def test_a_sheet_that_does_not_fit(tmp_path):
 
 
 def test_the_same_labels_are_the_same_bytes(tmp_path):
-    """A sheet that is printed again can be compared."""
+    """The same sheet has the same bytes, so that sheets can be compared."""
     paths = [tmp_path / f"{n}.pdf" for n in (1, 2)]
     for path in paths:
         sheets.write(path, PRODUCT, [imei(1)], LabelPlan(), sheets.Sheet())

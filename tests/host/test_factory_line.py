@@ -1,4 +1,4 @@
-"""One board's turn: every rule, every interruption, and what is never done twice."""
+"""One board's turn: every rule, every interruption, and no step twice."""
 
 import json
 import sqlite3
@@ -33,12 +33,12 @@ def journal(tmp_path):
 
 
 def steps(journal, unit):
-    """What the journal says of a unit."""
+    """Return the steps of a unit in the journal."""
     return [event.step.value for event in journal.events(unit)]
 
 
 def test_a_new_board(journal):
-    """All steps in order, one key, one label, and nothing when it comes again."""
+    """It takes all steps, one key and one label, and nothing when it comes again."""
     source, labels, board = CountingSource(), CountingLabels(), MemoryBoard(imei(1))
     one = line(journal, source, board, labels=labels)
     assert one.process("P0", BoardKind.ESP32).outcome is TurnOutcome.PASSED
@@ -50,7 +50,7 @@ def test_a_new_board(journal):
 
 
 def test_the_self_test_comes_before_the_label(journal):
-    """What it said then is in the journal."""
+    """The journal has the line that the board printed."""
     board, labels = MemoryBoard(imei(1)), CountingLabels()
     board.fail = ["try"]
     more = {"labels": labels, "self_test": SelfTest.CREDENTIALS}
@@ -65,7 +65,7 @@ def test_the_self_test_comes_before_the_label(journal):
 
 @pytest.mark.parametrize("fault", ["open", "identify", "burn", "burned"])
 def test_unplugged_at_any_step(journal, fault):
-    """It goes on where it was; the source is asked once."""
+    """It goes on where it stopped; the source is asked once."""
     source, board = CountingSource(), MemoryBoard(imei(1), fail=[fault])
     one = line(journal, source, board)
     failed = one.process("P0", None)
@@ -127,7 +127,7 @@ def test_a_source_that_is_away(journal):
 
 
 def test_a_lost_answer_that_may_have_cost_a_key(journal):
-    """Of a source that may count twice: nobody asks again until a person says so."""
+    """If asking again may cost a key, a person has to allow it."""
     source, board = CountingSource(lose=1, repeats_are_free=False), MemoryBoard(imei(1))
     one = line(journal, source, board)
     for _ in range(2):
@@ -139,7 +139,7 @@ def test_a_lost_answer_that_may_have_cost_a_key(journal):
 
 
 def test_a_power_cut_while_such_a_source_is_asked(journal):
-    """The same: the journal says that it was asked, and nothing of an answer."""
+    """If the journal has no answer, a person has to allow asking again, too."""
     source, board = CountingSource(repeats_are_free=False), MemoryBoard(imei(1))
     journal.append(Step.ASKING, imei(1))
     assert line(journal, source, board).process("P0", None).reason is Reason.UNSURE
@@ -147,7 +147,7 @@ def test_a_power_cut_while_such_a_source_is_asked(journal):
 
 
 def test_such_a_source_that_was_never_reached(journal):
-    """Then nothing was spent, and it is asked again by itself."""
+    """Nothing was spent, so the source is asked again by itself."""
     source, board = CountingSource(down=1, repeats_are_free=False), MemoryBoard(imei(1))
     one = line(journal, source, board)
     assert one.process("P0", None).reason is Reason.SOURCE_DOWN
@@ -155,7 +155,7 @@ def test_such_a_source_that_was_never_reached(journal):
 
 
 def test_flash_that_does_not_hold(journal):
-    """It is never called done, and the same key is burned the next time."""
+    """The unit is not done, and the same key is burned the next time."""
     source, board = CountingSource(), MemoryBoard(imei(1), torn=True)
     one = line(journal, source, board)
     assert one.process("P0", None).reason is Reason.NOT_BURNED
@@ -181,7 +181,7 @@ KEY = "5f" * 32
     ids=lambda value: value.value if isinstance(value, Reason) else "",
 )
 def test_boards_that_are_set_aside(journal, board, reason):
-    """By a rule, with a line of what to do; the source is not asked, nothing burned."""
+    """A rule refuses them; the source is not asked, and nothing is burned."""
     source, held = CountingSource(), board.key
     result = line(journal, source, board).process("P0", None)
     assert (result.outcome, result.reason) == (TurnOutcome.REFUSED, reason)
@@ -191,12 +191,12 @@ def test_boards_that_are_set_aside(journal, board, reason):
 
 
 def test_every_reason_has_its_line():
-    """Nobody is left alone with a word."""
+    """Each reason has a line that says what to do."""
     assert set(WHAT_TO_DO) == set(Reason)
 
 
 def test_another_key_is_replaced_if_the_plan_says_so(journal):
-    """A board from another line, on purpose."""
+    """The plan may replace keys of another line."""
     board = MemoryBoard(imei(1), key=KEY)
     one = line(journal, CountingSource(), board, replace_keys=True)
     assert one.process("P0", None).outcome is TurnOutcome.PASSED
@@ -214,7 +214,7 @@ def test_a_done_board_whose_flash_was_wiped_gets_the_same_key(journal):
 
 
 def test_a_key_that_is_gone_and_no_chip_id(journal):
-    """It may be a second board of that number: a person has to say that it is not."""
+    """It may be a second board with that number, so a person has to confirm it."""
     source, board = CountingSource(), MemoryBoard(imei(1))
     one = line(journal, source, board)
     one.process("P0", None)
@@ -227,7 +227,7 @@ def test_a_key_that_is_gone_and_no_chip_id(journal):
 
 
 def test_a_done_board_that_was_given_another_key_since(journal):
-    """Whoever did that has to say so."""
+    """A key that was replaced later is refused."""
     board = MemoryBoard(imei(1))
     one = line(journal, CountingSource(), board)
     one.process("P0", None)
@@ -237,7 +237,7 @@ def test_a_done_board_that_was_given_another_key_since(journal):
 
 
 def test_two_boards_with_one_number(journal):
-    """One after the other: the second chip is refused, and gets no key."""
+    """The second chip is refused, and gets no key."""
     source = CountingSource()
     boards = [MemoryBoard(imei(1), chip="c1"), MemoryBoard(imei(1), chip="c2")]
     one = line(journal, source, *boards)
@@ -248,7 +248,7 @@ def test_two_boards_with_one_number(journal):
 
 
 def test_two_boards_with_one_number_at_once(journal):
-    """The one that came second is refused while the first is in work."""
+    """The second board is refused while the first one is in work."""
     asked, go_on = threading.Event(), threading.Event()
 
     class Slow(CountingSource):
@@ -273,7 +273,7 @@ def test_two_boards_with_one_number_at_once(journal):
 
 
 def test_the_plan_is_for_so_many(journal):
-    """The third board of a plan for two gets nothing; one of the two may come again."""
+    """The third board of a plan for two is refused; the first two may come again."""
     source = CountingSource()
     boards = [MemoryBoard(imei(n)) for n in range(3)]
     one = line(journal, source, *boards, count=2)
@@ -284,7 +284,7 @@ def test_the_plan_is_for_so_many(journal):
 
 
 def test_denied(journal):
-    """The source's own reason is told, in the journal too."""
+    """The source's reason is shown, and recorded in the journal."""
     source = CountingSource(denied={imei(1)})
     result = line(journal, source, MemoryBoard(imei(1))).process("P0", None)
     assert (result.reason, result.text) == (Reason.SOURCE_REFUSED, "not this one")
@@ -292,7 +292,7 @@ def test_denied(journal):
 
 
 def test_the_journal_only_grows(journal):
-    """SQLite itself refuses a change or a removal, whoever asks."""
+    """SQLite itself refuses every change and removal."""
     line(journal, CountingSource(), MemoryBoard(imei(1))).process("P0", None)
     with sqlite3.connect(journal.path) as raw:
         for statement in ("DELETE FROM events", "UPDATE events SET unit = 'x'"):
@@ -303,7 +303,7 @@ def test_the_journal_only_grows(journal):
 
 
 def test_no_key_is_in_the_journal_in_clear(journal, tmp_path):
-    """Nor anywhere in the job's folder but under its own key, 0600."""
+    """No file of the job's folder holds a key in clear, and all are private."""
     source = CountingSource()
     line(journal, source, MemoryBoard(imei(1))).process("P0", None)
     journal.close()
@@ -319,7 +319,7 @@ def test_no_key_is_in_the_journal_in_clear(journal, tmp_path):
 
 
 def test_a_journal_without_its_key(journal, tmp_path):
-    """It says so, and burns nothing."""
+    """The error says so, and nothing is burned."""
     source, board = CountingSource(), MemoryBoard(imei(1), fail=["burn"])
     one = line(journal, source, board)
     one.process("P0", None)
@@ -333,7 +333,7 @@ def test_a_journal_without_its_key(journal, tmp_path):
 
 
 def test_a_journal_that_cannot_be_written(journal, monkeypatch):
-    """Nothing may be done to a board then: the station hears of it."""
+    """Nothing is done to a board, and the station gets the error."""
     source, board = CountingSource(), MemoryBoard(imei(1))
 
     def full(*_given, **_more):
@@ -346,7 +346,7 @@ def test_a_journal_that_cannot_be_written(journal, monkeypatch):
 
 
 def test_events_name_station_run_and_port(journal):
-    """Who did it, in which run, at which port."""
+    """Each event has the station, the run and the port."""
     line(journal, CountingSource(), MemoryBoard(imei(1), chip="c1")).process("P0", None)
     events = list(journal.events(imei(1)))
     assert {event.station for event in events} == {"bench-1"}

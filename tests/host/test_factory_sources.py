@@ -1,4 +1,4 @@
-"""Where keys come from: a real server by its API, its registry, a list of keys."""
+"""The sources of keys: a real server by its API, its registry, a list of keys."""
 
 import os
 import threading
@@ -38,19 +38,19 @@ def served(registry, start_server, tmp_path, monkeypatch):
 
 
 def plan(source, **more):
-    """A plan of the batch."""
+    """Return a plan for the batch."""
     given = {"product": KEYED, "batch": "A7", "made_at": "now", "source": source}
     return Plan(**{**given, **more})
 
 
 @pytest.fixture
 def job(tmp_path):
-    """A job's folder, still empty."""
+    """A job's folder, which does not exist yet."""
     return Job(tmp_path / "job")
 
 
 def test_the_server(served, registry, data, job):
-    """Eight threads, three places: three keys, each the board's own, and 409s."""
+    """Eight threads ask for three places: three get their own keys, the others 409."""
     given, refused = {}, []
 
     def ask(source, serial):
@@ -78,7 +78,7 @@ def test_the_server(served, registry, data, job):
 
 
 def test_a_station_that_was_lost(served, registry, job):
-    """Its token is revoked, and it gets nothing more."""
+    """After its token is revoked, it gets no key."""
     with open_source(job, served[0]) as source:
         source.request_key(imei(1))
         tokens.revoke(registry, "line-1", "bench", "test")
@@ -87,7 +87,7 @@ def test_a_station_that_was_lost(served, registry, job):
 
 
 def test_a_server_that_is_away(served, job):
-    """To be asked again, and it says nothing of the token."""
+    """The source can be asked again; the error does not contain the token."""
     given, server = served
     with open_source(job, given) as source:
         server.stop()
@@ -108,14 +108,14 @@ def test_a_server_that_is_not_trusted(served, job):
 
 @pytest.mark.parametrize("change", [{"batch": "A8"}, {"product": "pk-none"}])
 def test_what_the_server_does_not_have(served, job, change):
-    """It is said when the job is planned."""
+    """It is reported when the job is planned."""
     wanted = served[0].model_copy(update=change)
     with open_source(job, wanted) as source, pytest.raises(Refused):
         source.stocks()
 
 
 def test_the_registry(registry, data, job):
-    """The same from the database, where it is at hand."""
+    """The registry gives the same keys, without a server."""
     with open_source(job, plan(SourceKind.REGISTRY, data=str(data.path))) as source:
         key = source.request_key(imei(1)).text
         assert key == claim_keys.open_keys(data).derive(KEYED, imei(1)).hex()
@@ -125,13 +125,13 @@ def test_the_registry(registry, data, job):
 
 
 def listed(path, job, given=0):
-    """The source of a file."""
+    """Open a file as a source."""
     return open_source(job, plan(SourceKind.LIST, keys=str(path)), used=given)
 
 
 @pytest.mark.parametrize("header", ["", "unit,key\n"], ids=["bare", "header"])
 def test_a_list(tmp_path, job, header):
-    """CSV: each unit has its own, in whatever spelling."""
+    """CSV: each unit has its own key, in any spelling."""
     path = tmp_path / "keys.csv"
     rows = f"{imei(1)},{'AB' * 32}\n02:00:4C:4F:4F:50,{'cd' * 16}\n\n"
     path.write_text(header + rows)
@@ -163,7 +163,7 @@ def test_a_workbook(tmp_path, job):
     ],
 )
 def test_lists_that_will_not_do(tmp_path, job, text, mode, why):
-    """Each is told apart; no key is quoted."""
+    """Each has its own message, and no key is quoted."""
     path = tmp_path / "keys.csv"
     path.write_text(text)
     path.chmod(mode)
@@ -173,7 +173,7 @@ def test_lists_that_will_not_do(tmp_path, job, text, mode, why):
 
 
 def test_credentials(job, monkeypatch):
-    """The environment wins over the file; what others may read is not taken."""
+    """The environment replaces the file; a file that others may read is refused."""
     monkeypatch.delenv("POINTCTL_FACTORY", raising=False)
     with pytest.raises(PointctlError, match="no credential"):
         job.secret()

@@ -1,4 +1,4 @@
-"""The station: boards come and go at its ports without a keypress, and it counts."""
+"""The station: boards come and go without a keypress, and it counts them."""
 
 import io
 import json
@@ -18,7 +18,8 @@ from pointctl.factory.output import report
 from pointctl.factory.station.display import JsonLines, Lines, LiveTable
 from pointctl.factory.station.line import Line, TurnOutcome, TurnResult
 from pointctl.factory.station.serial_board import CHIP
-from pointctl.factory.station.station import Station, Statuses, Tally, start_tally
+from pointctl.factory.station.station import Station, Statuses
+from pointctl.factory.station.tally import Tally, start_tally
 from tests import runtimes
 
 PATIENCE_S = 60
@@ -70,7 +71,7 @@ class Bench:
         pass
 
     def wait(self, count):
-        """Until so many turns have ended; their results."""
+        """Wait for so many results."""
         deadline = time.monotonic() + PATIENCE_S
         while len(self.results) < count:
             assert time.monotonic() < deadline, self.turns
@@ -113,7 +114,7 @@ def ports(tmp_path):
 
 
 def test_eight_boards_at_once(ports, journal):
-    """All are done, each once, and nobody pressed a key."""
+    """All are done, each once, without a keypress."""
     source = CountingSource()
     with Bench(ports, journal, source) as bench:
         for number in range(8):
@@ -125,7 +126,7 @@ def test_eight_boards_at_once(ports, journal):
 
 
 def test_one_port_many_boards(ports, journal):
-    """A board that stays is worked on once; the next one is a new turn."""
+    """A board that stays is processed once; the next one is a new turn."""
     with Bench(ports, journal, CountingSource()) as bench:
         for number in range(3):
             bench.plug("P0", MemoryBoard(imei(number)))
@@ -139,7 +140,7 @@ def test_one_port_many_boards(ports, journal):
 
 
 def test_the_source_comes_back(ports, journal, monkeypatch):
-    """A board that waits for the source is not taken out for that."""
+    """A board that waits for the source does not have to be taken out."""
     monkeypatch.setattr("pointctl.factory.station.station._RETRY_S", 0.1)
     with Bench(ports, journal, CountingSource(down=2)) as bench:
         bench.plug("P0", MemoryBoard(imei(1)))
@@ -149,7 +150,7 @@ def test_the_source_comes_back(ports, journal, monkeypatch):
 
 
 def test_stopping_finishes_what_is_in_work(ports, journal):
-    """Nothing is left half done by Ctrl-C."""
+    """After Ctrl-C, boards in work are finished."""
     asked, go_on = threading.Event(), threading.Event()
 
     class Slow(CountingSource):
@@ -169,7 +170,7 @@ def test_stopping_finishes_what_is_in_work(ports, journal):
 
 
 def test_a_full_disk_stops_the_station(ports, journal, monkeypatch):
-    """No board is touched any more, and whoever runs it hears why."""
+    """No board is touched any more, and run() raises the error."""
     with Bench(ports, journal, CountingSource()) as bench:
         monkeypatch.setattr(
             journal, "append", lambda *_, **__: (_ for _ in ()).throw(JournalError("x"))
@@ -183,7 +184,7 @@ def test_a_full_disk_stops_the_station(ports, journal, monkeypatch):
 
 
 def test_the_end_of_a_turn_stays(ports, journal):
-    """What its thread said last is not shown over its result."""
+    """A late status of its thread does not replace the result."""
     statuses = Statuses()
     shown = []
 
@@ -209,7 +210,7 @@ def test_the_end_of_a_turn_stays(ports, journal):
 
 
 def test_what_a_board_is_asked_for(tmp_path):
-    """The program for its chip's id is in the oldest board's grammar."""
+    """The program that reads the chip's id compiles with the oldest grammar."""
     program = tmp_path / "chip.py"
     program.write_text(CHIP)
     folder = runtimes.require(
@@ -220,7 +221,7 @@ def test_what_a_board_is_asked_for(tmp_path):
 
 
 def test_the_figures():
-    """Counts are of units: what failed and then passed is one that passed."""
+    """Units are counted: one that failed and then passed is one that passed."""
     tally = Tally(before=7)
     failed = TurnResult(TurnOutcome.FAILED, imei(1), Reason.UNPLUGGED, "x")
     for result in (
@@ -248,7 +249,7 @@ RESULTS = (
 
 
 def test_lines():
-    """A line for each turn, and what to do about it."""
+    """Each turn has a line, and another one that says what to do."""
     out = io.StringIO()
     for result in RESULTS:
         Lines(out).show_result("P0", result, 1.26)
@@ -273,7 +274,7 @@ def test_json_lines():
 
 
 def test_the_live_table():
-    """Every port has its row, every result its word; a bell for each."""
+    """Every port has its row, every result its word, and each result a bell."""
     out = io.StringIO()
     console = Console(file=out, width=110, force_terminal=True)
     table = LiveTable(plan(count=500, batch="A7"), console, ["P0", "P1", "P2", "P3"])

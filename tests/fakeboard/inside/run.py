@@ -1,7 +1,7 @@
-"""What runs inside the MicroPython of a fake board: its flash, and its programs.
+"""The part of a fake board inside MicroPython: it sets up the flash and runs programs.
 
-The bridge (board.py) owns the REPL. It sends orders on one pipe and hears reports on
-another; each report is acknowledged, so what a program printed before it is out first.
+The bridge (board.py) owns the REPL. It sends orders on one pipe and receives reports on
+another. It acknowledges each report, so that the output before a report comes first.
 """
 
 import io
@@ -34,7 +34,7 @@ def report(letter):
             while True:
                 heard = ORDERS.read(1)
                 if not heard:
-                    raise SystemExit  # the bridge is gone
+                    raise SystemExit  # the bridge has ended
                 if heard == b"\x03":
                     late = True  # it came before there was anything to interrupt
                 if heard[0] == ACK + number:

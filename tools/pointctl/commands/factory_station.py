@@ -21,7 +21,8 @@ from pointctl.factory.output.labels import Printer
 from pointctl.factory.sources.open_source import open_source
 from pointctl.factory.station.display import JsonLines, Lines, LiveTable
 from pointctl.factory.station.line import Line
-from pointctl.factory.station.station import Display, Station, Statuses, start_tally
+from pointctl.factory.station.station import Display, Station, Statuses
+from pointctl.factory.station.tally import start_tally
 
 app = typer.Typer()
 

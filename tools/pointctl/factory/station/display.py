@@ -20,7 +20,8 @@ from rich.text import Text
 from pointctl.factory.domain.job import Plan
 from pointctl.factory.domain.units import WHAT_TO_DO
 from pointctl.factory.station.line import TurnOutcome, TurnResult
-from pointctl.factory.station.station import LOOKING, Tally
+from pointctl.factory.station.station import LOOKING
+from pointctl.factory.station.tally import Tally
 
 _WORDS = {
     TurnOutcome.PASSED: ("PASS", "bold white on green"),

@@ -8,21 +8,20 @@ import os
 import stat
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from pointctl.boards.kinds import BoardKind
-from pointctl.factory.domain.units import Reason, UnitProgress
-from pointctl.factory.station.line import Line, TurnOutcome, TurnResult
+from pointctl.factory.domain.units import Reason
+from pointctl.factory.station.line import Line, TurnResult
+from pointctl.factory.station.tally import Tally
 
 MOST_PORTS = 8
 _POLL_S = 0.2
 _RETRY_S = 5.0  # after a failure that may end by itself
 _TRIES = 3  # a board that was just plugged in may not answer yet
-_HOUR_S = 3600.0
 LOOKING = "looking"  # the status at the start of a turn
 
 # Returns the ports that exist now, and the kinds of their boards.
@@ -32,7 +31,7 @@ FindPorts = Callable[[], Mapping[str, BoardKind | None]]
 class Display(Protocol):
     """Shows people what happens. Only the station's own thread calls it."""
 
-    def show_start(self, tally: "Tally") -> None:
+    def show_start(self, tally: Tally) -> None:
         """Show that the station accepts boards."""
         ...
 
@@ -44,72 +43,9 @@ class Display(Protocol):
         """Show the result of a board's turn."""
         ...
 
-    def refresh(self, tally: "Tally") -> None:
+    def refresh(self, tally: Tally) -> None:
         """Update the display; called several times a second."""
         ...
-
-
-@dataclass
-class Tally:
-    """The figures of a shift. A unit counts once, however many turns it has."""
-
-    started: float = field(default_factory=time.monotonic)
-    units: dict[str, TurnOutcome] = field(default_factory=dict)
-    before: int = 0  # done before this shift
-    reasons: Counter[Reason] = field(default_factory=Counter)
-    first_time: int = 0  # units that passed at their first turn
-    nameless: int = 0  # turns of boards that were not identified
-    _passed_at: list[float] = field(default_factory=list)
-
-    def add(self, result: TurnResult) -> None:
-        """Count a turn."""
-        if result.reason is not None:
-            self.reasons[result.reason] += 1
-        if result.unit is None:
-            self.nameless += 1
-            return
-        known = self.units.get(result.unit)
-        if result.outcome is TurnOutcome.PASSED:
-            self.first_time += known is None
-            self._passed_at.append(time.monotonic())
-        is_done = known in (TurnOutcome.PASSED, TurnOutcome.ALREADY)
-        if not (
-            is_done and result.outcome not in (TurnOutcome.PASSED, TurnOutcome.ALREADY)
-        ):
-            self.units[result.unit] = known if is_done and known else result.outcome
-
-    @property
-    def passed(self) -> int:
-        """How many units this shift has finished."""
-        return sum(each is TurnOutcome.PASSED for each in self.units.values())
-
-    @property
-    def not_done(self) -> int:
-        """How many units are not done after their last turn."""
-        bad = (TurnOutcome.FAILED, TurnOutcome.REFUSED)
-        return sum(each in bad for each in self.units.values())
-
-    @property
-    def per_hour(self) -> float:
-        """The rate over the last hour, or over the shift if that is shorter."""
-        now = time.monotonic()
-        recent = sum(at > now - _HOUR_S for at in self._passed_at)
-        return recent * _HOUR_S / max(1.0, min(_HOUR_S, now - self.started))
-
-    @property
-    def first_yield(self) -> float | None:
-        """The part of the units that passed at their first turn; None without units."""
-        tried = self.passed + self.not_done
-        return self.first_time / tried if tried else None
-
-    def worst(self) -> tuple[Reason, int] | None:
-        """Return the most frequent reason, and how often it occurred."""
-        return self.reasons.most_common(1)[0] if self.reasons else None
-
-
-def start_tally(progress: Mapping[str, UnitProgress]) -> Tally:
-    """Return the tally of a new shift, with the units that were done before."""
-    return Tally(before=sum(each.done for each in progress.values()))
 
 
 @dataclass
