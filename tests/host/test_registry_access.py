@@ -6,15 +6,16 @@ import pytest
 from serving import KEYS, ON_BOTH, PRODUCT, answer, imei, issue, log_in, secrets_of
 from sqlalchemy import func, select
 
-from point import protocol, protocol_server
+from point import protocol
 from pointctl.registry.devices import devices, products, search
 from pointctl.registry.issuing import lifecycle
+from pointctl.registry.issuing.board_requests import OpenRequest
 from pointctl.registry.issuing.issuer import Issuer
 from pointctl.registry.storage.models import Credential, Policy, State
 
 pytestmark = ON_BOTH
 
-REQUEST = protocol_server.decode_request(b'{"imei": "%s"}' % imei(0).encode())
+REQUEST = OpenRequest(imei(0), None)
 
 
 class Accounts:

@@ -41,7 +41,7 @@ class Browser:
 def log_in(database: Database, name: str, password: str, address: str) -> str:
     """The cookie of a new session. Raises WrongPassword, TooManyTries."""
     name = name if operators.may_be_called(name) else ""
-    tries = rate_limits.of_login(address, name)
+    tries = rate_limits.login_limits(address, name)
     with database.snapshot() as session:
         wait_s = rate_limits.wait_s(session.connection(), tries)
         operator = session.scalar(select(Operator).where(Operator.name == name))
