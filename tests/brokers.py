@@ -1,6 +1,5 @@
 """Brokers and clients for tests: real processes, TLS verified with a throw-away CA."""
 
-import json
 import queue
 import socket
 import ssl
@@ -15,11 +14,12 @@ import paho.mqtt.client as mqtt
 import trustme
 from paho.mqtt.enums import CallbackAPIVersion
 
-from point import protocol_server
 from pointctl.broker import BrokerProcess, embedded, mosquitto
 from pointctl.broker.process import HOST, free_port
 from pointctl.registry.devices import devices, products
+from pointctl.registry.issuing.board_requests import OpenRequest
 from pointctl.registry.issuing.issuer import Issuer
+from pointctl.registry.issuing.outcomes import CredentialIssued
 from pointctl.registry.keys.claim_keys import ClaimKeys
 from pointctl.registry.storage.database import Database, open_database
 from pointctl.registry.storage.models import Policy
@@ -102,11 +102,10 @@ def mosquitto_room(folder: Path) -> Iterator[Room]:
 
 def issued_secret(database: Database, imei: str) -> str:
     """The deviceSecret of a device of PRODUCT, whose boards ask unsigned."""
-    request = json.dumps({"imei": imei, "productKey": PRODUCT}).encode()
     issuer = Issuer(database, ClaimKeys(bytes(32)))
-    config = issuer.answer(protocol_server.decode_request(request)).config
-    assert config is not None
-    return str(config["device"]["deviceSecret"])
+    outcome = issuer.answer(OpenRequest(imei, PRODUCT))
+    assert isinstance(outcome, CredentialIssued)
+    return str(outcome.config["device"]["deviceSecret"])
 
 
 @contextmanager

@@ -21,7 +21,13 @@ from pointctl.registry.broker_accounts import BrokerAccounts
 from pointctl.registry.devices import devices, products
 from pointctl.registry.devices.products import DeviceConfig
 from pointctl.registry.issuing import credentials, mqtt_login
-from pointctl.registry.issuing.issuer import Answer, Issuer
+from pointctl.registry.issuing.board_requests import BoardRequest, board_request
+from pointctl.registry.issuing.issuer import Issuer
+from pointctl.registry.issuing.outcomes import (
+    CredentialIssued,
+    FinalOutcome,
+    RequestRefused,
+)
 from pointctl.registry.keys.claim_keys import ClaimKeys
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Policy, Product, RateLimit
@@ -86,6 +92,31 @@ def add_signed(database: Database, count: int) -> None:
     add_product(database, SHARED, count, Policy.PRODUCT_SECRET)
 
 
+@dataclass(frozen=True)
+class Answer:
+    """A final outcome, with None for what it does not have."""
+
+    code: str
+    config: DeviceConfig | None = None
+    seal_key: bytes | None = None
+    retry_after_s: int | None = None
+
+
+def as_answer(outcome: FinalOutcome) -> Answer:
+    """What a board is answered."""
+    if isinstance(outcome, CredentialIssued):
+        return Answer(outcome.code, outcome.config, outcome.seal_key)
+    if isinstance(outcome, RequestRefused):
+        return Answer(outcome.code, retry_after_s=outcome.retry_after_s)
+    return Answer(outcome.code)
+
+
+def decoded(message: dict[str, Any], address: str | None = None) -> BoardRequest:
+    """The request of a board that sends `message`."""
+    body = json.dumps(message).encode()
+    return board_request(protocol_server.decode_request(body), address)
+
+
 def answer(
     database: Database,
     request: dict[str, Any],
@@ -93,8 +124,7 @@ def answer(
     keys: ClaimKeys = KEYS,
 ) -> Answer:
     """What a board that sends `request` is answered."""
-    decoded = protocol_server.decode_request(json.dumps(request).encode())
-    return Issuer(database, keys, accounts).answer(decoded)
+    return as_answer(Issuer(database, keys, accounts).answer(decoded(request)))
 
 
 def code_of(
@@ -153,7 +183,9 @@ def issue(database: Database, serial: int) -> DeviceConfig:
     return config
 
 
-def log_in(database: Database, username: str, password: str) -> mqtt_login.Known | None:
+def log_in(
+    database: Database, username: str, password: str
+) -> mqtt_login.BrokerDevice | None:
     """The device that a broker lets in under any client id."""
     return mqtt_login.judge(database, "any", username, password).device
 

@@ -262,7 +262,10 @@ def test_a_large_registry_is_counted_every_ten_seconds_only(database, monkeypatc
 @ON_BOTH
 def test_refusals_are_counted(database):
     """By hour, known product and code; several processes add to the same rows."""
-    one, other = refusal_counts.Counted(database), refusal_counts.Counted(database)
+    one, other = (
+        refusal_counts.RefusalCounter(database),
+        refusal_counts.RefusalCounter(database),
+    )
     for counted in (one, other):
         counted.add(PRODUCT, "40101")
         counted.add("pk-unknown", "40101")
@@ -279,7 +282,7 @@ def test_refusals_are_counted(database):
 
 def test_refusals_take_no_more_memory_than_this(database):
     """Strangers may name a million products."""
-    counted = refusal_counts.Counted(database)
+    counted = refusal_counts.RefusalCounter(database)
     for number in range(5000):
         counted.add(f"pk{number}", "40101")
     assert len(counted._counts) <= 1001
@@ -295,7 +298,7 @@ def test_old_refusals_go(database):
     with database.exclusive() as session:
         hour = datetime.now(UTC) - refusal_counts.KEEP - timedelta(hours=2)
         session.add(Refusals(hour=hour, product_key="", code="40101", count=1))
-    counted = refusal_counts.Counted(database)
+    counted = refusal_counts.RefusalCounter(database)
     counted.add(None, "40001")
     counted.write()
     assert len(refusal_counts.since(database, hour)) == 1
@@ -307,7 +310,7 @@ def test_boards_are_served_when_refusals_cannot_be_counted(staff, monkeypatch, l
     def fail(_counted):
         raise DatabaseError("the disk is full")
 
-    monkeypatch.setattr(refusal_counts.Counted, "write", fail)
+    monkeypatch.setattr(refusal_counts.RefusalCounter, "write", fail)
     with staff.stranger() as client:
         body = json.dumps({"imei": imei(99)})
         assert client.post("/v1/access", content=body).status_code == 401

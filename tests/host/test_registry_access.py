@@ -6,15 +6,17 @@ import pytest
 from serving import KEYS, ON_BOTH, PRODUCT, answer, imei, issue, log_in, secrets_of
 from sqlalchemy import func, select
 
-from point import protocol, protocol_server
+from point import protocol
 from pointctl.registry.devices import devices, products, search
 from pointctl.registry.issuing import lifecycle
+from pointctl.registry.issuing.board_requests import OpenRequest
 from pointctl.registry.issuing.issuer import Issuer
+from pointctl.registry.issuing.outcomes import CredentialIssued
 from pointctl.registry.storage.models import Credential, Policy, State
 
 pytestmark = ON_BOTH
 
-REQUEST = protocol_server.decode_request(b'{"imei": "%s"}' % imei(0).encode())
+REQUEST = OpenRequest(imei(0), None)
 
 
 class Accounts:
@@ -98,7 +100,9 @@ def test_the_broker_is_told_once_and_before_the_reply(database):
     issuer = Issuer(database, KEYS, accounts)
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda _: issuer.answer(REQUEST), range(20)))
-    assert accounts.allowed == [(PRODUCT, imei(0), secret_of(answers[0].config))]
+    first = answers[0]
+    assert isinstance(first, CredentialIssued)
+    assert accounts.allowed == [(PRODUCT, imei(0), secret_of(first.config))]
 
 
 def test_a_failing_broker_costs_no_credential(database):

@@ -1,6 +1,5 @@
 """Secrets in the database: unreadable without a key that is kept elsewhere."""
 
-import json
 import stat
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +10,8 @@ from serving import (
     PRODUCT,
     Board,
     answer,
+    as_answer,
+    decoded,
     device_key_board,
     imei,
     issue,
@@ -20,12 +21,12 @@ from serving import (
 )
 from sqlalchemy import select, update
 
-from point import protocol, protocol_server
+from point import protocol
 from pointctl.errors import PointctlError, Refused
 from pointctl.registry import audit
 from pointctl.registry.devices import device_csv, devices, products
 from pointctl.registry.issuing import lifecycle, pool
-from pointctl.registry.issuing.issuer import Answer, Issuer
+from pointctl.registry.issuing.issuer import Issuer
 from pointctl.registry.keys import rotation
 from pointctl.registry.storage import encryption, vault
 from pointctl.registry.storage.database import open_database
@@ -312,10 +313,10 @@ def test_so_do_claims_that_come_together(database, rotated_meanwhile, policy):
     """Each for itself."""
     claim = claim_of(database, policy)
     assert answer(database, claim).config
-    asked = protocol_server.decode_request(json.dumps(claim).encode()), None
+    issuer, request = Issuer(database, KEYS), decoded(claim)
     rotated_meanwhile()
-    steps = Issuer(database, KEYS).answer_all([asked, asked])
-    answers = [step if isinstance(step, Answer) else step() for step in steps]
+    outcomes = issuer.answer_together([request, request])
+    answers = [as_answer(issuer.finish(outcome)) for outcome in outcomes]
     assert {each.code for each in answers} == {protocol.SUCCESS}
     assert answers[0].config == answers[1].config
 

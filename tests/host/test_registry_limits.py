@@ -1,6 +1,5 @@
 """Rate limits: GCRA in the database, for those who fail, known or not."""
 
-import json
 import random
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,13 +11,15 @@ from serving import (
     PRODUCT,
     add_product,
     answer,
+    as_answer,
+    decoded,
     device_key_board,
     forget_failures,
     imei,
 )
 from sqlalchemy import func, select
 
-from point import protocol, protocol_server
+from point import protocol
 from pointctl.registry import rate_limits
 from pointctl.registry.devices import products
 from pointctl.registry.issuing.issuer import Issuer
@@ -51,8 +52,7 @@ def registry(database):
 
 
 def ask(registry, message, address=HERE):
-    decoded = protocol_server.decode_request(json.dumps(message).encode())
-    given = Issuer(registry, KEYS).answer(decoded, address)
+    given = as_answer(Issuer(registry, KEYS).answer(decoded(message, address)))
     return given.code, given.retry_after_s
 
 
@@ -64,11 +64,11 @@ class Bucket:
     """The other way to say it: tokens that come back one by one."""
 
     def __init__(self, limit):
-        self.limit, self.tokens, self.at = limit, float(limit.at_once), 0.0
+        self.limit, self.tokens, self.at = limit, float(limit.burst), 0.0
 
     def take(self, now):
-        filled = self.tokens + (now - self.at) / self.limit.each_s
-        self.tokens, self.at = min(self.limit.at_once, filled), now
+        filled = self.tokens + (now - self.at) / self.limit.interval_s
+        self.tokens, self.at = min(self.limit.burst, filled), now
         if self.tokens < 0.99:  # the same grain of salt
             return False
         self.tokens -= 1
@@ -109,7 +109,7 @@ def test_it_says_how_long_to_wait(database, clock):
 def test_many_at_once_get_no_more(database, clock):
     """Of fifty that come together, ten are counted."""
     with ThreadPoolExecutor(25) as pool:
-        limit = rate_limits.of_address(HERE)
+        limit = rate_limits.address_limit(HERE)
         given = list(
             pool.map(lambda _: rate_limits.charge(database, [limit]), range(50))
         )
@@ -135,7 +135,7 @@ def test_what_is_over_is_swept_away(database, clock, monkeypatch):
     """Strangers cannot fill the table."""
     monkeypatch.setattr(rate_limits, "_SWEEP_ONE_IN", 1)
     for number in range(50):
-        rate_limits.charge(database, [rate_limits.of_imei(imei(number))])
+        rate_limits.charge(database, [rate_limits.imei_limit(imei(number))])
         clock.now += 1
     with database.snapshot() as session:
         assert session.scalar(select(func.count(RateLimit.key))) <= 11
@@ -153,7 +153,7 @@ def test_what_is_over_is_swept_away(database, clock, monkeypatch):
 )
 def test_what_is_one_address(one, other, same):
     """Whoever has an IPv6 network has 64 bits of addresses."""
-    assert (rate_limits.of_address(one) == rate_limits.of_address(other)) is same
+    assert (rate_limits.address_limit(one) == rate_limits.address_limit(other)) is same
 
 
 @ON_BOTH

@@ -1,13 +1,21 @@
 """Requests that are answered together: the same answers, in one transaction."""
 
-import json
-
 import pytest
-from serving import KEYED, KEYS, ON_BOTH, add_product, device_key_board, imei
+from serving import (
+    KEYED,
+    KEYS,
+    ON_BOTH,
+    add_product,
+    as_answer,
+    decoded,
+    device_key_board,
+    imei,
+)
 from sqlalchemy import func, select, text, update
 
-from point import protocol, protocol_server
-from pointctl.registry.issuing.issuer import Answer, Issuer
+from point import protocol
+from pointctl.registry.issuing.issuer import Issuer
+from pointctl.registry.issuing.outcomes import Deferred
 from pointctl.registry.storage.database import DatabaseError
 from pointctl.registry.storage.models import Credential, Device
 from pointctl.registry.storage.vault import VaultError
@@ -25,20 +33,18 @@ def issuer(database):
 
 
 def asked(serial, number=1, **changed):
-    """A board's claim, as answer_all() takes it."""
-    message = {**device_key_board(serial, KEYED).claim(number), **changed}
-    return protocol_server.decode_request(json.dumps(message).encode()), None
+    """A board's claim."""
+    return decoded({**device_key_board(serial, KEYED).claim(number), **changed})
 
 
 def acknowledged(serial, number=1):
-    message = device_key_board(serial, KEYED).acknowledge(number)
-    return protocol_server.decode_request(json.dumps(message).encode()), None
+    return decoded(device_key_board(serial, KEYED).acknowledge(number))
 
 
 def answers(issuer, *requests):
-    """What they are answered, each once it has been called where it has to be."""
-    steps = issuer.answer_all(requests)
-    return [step if isinstance(step, Answer) else step() for step in steps]
+    """What requests that come together are answered."""
+    outcomes = issuer.answer_together(requests)
+    return [as_answer(issuer.finish(outcome)) for outcome in outcomes]
 
 
 def secret_of(answer):
@@ -102,12 +108,11 @@ def test_a_device_with_a_damaged_secret_harms_no_other(database, issuer):
     secret_of(answers(issuer, asked(0))[0])
     with database.exclusive() as session:
         session.execute(update(Credential).values(encrypted_secret="no.secret"))
-    steps = issuer.answer_all([asked(1), asked(0), asked(2)])
+    outcomes = issuer.answer_together([asked(1), asked(0), asked(2)])
     with pytest.raises(VaultError):
-        steps[1]()
+        issuer.finish(outcomes[1])
     for place in (0, 2):
-        step = steps[place]
-        secret_of(step if isinstance(step, Answer) else step())
+        secret_of(as_answer(issuer.finish(outcomes[place])))
 
 
 def test_what_cannot_be_written_is_found_out_one_by_one(database, issuer):
@@ -117,11 +122,12 @@ def test_what_cannot_be_written_is_found_out_one_by_one(database, issuer):
             Device.imei == imei(1), Device.product_key == KEYED
         )
         _refuse(session, session.scalar(query))
-    steps = issuer.answer_all([asked(0), asked(1), asked(2)])
-    assert not any(isinstance(step, Answer) for step in steps)
+    outcomes = issuer.answer_together([asked(0), asked(1), asked(2)])
+    assert all(isinstance(outcome, Deferred) for outcome in outcomes)
     with pytest.raises(DatabaseError, match="not this one"):
-        steps[1]()
-    assert secret_of(steps[0]()) != secret_of(steps[2]())
+        issuer.finish(outcomes[1])
+    first, third = (as_answer(issuer.finish(outcomes[place])) for place in (0, 2))
+    assert secret_of(first) != secret_of(third)
     with database.snapshot() as session:
         assert session.scalar(select(func.count(Credential.id))) == 2
 

@@ -322,9 +322,9 @@ def test_the_token_is_made_once_and_is_private(hooks, pointctl, tmp_path):
     path = tmp_path / "token"
     for held, mode, why in (
         (hooks.token, 0o640, "others may read"),
-        ("", 0o600, "no token"),
-        (CANARY, 0o600, "no token"),
-        (hooks.token + "/", 0o600, "no token"),
+        ("", 0o600, "not hold a token"),
+        (CANARY, 0o600, "not hold a token"),
+        (hooks.token + "/", 0o600, "not hold a token"),
     ):
         path.write_text(held)
         path.chmod(mode)

@@ -1,9 +1,9 @@
-"""How often may fail who cannot prove who they are: by address, by IMEI, by product.
+"""Rate limits for requests that fail authentication: by address, IMEI and product.
 
-GCRA: one row a key says when its allowance will be whole again. Whoever fails has it
-moved on by a share, and beyond the burst hears how long to wait; what succeeds is not
-counted, so that a fleet behind one address has its way. Unknown IMEIs and products are
-counted as known ones are.
+GCRA: one row a key says when its allowance will be whole again. A failure moves that
+moment on by an interval; beyond the burst the caller is told how long to wait. A
+success is not counted, so that a fleet behind one address is served. Unknown IMEIs and
+products are counted as known ones are.
 """
 
 import ipaddress
@@ -18,52 +18,52 @@ from sqlalchemy import Connection, case, delete, literal, select
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import RateLimit, table
 
-PER_PRODUCT = 200  # failures a second, of products that say nothing else
-_SWEEP_ONE_IN = 64  # charges; rows that say nothing any more go
+PER_PRODUCT = 200  # failures a second, of products that have no limit of their own
+_SWEEP_ONE_IN = 64  # charges: then rows whose allowance is whole are deleted
 
 
 @dataclass(frozen=True)
 class Limit:
-    """An allowance: one each so many seconds, and so many at once."""
+    """An allowance: one failure each `interval_s`, and `burst` of them at once."""
 
     key: str
-    each_s: float
-    at_once: int
+    interval_s: float
+    burst: int
 
     @property
-    def ahead_s(self) -> float:
-        """How far ahead of now it may be used up for another one to be allowed."""
+    def tolerance_s(self) -> float:
+        """How far beyond now `free_at` may be for another failure to be allowed."""
         # A hundredth more: sums of seconds since 1970 are not exact.
-        return self.each_s * (self.at_once - 0.99)
+        return self.interval_s * (self.burst - 0.99)
 
     def wait_s(self, free_at: float, now: float) -> float:
-        """Seconds until another one is allowed; 0 or less: it is now."""
-        return free_at - now - self.ahead_s
+        """Seconds until another failure is allowed; 0 or less: it is now."""
+        return free_at - now - self.tolerance_s
 
 
-def of_address(address: str) -> Limit:
+def address_limit(address: str) -> Limit:
     """20 failures a minute, 10 at once. An IPv6 network of 64 bits is one address."""
     return Limit(f"address {_network(address)}", 3.0, 10)
 
 
-def of_imei(imei: str) -> Limit:
+def imei_limit(imei: str) -> Limit:
     """6 failures a minute, 3 at once."""
     return Limit(f"imei {imei}", 10.0, 3)
 
 
-def of_product(product_key: str, per_second: int) -> Limit:
+def product_limit(product_key: str, per_second: int) -> Limit:
     """So many failures a second, and as many at once."""
     return Limit(f"product {product_key}", 1 / per_second, per_second)
 
 
-def of_login(address: str, name: str) -> list[Limit]:
-    """Wrong passwords: 10 a minute of an address, 30 a minute for a name."""
+def login_limits(address: str, name: str) -> list[Limit]:
+    """Wrong passwords: 10 a minute from an address, 30 a minute for a name."""
     by_address = Limit(f"login from {_network(address)}", 6.0, 10)
     return [by_address, Limit(f"login as {name}", 2.0, 30)]
 
 
 def charge(database: Database, limits: Iterable[Limit]) -> int | None:
-    """Count a failure against each; seconds to wait where one of them is used up.
+    """Count a failure against each limit; seconds to wait if one of them is used up.
 
     Then nothing is written, so that a flood does not keep boards from the database.
     """
@@ -81,13 +81,8 @@ def charge(database: Database, limits: Iterable[Limit]) -> int | None:
     return wait
 
 
-def used_up(connection: Connection, address: str) -> int | None:
-    """Seconds to wait where an address has failed too often."""
-    return wait_s(connection, [of_address(address)])
-
-
 def wait_s(connection: Connection, limits: list[Limit]) -> int | None:
-    """Seconds to wait where one of them is used up."""
+    """Seconds to wait if one of the limits is used up."""
     return _wait_s(connection, limits, time.time())
 
 
@@ -103,24 +98,24 @@ def _wait_s(connection: Connection, limits: list[Limit], now: float) -> int | No
 def _count(
     database: Database, connection: Connection, limit: Limit, now: float
 ) -> bool:
-    """Take one; False where none is left."""
+    """Count one failure; False where none is left."""
     adding = database.upsert(table(RateLimit))
-    adding = adding.values(key=limit.key, free_at=now + limit.each_s)
+    adding = adding.values(key=limit.key, free_at=now + limit.interval_s)
     begins = case((RateLimit.free_at > now, RateLimit.free_at), else_=literal(now))
     done = connection.execute(
         adding.on_conflict_do_update(
             index_elements=[RateLimit.key],
-            set_={"free_at": begins + limit.each_s},
-            where=RateLimit.free_at <= now + limit.ahead_s,
+            set_={"free_at": begins + limit.interval_s},
+            where=RateLimit.free_at <= now + limit.tolerance_s,
         ).returning(RateLimit.key)
     )
     return done.first() is not None
 
 
 def _sweep(connection: Connection, now: float) -> None:
-    """Drop the rows that say nothing any more, but for those that are in use.
+    """Delete the rows whose allowance is whole, but for those that are in use.
 
-    It comes last in a transaction and waits for nobody: so no two wait for each other.
+    It comes last in a transaction and waits for no lock: so no two wait for each other.
     """
     whole = select(RateLimit.key).where(RateLimit.free_at < now)
     whole = whole.with_for_update(skip_locked=True)

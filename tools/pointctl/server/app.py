@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse
 from point import __version__
 from pointctl.registry.broker_accounts import BrokerAccounts
 from pointctl.registry.devices.overview import FleetCounts
-from pointctl.registry.devices.refusal_counts import Counted
+from pointctl.registry.devices.refusal_counts import RefusalCounter
 from pointctl.registry.issuing.issuer import Issuer
 from pointctl.registry.keys.claim_keys import ClaimKeys
 from pointctl.registry.storage.database import Database
@@ -37,11 +37,11 @@ def create_app(
     The certificate that it is served with is loaded again when its files change.
     """
     registry = Registry(database, FleetCounts(database), broker_accounts)
-    counted = Counted(database)
+    counter = RefusalCounter(database)
 
     @asynccontextmanager
     async def running(_app: FastAPI) -> AsyncIterator[None]:
-        async with refusal_flush.written(counted), tls.watched(certificate):
+        async with refusal_flush.flushing(counter), tls.watched(certificate):
             yield
 
     app = FastAPI(
@@ -54,7 +54,7 @@ def create_app(
     app.add_middleware(SafeHeaders)
     app.state.registry = registry
     app.state.claim_keys = keys
-    boards = endpoint.endpoint(Issuer(database, keys, broker_accounts), counted)
+    boards = endpoint.make_endpoint(Issuer(database, keys, broker_accounts), counter)
     app.include_router(endpoint.router(boards))
     app.add_middleware(endpoint.BoardsFirst, access=boards)
     problems.install(app, api.ROUTERS, status_of)

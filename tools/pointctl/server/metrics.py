@@ -1,4 +1,4 @@
-"""Figures for Prometheus: what the processes counted, and what the registry holds.
+"""Figures for Prometheus: what the processes count, and what is in the registry.
 
 No label names a device. Several processes count into files of one folder, which
 PROMETHEUS_MULTIPROC_DIR names before this module is imported.
@@ -26,7 +26,7 @@ from pointctl.errors import PointctlError
 from pointctl.registry.devices import overview
 from pointctl.registry.storage.database import Database
 
-HOST = "127.0.0.1"  # figures are for this machine; who is allowed more, forwards them
+HOST = "127.0.0.1"  # for this machine only; let a proxy forward them to others
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
 
 _log = structlog.get_logger()
@@ -52,21 +52,21 @@ QUESTIONS = Counter(
 )
 
 
-def answered(code: str, seconds: float) -> None:
-    """A board was answered."""
+def count_reply(code: str, seconds: float) -> None:
+    """Count a reply to a board."""
     REQUESTS.labels(code).inc()
     SECONDS.observe(seconds)
 
 
-def decided(question: str, allowed: bool) -> None:
-    """A broker was answered."""
+def count_decision(question: str, allowed: bool) -> None:
+    """Count an answer to a broker."""
     QUESTIONS.labels(question, "allow" if allowed else "deny").inc()
 
 
 def start(database: Database, certificate: Path, port: int) -> None:
     """Serve all figures on HOST, from a thread, until the process ends.
 
-    Port 0 takes a free one; the log event `metrics` says which. Raises OSError.
+    Port 0 takes a free one; the log event `metrics` says which one. Raises OSError.
     """
     registry = CollectorRegistry()
     if folder := os.environ.get(SHARED):
@@ -74,14 +74,14 @@ def start(database: Database, certificate: Path, port: int) -> None:
     else:
         registry.register(_counted)
         ProcessCollector(registry=registry)
-    registry.register(_Held(database, certificate))
+    registry.register(_RegistryCollector(database, certificate))
     server, _ = start_http_server(port, HOST, registry)
     url = f"http://{HOST}:{server.server_port}/metrics"
     _log.info("metrics", url=url)
 
 
-class _Held(Collector):
-    """What the registry and the certificate's file hold at this moment."""
+class _RegistryCollector(Collector):
+    """Reads the registry and the certificate's file each time it is asked."""
 
     def __init__(self, database: Database, certificate: Path) -> None:
         self._database = database

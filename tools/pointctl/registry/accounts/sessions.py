@@ -41,7 +41,7 @@ class Browser:
 def log_in(database: Database, name: str, password: str, address: str) -> str:
     """Begin a session, and return its cookie. Raises WrongPassword, TooManyTries."""
     name = name if operators.is_valid_name(name) else ""
-    tries = rate_limits.of_login(address, name)
+    tries = rate_limits.login_limits(address, name)
     with database.snapshot() as session:
         wait_s = rate_limits.wait_s(session.connection(), tries)
         operator = session.scalar(select(Operator).where(Operator.name == name))

@@ -1,15 +1,15 @@
 """How many requests of boards are refused, by the hour, the product and the code.
 
-Counted in memory and written every few seconds: a flood of refusals costs the database
-one row a product and code, and a board's success costs it nothing. What a killed
-process had not written is lost; these are figures to look at, nothing is decided by
-them. Several processes add to the same rows.
+They are counted in memory and written every few seconds: a flood of refusals costs the
+database one row a product and code, and a board's success costs it nothing. A process
+that is killed loses what it had not written; these are figures for people, and nothing
+is decided by them. Several processes add to the same rows.
 """
 
 import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TypedDict
 
 from sqlalchemy import delete, func, select
 
@@ -20,8 +20,15 @@ KEEP = timedelta(days=90)
 _MOST_KINDS = 1000  # in memory: strangers may name any product
 
 
-class Counted:
-    """What was refused since it was last written. Threads may share it."""
+class RefusalCount(TypedDict):
+    """How often a code was answered."""
+
+    code: str
+    count: int
+
+
+class RefusalCounter:
+    """Counts refusals until they are written. Threads may share it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -29,7 +36,7 @@ class Counted:
         self._counts: Counter[tuple[str, str]] = Counter()
 
     def add(self, product_key: str | None, code: str) -> None:
-        """One more refusal."""
+        """Count one refusal."""
         key = product_key or "", code
         with self._lock:
             if key not in self._counts and len(self._counts) >= _MOST_KINDS:
@@ -37,7 +44,7 @@ class Counted:
             self._counts[key] += 1
 
     def write(self) -> None:
-        """Add what was counted to the database, or lose it and raise DatabaseError."""
+        """Add the counts to the database; on a DatabaseError they are lost."""
         with self._lock:
             counts, self._counts = self._counts, Counter()
         if counts:
@@ -64,8 +71,8 @@ def _write(database: Database, counts: Counter[tuple[str, str]]) -> None:
         session.execute(delete(Refusals).where(Refusals.hour < hour - KEEP))
 
 
-def since(database: Database, moment: datetime) -> list[dict[str, Any]]:
-    """The sums by code from an hour on, the most frequent first."""
+def since(database: Database, moment: datetime) -> list[RefusalCount]:
+    """The sums by code from this hour on, the most frequent code first."""
     total = func.sum(Refusals.count)
     query = (
         select(Refusals.code, total)

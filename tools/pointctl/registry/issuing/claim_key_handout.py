@@ -1,8 +1,8 @@
-"""What the registry does for a factory: a board's place in a batch, and its claim key.
+"""Claim keys for a factory: a board takes a place in a batch and is given its key.
 
 Asking twice gives the same key and takes one place, so a lost answer costs nothing. A
-board that has claimed its credentials is in the field: its key is handed out no more,
-and a station that was stolen learns nothing of it.
+board that has claimed its credential is in the field: its key is not given any more, so
+that a stolen station learns nothing of it.
 """
 
 from dataclasses import dataclass, field
@@ -41,9 +41,9 @@ def hand_out(
 ) -> HandedOut:
     """Register a board into a batch, or nowhere, and derive its claim key.
 
-    Raises UnknownProduct, UnknownBatch, PointctlError for what is no IMEI or a product
-    without such keys, Refused for a batch that is full or over, and for a device that
-    is another batch's or has claimed already.
+    Raises UnknownProduct, UnknownBatch, PointctlError for a wrong IMEI or a product
+    without such keys, Refused for a batch that is full or has ended, and for a device
+    that belongs to another batch or has claimed already.
     """
     try:
         imeis.check(imei)
@@ -52,15 +52,15 @@ def hand_out(
     products.check_has_device_keys(database, product_key)
     with database.exclusive() as session:
         place = products.find_batch(session, product_key, batch) if batch else None
-        device, is_new = _placed(session, product_key, imei, place, who)
+        device, is_new = _find_or_register(session, product_key, imei, place, who)
         audit.record(session.connection(), device.id, KEY_GIVEN, who, batch)
     return HandedOut(keys.derive(product_key, imei).hex(), is_new)
 
 
-def _placed(
+def _find_or_register(
     session: Session, product_key: str, imei: str, place: Batch | None, who: str
 ) -> tuple[Device, bool]:
-    """The device, in this batch; and whether it is new."""
+    """The device, put into this batch; and whether it is new."""
     query = select(Device).where(Device.imei == imei, Device.product_key == product_key)
     device = session.scalar(query)
     if device is not None:

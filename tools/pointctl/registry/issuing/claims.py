@@ -1,24 +1,25 @@
 """Claims: whether a signed request is given the device's credential (version 2).
 
-A claim is one request id of one device. Each request is one transaction that is alone
-with the device, and comes here only if its signature holds. The rules, in order:
+A claim is one request id of one device. A request comes here only if its signature
+holds, and is judged in a transaction that has locked the device. The rules, in order:
 
-1. A device that is revoked or retired is refused, one that is locked or in quarantine
-   has to wait for an operator. So has one that would be the first claim beyond its
-   batch's quota or end.
-2. It may ask 20 times at once and then every 3 seconds; beyond that it is told to wait.
-3. An open claim gets the credential again: the reply may have been lost. It ends when
-   it is acknowledged, when the device connects to the broker, when another claim takes
-   its place, or after 7 days; then its id is spent.
-4. Another id gets the same credential, or after a rotation the next one, and takes the
-   place of the open claim: under device-key because the signature is the board's own.
+1. A device that is revoked or retired is refused; one that is locked or in quarantine
+   waits for an operator. So does one that would be the first claim beyond its batch's
+   quota or end.
+2. A device may ask 20 times at once and then every 3 seconds; beyond that it is told to
+   wait.
+3. An open claim is given the credential again: the reply may have been lost. It ends
+   when it is acknowledged, when the device connects to the broker, when another claim
+   supersedes it, or after 7 days; then its id is spent.
+4. Another id is given the same credential, or after a rotation the next one, and
+   supersedes the open claim: under device-key because the signature is the board's own.
    Under product-secret only the first claim does; another has to prove a deviceSecret
    that was issued, or an operator has to have reopened the device, which counts for one
    claim.
-5. What speaks for two boards behind one IMEI is a doubt: under device-key an id that
-   takes the place of one whose reply nobody acknowledged, under product-secret a claim
-   without proof, which is refused. Within an hour the sixth or the third puts the
-   device in quarantine. Its broker account stays: who is connected is left alone.
+5. What suggests two boards behind one IMEI is a doubt: under device-key an id that
+   supersedes one whose reply nobody acknowledged, under product-secret a claim without
+   proof, which is refused. Within an hour the sixth or the third puts the device in
+   quarantine. Its broker account stays: a board that is connected is left alone.
 """
 
 import hmac
@@ -27,7 +28,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, Protocol, TypedDict, cast
 
 import structlog
 from sqlalchemy import (
@@ -45,7 +46,13 @@ from point import protocol, seal
 from pointctl.registry import audit
 from pointctl.registry.devices import batches, devices
 from pointctl.registry.issuing import credentials, pool
-from pointctl.registry.issuing.credentials import Given
+from pointctl.registry.issuing.board_requests import (
+    Acknowledgement,
+    ClaimRequest,
+    SignedRequest,
+)
+from pointctl.registry.issuing.credentials import CredentialRow, IssuedCredential
+from pointctl.registry.issuing.outcomes import ClaimClosed, RequestRefused
 from pointctl.registry.issuing.sources import NothingLeft
 from pointctl.registry.storage.models import (
     Claim,
@@ -62,10 +69,10 @@ from pointctl.registry.storage.write_batch import WriteBatch
 _log = structlog.get_logger()
 
 WINDOW = timedelta(days=7)
-_EACH = timedelta(seconds=3)
-_AT_ONCE = 20
+_INTERVAL = timedelta(seconds=3)
+_BURST = 20
 _DOUBT_WINDOW = timedelta(hours=1)
-_DOUBTS = {Policy.DEVICE_KEY: 6, Policy.PRODUCT_SECRET: 3}  # so many: quarantine
+_DOUBTS_MAX = {Policy.DEVICE_KEY: 6, Policy.PRODUCT_SECRET: 3}  # then: quarantine
 REFUSED_STATES = {
     State.REVOKED: protocol.REVOKED,
     State.RETIRED: protocol.REVOKED,
@@ -117,100 +124,166 @@ _CLOSE = (
 )
 _ACKNOWLEDGE = _CLOSE.where(_CLAIMS.request_id == bindparam("request_id_"))
 
-_Row = Row[*tuple[Any, ...]]
+
+class DeviceRow(CredentialRow, Protocol):
+    """A row of _READ."""
+
+    state: State
+    batch_id: int | None
+    enrolled_at: datetime | None
+    announced_at: datetime | None
+    reopened_at: datetime | None
+    busy_until: datetime | None
+    doubts: int
+    doubted_at: datetime | None
+
+
+class _ClaimRow(Protocol):
+    """A row of _READ_CLAIMS."""
+
+    id: int
+    device_id: int
+    request_id: str
+    state: ClaimState
+    first_seen: datetime
+
+
+class _Changes(TypedDict, total=False):
+    """New values of a device's columns."""
+
+    state: State
+    device_name: str
+    enrolled_at: datetime
+    issued_at: datetime
+    reopened_at: None
+    busy_until: datetime
+    doubts: int
+    doubted_at: datetime
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What a request comes to: a credential, or the code of a refusal."""
+class ProvenRequest:
+    """A request of a registered device that was signed with its key."""
 
-    code: str
-    given: Given | None = None
-    announced: bool = False  # whether the broker knows the credential
-    retry_after_s: int | None = None
-    reason: str | None = None  # for the log
+    board: devices.BoardRecord
+    device_id: int
+    request: SignedRequest
+    seal_key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class CredentialGranted:
+    """The device is given this credential."""
+
+    device_id: int
+    credential: IssuedCredential
+    is_announced: bool = False  # whether the broker knows the credential
+
+
+@dataclass(frozen=True)
+class PoolEmpty:
+    """Its product's pool has no credential left; nothing of the claim is written."""
+
+    reason: str
+
+
+Judgement = CredentialGranted | ClaimClosed | PoolEmpty | RequestRefused
 
 
 @dataclass
 class _Case:
-    """A claim, what the registry knows of its device, and what is to be written."""
+    """What a device is judged by, and what is to be written of it."""
 
-    product: _Row
-    row: _Row  # of _READ
-    request: dict[str, Any]
-    own: _Row | None = None  # the claim of this id, of _READ_CLAIMS
-    open_ids: Sequence[int] = ()  # of its open claims: one, or none
+    product: Row[*tuple[Any, ...]]  # devices.BoardRecord's
+    row: DeviceRow
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
-    changes: dict[str, Any] = field(default_factory=dict)  # of the device
+    changes: _Changes = field(default_factory=_Changes)
     writes: WriteBatch = field(default_factory=WriteBatch)
 
     def note(self, what: str) -> None:
         """Add an entry to the device's audit."""
         self.writes.add(audit.ADD, audit.entry_values(self.row.id, what, audit.SERVER))
 
+    def undo(self) -> None:
+        """Forget what was to be written."""
+        self.changes, self.writes = {}, WriteBatch()
+
     def all_writes(self) -> WriteBatch:
         """What is to be written, with the changes of the device."""
         if self.changes:
-            names = frozenset(self.changes)
             values = {f"new_{name}": value for name, value in self.changes.items()}
-            self.writes.add(_change(names), {"id_": self.row.id, **values})
+            change = _change(frozenset(self.changes))
+            self.writes.add(change, {"id_": self.row.id, **values})
         return self.writes
 
 
-def judge_all(
-    connection: Connection,
-    keys: Vault,
-    asked: Sequence[tuple[devices.BoardRecord, dict[str, Any]]],
-) -> tuple[list[Verdict], WriteBatch]:
-    """Decide about what boards ask and sign; what is decided is still to be written.
+@dataclass(kw_only=True)
+class _ClaimCase(_Case):
+    """A claim, with what is stored of the device's claims."""
 
-    Claims and acknowledgements, each of another device; the transaction has these
-    devices to itself.
+    request: ClaimRequest
+    own: _ClaimRow | None  # the claim of this request id
+    open_ids: Sequence[int]  # of the device's open claims: one, or none
+
+
+def judge_all(
+    connection: Connection, keys: Vault, proven: Sequence[ProvenRequest]
+) -> tuple[list[Judgement], WriteBatch]:
+    """Judge claims and acknowledgements, each of another device.
+
+    The transaction has locked these devices; it still has to write what is returned.
     """
     writes = WriteBatch()
-    verdicts: dict[int | None, Verdict] = {}
-    for board, request in asked:
-        if request["ack"]:
-            _acknowledge(writes, board, request)
-            verdicts[board.device_id] = Verdict(protocol.SUCCESS)
-    cases = _cases(connection, [each for each in asked if not each[1]["ack"]])
-    # Those of a batch one after the other: no two transactions lock crosswise.
+    judgements: dict[int, Judgement] = {}
+    claims: list[tuple[ProvenRequest, ClaimRequest]] = []
+    for each in proven:
+        if isinstance(each.request, Acknowledgement):
+            _acknowledge(writes, each.device_id, each.request)
+            judgements[each.device_id] = ClaimClosed()
+        else:
+            claims.append((each, each.request))
+    cases = _cases(connection, claims) if claims else []
+    # In the order of batches, so that no two transactions lock them crosswise.
     for case in sorted(cases, key=lambda case: (case.row.batch_id or 0, case.row.id)):
-        verdicts[case.row.id] = _judge(connection, keys, case)
+        judgements[case.row.id] = _judge(connection, keys, case)
         writes.include(case.all_writes())
-    return [verdicts[board.device_id] for board, _ in asked], writes
+    return [judgements[each.device_id] for each in proven], writes
 
 
-def again(
-    connection: Connection, keys: Vault, board: devices.BoardRecord
-) -> Verdict | None:
+def find_issued(
+    connection: Connection, keys: Vault, device_id: int
+) -> CredentialGranted | RequestRefused | None:
     """What an open product's device is given, if it was before; None if not yet."""
-    row = _read(connection, board.device_id)
+    row = _read(connection, device_id)
     if row.state in REFUSED_STATES:
-        return Verdict(REFUSED_STATES[row.state], reason=row.state.value)
-    given = credentials.handed_out(keys, row)
-    return Verdict(protocol.SUCCESS, given, _announced(row)) if given else None
+        return RequestRefused(REFUSED_STATES[row.state], reason=row.state.value)
+    credential = credentials.current_or_next(keys, row)
+    if credential is None:
+        return None
+    return CredentialGranted(device_id, credential, _is_announced(row))
 
 
-def first(connection: Connection, keys: Vault, board: devices.BoardRecord) -> Verdict:
-    """What an open product's device is given, made now unless somebody was faster.
+def issue_first(
+    connection: Connection, keys: Vault, board: devices.BoardRecord, device_id: int
+) -> CredentialGranted | RequestRefused:
+    """Issue an open product's device its credential, unless somebody was faster.
 
     Call it in a writing transaction. Raises NothingLeft: then it has to be undone.
     """
-    found = again(connection, keys, board)
+    found = find_issued(connection, keys, device_id)
     if found is not None:
         return found
-    case = _Case(board.product, _read(connection, board.device_id), {})
-    given = _issue(connection, keys, case)
-    if given is None:
-        return Verdict(protocol.WAITING, reason="batch closed")
+    case = _Case(board.product, _read(connection, device_id))
+    credential = _issue(connection, keys, case)
+    if credential is None:
+        return RequestRefused(protocol.WAITING, reason="batch closed")
     case.all_writes().make(connection)
-    return Verdict(protocol.SUCCESS, given)
+    return CredentialGranted(device_id, credential)
 
 
 def is_announced(connection: Connection, device_id: int) -> bool:
-    """Whether the broker has been told of what the device is given."""
-    return _announced(_read(connection, device_id))
+    """Whether the broker knows the credential that the device is given."""
+    return _is_announced(_read(connection, device_id))
 
 
 def close(connection: Connection, device_id: int, closed: ClaimState) -> None:
@@ -219,100 +292,103 @@ def close(connection: Connection, device_id: int, closed: ClaimState) -> None:
     connection.execute(_CLOSE, values)
 
 
-def _acknowledge(
-    writes: WriteBatch, board: devices.BoardRecord, request: dict[str, Any]
-) -> None:
-    """The board has the credential: its request id is spent. Again changes nothing."""
-    values = {"id_": board.device_id, "request_id_": request["requestId"]}
-    values.update(closed=ClaimState.ACKNOWLEDGED, now=datetime.now(UTC))
+def _acknowledge(writes: WriteBatch, device_id: int, request: Acknowledgement) -> None:
+    """Spend the request id. A second acknowledgement changes nothing."""
+    values = {
+        "id_": device_id,
+        "request_id_": request.request_id,
+        "closed": ClaimState.ACKNOWLEDGED,
+        "now": datetime.now(UTC),
+    }
     writes.add(_ACKNOWLEDGE, values)
 
 
-def _read(connection: Connection, device_id: int | None) -> _Row:
-    return connection.execute(_READ, {"ids": [device_id]}).one()
+def _read(connection: Connection, device_id: int) -> DeviceRow:
+    return cast(DeviceRow, connection.execute(_READ, {"ids": [device_id]}).one())
 
 
 def _cases(
-    connection: Connection, asked: Sequence[tuple[devices.BoardRecord, dict[str, Any]]]
-) -> list[_Case]:
-    if not asked:
-        return []
-    ids = devices.pad_values([board.device_id for board, _ in asked])
-    request_ids = devices.pad_values([request["requestId"] for _, request in asked])
-    rows = {row.id: row for row in connection.execute(_READ, {"ids": ids})}
-    own: dict[tuple[int | None, str], _Row] = {}
-    open_ids: dict[int | None, list[int]] = {}
+    connection: Connection, claims: Sequence[tuple[ProvenRequest, ClaimRequest]]
+) -> list[_ClaimCase]:
+    ids = devices.pad_values([proven.device_id for proven, _ in claims])
+    request_ids = devices.pad_values([request.request_id for _, request in claims])
+    read = cast(Sequence[DeviceRow], connection.execute(_READ, {"ids": ids}).all())
+    rows = {row.id: row for row in read}
+    own: dict[tuple[int, str], _ClaimRow] = {}
+    open_ids: dict[int, list[int]] = {}
     values = {"ids": ids, "request_ids": request_ids}
-    for claim in connection.execute(_READ_CLAIMS, values):
+    found = connection.execute(_READ_CLAIMS, values).all()
+    for claim in cast(Sequence[_ClaimRow], found):
         own[claim.device_id, claim.request_id] = claim
         if claim.state is ClaimState.OPEN:
             open_ids.setdefault(claim.device_id, []).append(claim.id)
     return [
-        _Case(
-            board.product,
-            row=rows[board.device_id],
+        _ClaimCase(
+            proven.board.product,
+            rows[proven.device_id],
             request=request,
-            own=own.get((board.device_id, request["requestId"])),
-            open_ids=open_ids.get(board.device_id, ()),
+            own=own.get((proven.device_id, request.request_id)),
+            open_ids=open_ids.get(proven.device_id, ()),
         )
-        for board, request in asked
+        for proven, request in claims
     ]
 
 
-def _judge(connection: Connection, keys: Vault, case: _Case) -> Verdict:
-    """Rules 1 and 2, and the others where they are kept."""
+def _judge(connection: Connection, keys: Vault, case: _ClaimCase) -> Judgement:
+    """Rules 1 and 2, and then the others."""
     row, now = case.row, case.now
     if row.state in REFUSED_STATES:
-        return Verdict(REFUSED_STATES[row.state], reason=row.state.value)
+        return RequestRefused(REFUSED_STATES[row.state], reason=row.state.value)
     ahead = row.busy_until - now if row.busy_until else timedelta()
-    wait = ahead - (_AT_ONCE - 1) * _EACH
+    wait = ahead - (_BURST - 1) * _INTERVAL
     if wait > timedelta():
-        seconds = math.ceil(wait.total_seconds())
-        return Verdict(protocol.SLOW_DOWN, retry_after_s=seconds)
-    case.changes["busy_until"] = now + max(ahead, timedelta()) + _EACH
+        return RequestRefused(protocol.SLOW_DOWN, math.ceil(wait.total_seconds()))
+    case.changes["busy_until"] = now + max(ahead, timedelta()) + _INTERVAL
     if case.product.source is Source.MINT:
-        return _decide(connection, keys, case)
+        return _judge_id(connection, keys, case)
     try:
         with connection.begin_nested():
-            return _decide(connection, keys, case)
+            return _judge_id(connection, keys, case)
     except NothingLeft as error:
-        case.changes, case.writes = {}, WriteBatch()
-        return Verdict(protocol.POOL_EMPTY, reason=str(error))
+        case.undo()
+        return PoolEmpty(str(error))
 
 
-def _decide(connection: Connection, keys: Vault, case: _Case) -> Verdict:
+def _judge_id(connection: Connection, keys: Vault, case: _ClaimCase) -> Judgement:
     """Rules 3 to 5."""
     row, own, now, request = case.row, case.own, case.now, case.request
-    given = credentials.handed_out(keys, row)
+    credential = credentials.current_or_next(keys, row)
     if own is not None:
-        if own.state is not ClaimState.OPEN or own.first_seen < now - WINDOW:
-            return Verdict(protocol.REPLAYED)
+        is_spent = own.state is not ClaimState.OPEN or own.first_seen < now - WINDOW
+        if is_spent or credential is None:
+            return RequestRefused(protocol.REPLAYED)
         case.writes.add(_ANSWER_AGAIN, {"id_": own.id, "now": now})
-        return Verdict(protocol.SUCCESS, given, _announced(row))
+        return CredentialGranted(row.id, credential, _is_announced(row))
     by_secret = case.product.policy is Policy.PRODUCT_SECRET
-    if by_secret and given and not _proven(credentials.secrets(keys, row), request):
+    secrets = credentials.secrets(keys, row) if by_secret else []
+    if by_secret and credential and not _has_proof(secrets, request):
         reopened = row.reopened_at and row.reopened_at > now - WINDOW
         if not reopened:
             _doubt(case, "second identity")
-            return Verdict(protocol.ALREADY_ISSUED, reason="no proof")
+            return RequestRefused(protocol.ALREADY_ISSUED, reason="no proof")
         case.changes["reopened_at"] = None
     for claim_id in case.open_ids:
         case.writes.add(_SUPERSEDE, {"id_": claim_id, "now": now})
     if case.open_ids and not by_secret:
         _doubt(case, "claim superseded")
         if case.changes.get("state") is State.QUARANTINED:
-            return Verdict(protocol.WAITING, reason="in quarantine from now on")
-    if given is None:
-        given = _issue(connection, keys, case)
-        if given is None:
-            return Verdict(protocol.WAITING, reason="batch closed")
-    claim = {"device_id": row.id, "request_id": request["requestId"]}
+            reason = "in quarantine from now on"
+            return RequestRefused(protocol.WAITING, reason=reason)
+    credential = credential or _issue(connection, keys, case)
+    if credential is None:
+        return RequestRefused(protocol.WAITING, reason="batch closed")
+    claim = {"device_id": row.id, "request_id": request.request_id}
     claim.update(state=ClaimState.OPEN, answered=1, first_seen=now, last_seen=now)
     case.writes.add(_ADD, claim)
-    return Verdict(protocol.SUCCESS, given, _announced(row))
+    return CredentialGranted(row.id, credential, _is_announced(row))
 
 
-def _issue(connection: Connection, keys: Vault, case: _Case) -> Given | None:
+def _issue(connection: Connection, keys: Vault, case: _Case) -> IssuedCredential | None:
     """The device's first credential; None where its batch is closed."""
     row, now, source = case.row, case.now, case.product.source
     if row.enrolled_at is None:
@@ -320,37 +396,38 @@ def _issue(connection: Connection, keys: Vault, case: _Case) -> Given | None:
             audit.record_once(connection, row.id, "batch closed", audit.SERVER)
             return None
         case.changes["enrolled_at"] = now
-    given = credentials.issue(connection, keys, source, row, now, case.writes)
-    name = given.device_name
-    case.changes.update(state=State.ISSUED, issued_at=now, device_name=name)
+    issued = credentials.issue(connection, keys, source, row, now, case.writes)
+    case.changes["state"], case.changes["issued_at"] = State.ISSUED, now
+    case.changes["device_name"] = issued.device_name
     case.note("issued")
     if source is Source.POOL:
-        pool.watch(connection, case.product)
-    return given
+        pool.watch(connection, cast(pool.PoolState, case.product))
+    return issued
 
 
-def _announced(row: _Row) -> bool:
+def _is_announced(row: DeviceRow) -> bool:
     return row.announced_at is not None and row.next_secret is None
 
 
-def _proven(secrets: list[str], request: dict[str, Any]) -> bool:
+def _has_proof(secrets: list[str], request: ClaimRequest) -> bool:
     """Whether the request proves one of the device's secrets."""
-    names = request["imei"], request["productKey"], request["requestId"]
+    names = request.imei, request.product_key or "", request.request_id
     found = False
     for secret in secrets:
-        expected = seal.sign(secret.encode(), "proof", *names, request["time"])
-        found |= hmac.compare_digest(expected, request["proof"] or "")
+        expected = seal.sign(secret.encode(), "proof", *names, request.time_s)
+        found |= hmac.compare_digest(expected, request.proof or "")
     return found
 
 
 def _doubt(case: _Case, what: str) -> None:
+    """Note a doubt; one too many within the hour puts the device in quarantine."""
     row, now, changes = case.row, case.now, case.changes
     case.note(what)
     if row.doubted_at is None or row.doubted_at < now - _DOUBT_WINDOW:
-        changes.update(doubts=1, doubted_at=now)
+        changes["doubts"], changes["doubted_at"] = 1, now
     else:
         changes["doubts"] = row.doubts + 1
-    if changes["doubts"] >= _DOUBTS[case.product.policy]:
+    if changes["doubts"] >= _DOUBTS_MAX[case.product.policy]:
         changes["state"] = State.QUARANTINED
         case.note("quarantined")
         _log.warning("quarantined", product_key=row.product_key, device=row.id)

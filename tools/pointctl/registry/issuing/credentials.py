@@ -1,17 +1,16 @@
-"""The credentials of devices: made, handed out, replaced, retired.
+"""The credentials of devices: issued, replaced, retired.
 
-A device has one that is current. A rotation makes it a next one, which is handed out
-from then on; both open the broker until the next is seen there and takes the place of
-the current. What is retired stays as history, without its secrets.
+A device has a current credential. A rotation adds a next one, and claims are given that
+from then on. Both open the broker until a login uses the next one: then it becomes the
+current one. A retired credential stays as history, without its secrets.
 """
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Protocol, cast
 
 from sqlalchemy import (
     Connection,
-    Row,
     ScalarSelect,
     bindparam,
     insert,
@@ -22,7 +21,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from pointctl.registry import audit
 from pointctl.registry.issuing.pool import Pool
-from pointctl.registry.issuing.sources import CredentialSource, Mint
+from pointctl.registry.issuing.sources import CredentialSource, DeviceNames, Mint
 from pointctl.registry.storage import encryption, vault
 from pointctl.registry.storage.models import (
     Credential,
@@ -38,15 +37,23 @@ SOURCES: dict[Source, CredentialSource] = {Source.MINT: Mint(), Source.POOL: Poo
 
 
 def _stored(
-    column: InstrumentedAttribute[str | None], standing: CredentialSlot
+    column: InstrumentedAttribute[str | None], slot: CredentialSlot
 ) -> ScalarSelect[str | None]:
-    # Not a join: a planner without statistics takes those of a standing for few, and
+    # Not a join: a planner without statistics expects few credentials of a slot, and
     # reads them all for each device.
-    own = Credential.device_id == Device.id, Credential.standing == standing
+    own = Credential.device_id == Device.id, Credential.standing == slot
     return select(column).where(*own).scalar_subquery()
 
 
-# What a row has to have for handed_out(), secrets() and issue().
+class CredentialRow(DeviceNames, Protocol):
+    """A row of COLUMNS: a device, and what is stored of its credentials."""
+
+    encrypted_secret: str | None  # of the current credential
+    encrypted_product_secret: str | None
+    next_secret: str | None
+    key_id: str  # of the key for new secrets
+
+
 COLUMNS = (
     Device.id,
     Device.product_key,
@@ -81,36 +88,36 @@ _HAS_NEXT = select(Credential.id).where(
 
 
 @dataclass(frozen=True)
-class Given:
-    """What a board is given of its own."""
+class IssuedCredential:
+    """The credential that a board is given."""
 
     device_name: str
     device_secret: str = field(repr=False)
     product_secret: str | None = field(default=None, repr=False)  # else the product's
-    standing: CredentialSlot = CredentialSlot.CURRENT
+    slot: CredentialSlot = CredentialSlot.CURRENT
 
 
-def read(connection: Connection, device_id: int) -> Row[*tuple[Any, ...]]:
+def read(connection: Connection, device_id: int) -> CredentialRow:
     """The row of a device."""
-    return connection.execute(_READ, {"id_": device_id}).one()
+    return cast(CredentialRow, connection.execute(_READ, {"id_": device_id}).one())
 
 
-def handed_out(keys: Vault, row: Row[*tuple[Any, ...]]) -> Given | None:
-    """What a claim is answered with: the next credential, or the current one."""
+def current_or_next(keys: Vault, row: CredentialRow) -> IssuedCredential | None:
+    """The credential for a claim: the next one if there is one, else the current."""
     if row.next_secret is not None:
         secret = keys.decrypt(row.next_secret, vault.bind_device(row.id))
-        return Given(row.device_name, secret, standing=CredentialSlot.NEXT)
+        return IssuedCredential(row.device_name, secret, slot=CredentialSlot.NEXT)
     if row.encrypted_secret is None:
         return None
     of_product = row.encrypted_product_secret
-    return Given(
+    return IssuedCredential(
         row.device_name,
         keys.decrypt(row.encrypted_secret, vault.bind_device(row.id)),
         of_product and keys.decrypt(of_product, vault.bind_device(row.id, PRODUCT)),
     )
 
 
-def secrets(keys: Vault, row: Row[*tuple[Any, ...]]) -> list[str]:
+def secrets(keys: Vault, row: CredentialRow) -> list[str]:
     """Every deviceSecret that the device may use, the current one first."""
     stored = [row.encrypted_secret, row.next_secret]
     return [keys.decrypt(text, vault.bind_device(row.id)) for text in stored if text]
@@ -120,39 +127,40 @@ def issue(
     connection: Connection,
     keys: Vault,
     source: Source,
-    row: Row[*tuple[Any, ...]],
+    row: CredentialRow,
     now: datetime,
     writes: WriteBatch,
-) -> Given:
+) -> IssuedCredential:
     """Give a device without a credential one of its product's source.
 
     What remains to be written is added to `writes`. Raises NothingLeft.
     """
-    taken = SOURCES[source].take(connection, keys, row, now)
-    name = taken.device_name or row.device_name
-    given = Given(name, taken.device_secret, taken.product_secret)
-    writes.add(_ADD, _values(keys, row.id, source, given, row.key_id, now))
-    return given
+    new = SOURCES[source].take(connection, keys, row, now)
+    name = new.device_name or row.device_name
+    issued = IssuedCredential(name, new.device_secret, new.product_secret)
+    writes.add(_ADD, _values(keys, row, source, issued, now))
+    return issued
 
 
 def add_next(
     connection: Connection, keys: Vault, device: Device, source: Source
 ) -> None:
-    """Make the credential that takes the place of the current one when it is seen.
+    """Make the next credential of a device.
 
-    One that was made before and never seen is retired.
+    One that was made before, and never used, is retired.
     """
     now = datetime.now(UTC)
-    _drop_next(connection, device.id, now)
+    _retire_next(connection, device.id, now)
     row = read(connection, device.id)
-    taken = SOURCES[source].take(connection, keys, row, now)
-    given = Given(device.device_name, taken.device_secret, standing=CredentialSlot.NEXT)
-    values = _values(keys, device.id, source, given, row.key_id, now)
-    connection.execute(_ADD, values)
+    new = SOURCES[source].take(connection, keys, row, now)
+    issued = IssuedCredential(
+        device.device_name, new.device_secret, slot=CredentialSlot.NEXT
+    )
+    connection.execute(_ADD, _values(keys, row, source, issued, now))
 
 
 def promote(connection: Connection, device_id: int) -> bool:
-    """The next credential was seen at the broker: it is the only one from now on.
+    """Make the next credential the current and only one: a login has used it.
 
     False where there is none: another connection was faster.
     """
@@ -166,32 +174,32 @@ def promote(connection: Connection, device_id: int) -> bool:
 
 
 def retire_all(connection: Connection, device_id: int) -> None:
-    """No credential of the device is worth anything any more."""
+    """Retire every credential of a device."""
     connection.execute(_RETIRE, {"id_": device_id, "now": datetime.now(UTC)})
 
 
-def _drop_next(connection: Connection, device_id: int, now: datetime) -> None:
+def _retire_next(connection: Connection, device_id: int, now: datetime) -> None:
     change = _RETIRE.where(Credential.standing == CredentialSlot.NEXT)
     connection.execute(change, {"id_": device_id, "now": now})
 
 
 def _values(
     keys: Vault,
-    device_id: int,
+    row: CredentialRow,
     source: Source,
-    given: Given,
-    key_id: str,
+    issued: IssuedCredential,
     now: datetime,
-) -> dict[str, Any]:
-    of_product = given.product_secret
+) -> dict[str, object]:
+    """The columns of a new credential."""
+    of_product = issued.product_secret
     return {
-        "device_id": device_id,
-        "standing": given.standing,
+        "device_id": row.id,
+        "standing": issued.slot,
         "source": source,
         "encrypted_secret": keys.encrypt(
-            given.device_secret, key_id, vault.bind_device(device_id)
+            issued.device_secret, row.key_id, vault.bind_device(row.id)
         ),
         "encrypted_product_secret": of_product
-        and keys.encrypt(of_product, key_id, vault.bind_device(device_id, PRODUCT)),
+        and keys.encrypt(of_product, row.key_id, vault.bind_device(row.id, PRODUCT)),
         "created_at": now,
     }

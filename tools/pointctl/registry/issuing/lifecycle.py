@@ -1,8 +1,8 @@
-"""What an operator does to one device; each is written to the audit with who did it.
+"""What an operator does to one device; the audit has each change and who made it.
 
-All raise devices.UnknownDevice, and Refused where the device is not in a state for it.
-A `reason` is kept with the entry. With an `etag`, which search.show() gives, nothing is
-done to a device that has changed since: that raises versions.Changed.
+All raise devices.UnknownDevice, and Refused where the device is in another state than
+the change needs. A `reason` is kept in the audit. With an `etag`, which search.show()
+gives, a device that has changed since is left alone: that raises etags.Changed.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ _TELL = "revoke it again with --mosquitto and what goes with it"
 
 
 class Why(TypedDict, total=False):
-    """Why something is done, and to which version of the device."""
+    """Why a change is made, and to which version of the device."""
 
     reason: str | None
     etag: str | None
@@ -39,15 +39,16 @@ def revoke(
     broker_accounts: BrokerAccounts | None = None,
     **why: Unpack[Why],
 ) -> None:
-    """Give it nothing more, and let it in at the broker no more.
+    """Refuse its claims, and its logins at the broker.
 
-    Raises PartlyFailed where a broker was told of the device and is not given here, or
-    what the broker raises: then the registry knows already; do it again.
+    Raises PartlyFailed where a broker has an account of the device and is not given
+    here, or what the broker raises: then the device is revoked in the registry only,
+    and the call has to be repeated.
     """
     with _changing(database, imei, product_key, who, "revoked", why) as found:
         session, device = found
         if device.state is State.RETIRED:
-            raise Refused("the device is retired, and that is more")
+            raise Refused("the device is retired, which includes being revoked")
         device.state = State.REVOKED
         claims.close(session.connection(), device.id, ClaimState.SUPERSEDED)
     _end_account(database, device, broker_accounts)
@@ -60,7 +61,7 @@ def restore(
     who: str,
     **why: Unpack[Why],
 ) -> None:
-    """After a revocation: its next claim is answered again, with a new secret."""
+    """End a revocation: answer its next claim again, with a new secret."""
     with _changing(database, imei, product_key, who, "restored", why) as found:
         _begin_again(*found, after=State.REVOKED)
 
@@ -73,7 +74,7 @@ def retire(
     broker_accounts: BrokerAccounts | None = None,
     **why: Unpack[Why],
 ) -> None:
-    """End its life: nobody is given its identity again. Raises as revoke()."""
+    """End its life: its identity is never given again. Raises as revoke()."""
     with _changing(database, imei, product_key, who, "retired", why) as found:
         session, device = found
         device.state = State.RETIRED
@@ -89,7 +90,7 @@ def unretire(
     who: str,
     **why: Unpack[Why],
 ) -> None:
-    """It was retired by mistake: its next claim is answered, with a new secret."""
+    """Undo a retirement: answer its next claim again, with a new secret."""
     with _changing(database, imei, product_key, who, "unretired", why) as found:
         _begin_again(*found, after=State.RETIRED)
 
@@ -101,7 +102,7 @@ def lock(
     who: str,
     **why: Unpack[Why],
 ) -> None:
-    """Stop its claims; if it is connected, it stays so."""
+    """Stop its claims; a device that is connected stays connected."""
     with _changing(database, imei, product_key, who, "locked", why) as (_, device):
         _check(device, State.REGISTERED, State.ISSUED, State.CONFIRMED)
         device.state = State.LOCKED
@@ -140,9 +141,9 @@ def reopen(
     who: str,
     **why: Unpack[Why],
 ) -> None:
-    """Under product-secret: allow one claim that cannot prove the deviceSecret.
+    """Under product-secret: allow one claim without a proof of the deviceSecret.
 
-    It ends a quarantine, too, and counts for seven days.
+    It ends a quarantine, too, and is valid for seven days.
     """
     with _changing(database, imei, product_key, who, "reopened", why) as (_, device):
         if device.product.policy is not Policy.PRODUCT_SECRET:
@@ -160,9 +161,9 @@ def rotate(
     who: str,
     **why: Unpack[Why],
 ) -> None:
-    """Give its next claim a new secret; the old one is good until that is seen in use.
+    """Give its next claim a new secret; the old one is valid until that is used.
 
-    Once more before then, and the new one is another one.
+    Called again before then, it makes another new secret.
     """
     what = "rotation begun"
     with _changing(database, imei, product_key, who, what, why) as (session, device):
@@ -174,7 +175,7 @@ def rotate(
             )
         connection = session.connection()
         credentials.add_next(connection, database.vault, device, Source.MINT)
-        # A request id stands for one credential; the board asks under another one.
+        # A request id stands for one credential; the board claims under another id.
         claims.close(connection, device.id, ClaimState.SUPERSEDED)
 
 
@@ -185,7 +186,7 @@ def reveal(
     who: str,
     **why: Unpack[Why],
 ) -> list[str]:
-    """The secrets that the device may use, the current one first; say why.
+    """The secrets that the device may use, the current one first.
 
     Raises PointctlError without a reason.
     """
@@ -212,7 +213,7 @@ def _begin_again(session: Session, device: Device, *, after: State) -> None:
 def _end_account(
     database: Database, device: Device, broker_accounts: BrokerAccounts | None
 ) -> None:
-    """End the device's account at a broker that was told of it."""
+    """End the device's account at a broker that has one."""
     if device.announced_at is None:
         return
     if broker_accounts is None:
@@ -232,7 +233,7 @@ def _check(device: Device, *states: State) -> None:
 
 
 def _resume(device: Device) -> None:
-    """It is again what it was before it was stopped, and under no suspicion."""
+    """Give the device the state that it had before it was stopped; end its doubts."""
     device.doubts = 0
     if device.confirmed_at is not None:
         device.state = State.CONFIRMED
@@ -249,7 +250,7 @@ def _changing(
     what: str,
     why: Why,
 ) -> Iterator[tuple[Session, Device]]:
-    """One transaction around a change, with its entry in the audit."""
+    """One transaction for a change and its entry in the audit."""
     reason = why.get("reason") and audit.check_reason(why.get("reason"))
     with database.exclusive() as session:
         device = devices.find(session, imei, product_key)

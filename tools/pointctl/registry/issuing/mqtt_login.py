@@ -1,4 +1,4 @@
-"""Who logs in at a broker, judged by the code with which boards sign themselves in."""
+"""Logins at a broker, checked by the code with which boards make their passwords."""
 
 import hmac
 import os
@@ -6,9 +6,9 @@ import re
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Protocol, cast
 
-from sqlalchemy import Row, and_, bindparam, exists, select, update
+from sqlalchemy import and_, bindparam, exists, select, update
 
 from point import aliyun, gizwits, mqttauth
 from pointctl.registry import audit
@@ -28,12 +28,12 @@ from pointctl.registry.storage.models import (
 from pointctl.registry.storage.vault import VaultError
 from pointctl.registry.topics import Topics, build_topics, make_client_id
 
-_TEXT_MAX = 256  # as point.credentials: nothing longer is anybody's
-_DEFAULT_METHOD = "hmacmd5"  # Alibaba's, for a client id that names none
+_TEXT_MAX = 256  # as point.credentials: no name or password is longer
+_DEFAULT_METHOD = "hmacmd5"  # Alibaba's, for a client id that names no method
 _OUT = (State.REVOKED, State.RETIRED)
 _NONCE = re.compile(r"[^|]+\|signmethod=sha256,signnonce=([0-9A-Za-z]{1,64})")
 # Columns rather than objects, and built once: brokers ask at each connection and topic,
-# and what objects cost would tell a device that is there from one that is not.
+# and the time that objects take would tell a known device from an unknown one.
 _LOOKUP = (
     select(
         Device.id,
@@ -64,15 +64,28 @@ _STILL_NEXT = select(Credential.id).where(
     Credential.id == bindparam("id_"), Credential.standing == CredentialSlot.NEXT
 )
 
-# A row of _LOOKUP: the device, its product's scheme, and one of its credentials.
-Known = Row[*tuple[Any, ...]]
+
+class BrokerDevice(Protocol):
+    """A row of _LOOKUP: a device, its product's scheme, and one of its credentials."""
+
+    id: int
+    imei: str
+    product_key: str
+    device_name: str
+    state: State
+    confirmed_at: datetime | None
+    auth: str | None
+    claiming: bool
+    credential_id: int
+    standing: CredentialSlot
+    encrypted_secret: str
 
 
 @dataclass(frozen=True)
 class Login:
-    """What a CONNECT comes to: the device that is let in, or why nobody is."""
+    """What a CONNECT comes to: the device that is let in, or why none is."""
 
-    device: Known | None = field(repr=False)
+    device: BrokerDevice | None = field(repr=False)
     reason: str | None = None  # for the log only
 
 
@@ -87,14 +100,14 @@ def judge(
     """Judge a CONNECT by the scheme of its device's product.
 
     With `own_client_id` the client id has to name the device: some brokers hand a
-    session to whoever names its client id. The first login confirms the device; every
-    one ends its claim, and with a rotation's new secret the old one's life. A device
-    that is not there costs the same work as one that is, whatever its scheme.
+    session to whoever names its client id. The first login confirms the device. Every
+    login ends its claim, and one with a rotation's new secret retires the old secret.
+    An unknown device costs the same work as a known one, whatever its scheme.
     """
     try:
         return _judge(database, client_id, username, password, own_client_id)
     except VaultError:
-        # Read again: it may be under a key that has been dropped since (access.py).
+        # Read again: it may be under a key that was dropped since (issuer.py).
         return _judge(database, client_id, username, password, own_client_id)
 
 
@@ -110,12 +123,12 @@ def _judge(
     scheme = (device.auth if device else None) or "plain"
     given = password.lower() if scheme == "aliyun" else password  # hex of any case
     proven = None
-    for standing in CredentialSlot:
-        row = rows.get(standing)
+    for slot in CredentialSlot:
+        row = rows.get(slot)
         secret = _secret(database, row) if row else secrets.token_hex(16)
         expected = _passwords(client_id, username, secret)[scheme]
-        same = hmac.compare_digest(_octets(expected or ""), _octets(given))
-        if same and expected and row:
+        is_same = hmac.compare_digest(_octets(expected or ""), _octets(given))
+        if is_same and expected and row:
             proven = row
     if device is None:
         return Login(None, "unknown")
@@ -125,24 +138,24 @@ def _judge(
         return Login(None, device.state.value)
     if own_client_id and not owns_client_id(device, client_id):
         return Login(None, "client id")
-    rotated = proven.standing is CredentialSlot.NEXT
-    if rotated or device.claiming or device.confirmed_at is None:
+    is_rotated = proven.standing is CredentialSlot.NEXT
+    if is_rotated or device.claiming or device.confirmed_at is None:
         _confirm(database, proven)
     return Login(device)
 
 
-def find(database: Database, username: str) -> Known | None:
+def find(database: Database, username: str) -> BrokerDevice | None:
     """The device that has logged in under this user name, unless it is out now."""
     device = next(iter(_find(database, username).values()), None)
     return None if device is None or device.state in _OUT else device
 
 
-def topics(device: Known) -> Topics:
+def topics(device: BrokerDevice) -> Topics:
     """The topics of a device that judge() or find() returned."""
     return build_topics(device.auth, device.product_key, device.device_name)
 
 
-def owns_client_id(device: Known, client_id: str) -> bool:
+def owns_client_id(device: BrokerDevice, client_id: str) -> bool:
     """Whether a client id names this device, as boards and Alibaba's SDKs make it."""
     key, name = device.product_key, device.device_name
     bare = client_id.partition("|")[0]
@@ -159,25 +172,25 @@ def fixed_password(config: products.DeviceConfig) -> str:
     return mqttauth.settings(config, os.urandom)["password"]
 
 
-def _find(database: Database, username: str) -> dict[CredentialSlot, Known]:
-    """The valid credentials of the device that this user name names; {} for none."""
+def _find(database: Database, username: str) -> dict[CredentialSlot, BrokerDevice]:
+    """The valid credentials of the device that this user name names, by their slot."""
     if not _is_text(username):
         return {}
     device_name, _, product_key = username.partition("|")[0].partition("&")
     names = {"device_name": device_name, "product_key": product_key}
     with database.snapshot() as session:
         rows = session.connection().execute(_LOOKUP, names).all()
-    return {row.standing: row for row in rows}
+    return {row.standing: cast(BrokerDevice, row) for row in rows}
 
 
-def _secret(database: Database, row: Known) -> str:
+def _secret(database: Database, row: BrokerDevice) -> str:
     return database.vault.decrypt(row.encrypted_secret, vault.bind_device(row.id))
 
 
 def _passwords(client_id: str, username: str, secret: str) -> dict[str, str | None]:
-    """For each scheme the right password of this CONNECT; None if it is not so made.
+    """The right password of this CONNECT by each scheme; None where it does not fit.
 
-    How much work it is depends on the CONNECT alone.
+    How much work that is depends on the CONNECT alone.
     """
     found: dict[str, str | None] = dict.fromkeys(mqttauth.SCHEMES)
     name, _, rest = username.partition("&")
@@ -199,12 +212,12 @@ def _passwords(client_id: str, username: str, secret: str) -> dict[str, str | No
 
 
 def _extension(client_id: str) -> tuple[str, dict[str, str]]:
-    """An Alibaba client id in two: `bare|k=v,…|`; no members for what is none."""
+    """The two parts of an Alibaba client id, `bare|k=v,…|`; another has no members."""
     bare, _, rest = client_id.partition("|")
     pairs = [pair.partition("=") for pair in rest[:-1].split(",")]
     members = {name: value for name, _, value in pairs}
-    right = rest.endswith("|") and len(members) == len(pairs) and 0 < len(bare) <= 64
-    return bare, members if right else {}
+    is_whole = rest.endswith("|") and len(members) == len(pairs)
+    return bare, members if is_whole and 0 < len(bare) <= 64 else {}
 
 
 def _aliyun(
@@ -225,7 +238,7 @@ def _aliyun(
 
 
 def _is_text(text: str) -> bool:
-    """Whether it could be ours; databases choke on a zero and on half a character."""
+    """Whether it could be ours; databases refuse a zero and half a character."""
     return len(text) <= _TEXT_MAX and text.isascii() and text.isprintable()
 
 
@@ -234,7 +247,8 @@ def _octets(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _confirm(database: Database, proven: Known) -> None:
+def _confirm(database: Database, proven: BrokerDevice) -> None:
+    """Note that a device has logged in with this credential."""
     with database.exclusive() as session:
         connection = session.connection()
         claims.close(connection, proven.id, ClaimState.CONFIRMED)

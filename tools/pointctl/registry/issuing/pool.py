@@ -1,14 +1,14 @@
-"""Pools: imported credentials of a product, each handed out to one device.
+"""Pools: imported credentials of a product, each for one device.
 
-An entry is taken in the transaction in which the device claims, and its secrets go with
-it. A device whose name is an entry's gets that one; any other gets the oldest that is
-left, and its name.
+A claim takes an entry in its own transaction, and the entry's secrets move to the
+device. A device that has the name of an entry gets that one; any other device gets the
+oldest entry that is left, and its name.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Protocol
 
 import structlog
 from sqlalchemy import (
@@ -16,7 +16,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Integer,
-    Row,
     String,
     and_,
     bindparam,
@@ -37,7 +36,7 @@ from pointctl.registry.devices.staging import (
     RowRange,
     StagingTable,
 )
-from pointctl.registry.issuing.sources import NothingLeft, Taken
+from pointctl.registry.issuing.sources import DeviceNames, NewCredential, NothingLeft
 from pointctl.registry.storage import encryption, vault
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import (
@@ -99,12 +98,20 @@ class PoolEntry:
     product_secret: str | None = field(default=None, repr=False)
 
 
+class PoolState(Protocol):
+    """The columns of a product that say how its pool is watched."""
+
+    product_key: str
+    pool_alarm: PoolAlarm | None
+    pool_warn_below: int
+
+
 class Pool:
     """The source of products whose credentials were imported."""
 
     def take(
-        self, connection: Connection, keys: Vault, device: Row[Any], now: datetime
-    ) -> Taken:
+        self, connection: Connection, keys: Vault, device: DeviceNames, now: datetime
+    ) -> NewCredential:
         """The entry of the device's name, or the oldest. Raises NothingLeft."""
         names = {"product_key": device.product_key, "name": device.device_name}
         entry = connection.execute(_BY_NAME, names).one_or_none()
@@ -115,7 +122,7 @@ class Pool:
         connection.execute(_TAKE, values)
         bound = device.product_key, entry.device_name
         product_secret = entry.encrypted_product_secret
-        return Taken(
+        return NewCredential(
             keys.decrypt(entry.encrypted_secret, vault.bind_pooled(*bound)),
             entry.device_name,
             product_secret
@@ -131,10 +138,11 @@ def fill(
     *,
     dry_run: bool = False,
 ) -> ImportOutcome:
-    """Add entries, all or, if one is bad, none; those that are there stay as they are.
+    """Add entries: all, or none if one is bad. Known ones stay as they are.
 
-    What `added` says with `dry_run` is what would have been. Raises PointctlError where
-    there is no such product, Refused where its credentials are made here.
+    With `dry_run` nothing is added, and `added` says how many would have been. Raises
+    PointctlError where there is no such product, Refused where its credentials are made
+    here.
     """
     with database.snapshot() as session:
         products.check_exists(session, product_key)
@@ -153,7 +161,7 @@ def fill(
     values = _values(database.vault, key_id, product_key, entries)
     with database.staging() as connection:
         staged.fill(connection, values)
-        result = _checked(connection, staged, product_key)
+        result = _check(connection, staged, product_key)
         if result.bad_count:
             result.added = 0
         elif result.added and not dry_run:
@@ -172,10 +180,10 @@ def fill(
 
 def _values(
     keys: Vault, key_id: str, product_key: str, entries: Iterable[PoolEntry | BadRow]
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[dict[str, object]]:
     for entry in entries:
         if isinstance(entry, BadRow):
-            values: dict[str, Any] = dict.fromkeys(("device_name", *_SECRETS))
+            values: dict[str, object] = dict.fromkeys(("device_name", *_SECRETS))
             yield {**values, "line": entry.line, "reason": entry.reason}
             continue
         bound = product_key, entry.device_name
@@ -192,7 +200,7 @@ def _values(
         }
 
 
-def _checked(
+def _check(
     connection: Connection, staged: StagingTable, product_key: str
 ) -> ImportOutcome:
     with connection.begin():
@@ -227,23 +235,23 @@ def _end_alarm(connection: Connection, product_key: str) -> None:
     connection.execute(filled.values(pool_alarm=None))
 
 
-def watch(connection: Connection, board: Row[Any]) -> None:
+def watch(connection: Connection, product: PoolState) -> None:
     """After a credential was taken: raise the alarm when few are left, once."""
-    if board.pool_alarm is not None or board.pool_warn_below < 1:
+    if product.pool_alarm is not None or product.pool_warn_below < 1:
         return
-    names = {"product_key": board.product_key}
+    names = {"product_key": product.product_key}
     beyond = select(Pooled.id).where(_IS_LEFT).order_by(Pooled.id)
-    beyond = beyond.offset(board.pool_warn_below - 1).limit(1)
+    beyond = beyond.offset(product.pool_warn_below - 1).limit(1)
     if connection.execute(beyond, names).scalar() is None:
-        raise_alarm(connection, board.product_key, PoolAlarm.LOW)
+        raise_alarm(connection, product.product_key, PoolAlarm.LOW)
 
 
 def raise_alarm(connection: Connection, product_key: str, alarm: PoolAlarm) -> None:
-    """Tell the audit and the log what has become of a pool, unless they know."""
-    unknown: ColumnElement[bool] = Product.pool_alarm.is_(None)
+    """Write to the audit and the log that a pool is low or empty, once."""
+    is_new: ColumnElement[bool] = Product.pool_alarm.is_(None)
     if alarm is PoolAlarm.EMPTY:
-        unknown = or_(unknown, Product.pool_alarm == PoolAlarm.LOW)
-    change = update(Product).where(Product.product_key == product_key, unknown)
+        is_new = or_(is_new, Product.pool_alarm == PoolAlarm.LOW)
+    change = update(Product).where(Product.product_key == product_key, is_new)
     change = change.values(pool_alarm=alarm)
     if connection.execute(change).rowcount:
         what = f"pool {alarm.value}"

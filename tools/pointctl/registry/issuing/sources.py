@@ -3,9 +3,9 @@
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from pointctl.errors import PointctlError
 from pointctl.registry.storage.vault import Vault
@@ -16,7 +16,7 @@ class NothingLeft(PointctlError):
 
 
 @dataclass(frozen=True)
-class Taken:
+class NewCredential:
     """A credential that no device has had."""
 
     device_secret: str = field(repr=False)
@@ -24,28 +24,33 @@ class Taken:
     product_secret: str | None = field(default=None, repr=False)
 
 
+class DeviceNames(Protocol):
+    """The columns of a device that a source decides by."""
+
+    id: int
+    product_key: str
+    device_name: str
+
+
 class CredentialSource(Protocol):
     """Finds a credential for a device that has none; each is for one device only.
 
-    It works in the transaction in which the device claims, so that both happen or
-    neither, and the device's row is locked: on SQLite everybody else waits. A cloud
-    that has to be asked is asked ahead, into a stock like the pool's.
+    It works in the transaction of the claim, so that both happen or neither, and the
+    device's row is locked: on SQLite everybody else waits. A cloud that has to be asked
+    is therefore asked ahead, into a stock like the pool's.
     """
 
     def take(
-        self, connection: Connection, keys: Vault, device: Row[Any], now: datetime
-    ) -> Taken:
-        """A credential for `device`: its id, product_key and device_name are read.
-
-        Raises NothingLeft.
-        """
+        self, connection: Connection, keys: Vault, device: DeviceNames, now: datetime
+    ) -> NewCredential:
+        """A credential for `device`. Raises NothingLeft."""
 
 
 class Mint:
-    """They are made here: 128 random bits."""
+    """Makes credentials here: 128 random bits."""
 
     def take(
-        self, connection: Connection, keys: Vault, device: Row[Any], now: datetime
-    ) -> Taken:
+        self, connection: Connection, keys: Vault, device: DeviceNames, now: datetime
+    ) -> NewCredential:
         """A new secret, under the name that the device has."""
-        return Taken(secrets.token_hex(16))
+        return NewCredential(secrets.token_hex(16))

@@ -1,10 +1,10 @@
 """What a broker asks before it lets a device connect or use a topic.
 
-Two faces of the same answers: EMQX 5's HTTP authenticator and authorizer, and
+Two forms of the same answers: EMQX 5's HTTP authenticator and authorizer, and
 RabbitMQ's rabbitmq_auth_backend_http with its MQTT plugin. The broker shows a token:
-EMQX in a header; RabbitMQ can send none, and has it in the path. Whatever is wrong with
-a question or with us, the answer is deny: to anything but an answer EMQX's authorizer
-listens no further, and by default it then allows.
+EMQX in a header; RabbitMQ cannot send a header and has it in the path. Whatever is
+wrong with a question or with the server, the answer is deny: without a proper answer
+EMQX's authorizer allows by default.
 """
 
 import hmac
@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from point import protocol
 from point.imei import masked
 from pointctl.registry.issuing import mqtt_login
-from pointctl.registry.issuing.mqtt_login import Known
+from pointctl.registry.issuing.mqtt_login import BrokerDevice
 from pointctl.registry.storage.database import Database
 from pointctl.server import metrics
 from pointctl.web.body import whole_body
@@ -66,15 +66,15 @@ class EmqxAnswer(BaseModel):
 
 @dataclass(frozen=True)
 class _Decision:
-    """What is answered, and what the log says of it."""
+    """An answer, and what the log says of it."""
 
     allowed: bool
-    device: Known | None = field(default=None, repr=False)
+    device: BrokerDevice | None = field(default=None, repr=False)
     reason: str | None = None
 
 
 def router(database: Database, token: str) -> APIRouter:
-    """The endpoints for a broker that holds `token`."""
+    """The endpoints for a broker that has `token`."""
     made = APIRouter(tags=["MQTT broker"])
 
     @made.post(
@@ -85,7 +85,7 @@ def router(database: Database, token: str) -> APIRouter:
     )
     async def emqx_connect(request: Request) -> EmqxAnswer:
         body = await whole_body(request, protocol.MAX_BODY)
-        return _emqx(await _decided("connect", _emqx_connect, database, body))
+        return _emqx(await _decide("connect", _emqx_connect, database, body))
 
     @made.post(
         "/mqtt/acl",
@@ -95,7 +95,7 @@ def router(database: Database, token: str) -> APIRouter:
     )
     async def emqx_topic(request: Request) -> EmqxAnswer:
         body = await whole_body(request, protocol.MAX_BODY)
-        return _emqx(await _decided("topic", _emqx_topic, database, body))
+        return _emqx(await _decide("topic", _emqx_topic, database, body))
 
     async def rabbitmq(
         given: str,
@@ -106,10 +106,8 @@ def router(database: Database, token: str) -> APIRouter:
         form = (
             await whole_body(request, protocol.MAX_BODY) or request.url.query.encode()
         )
-        work = _RABBITMQ[question]
-        allowed = await _decided(
-            "connect" if question == "user" else question, work, database, form
-        )
+        event = "connect" if question == "user" else question
+        allowed = await _decide(event, _RABBITMQ[question], database, form)
         return PlainTextResponse("allow" if allowed else "deny")
 
     for method in ("GET", "POST"):
@@ -124,7 +122,7 @@ def router(database: Database, token: str) -> APIRouter:
 
 
 def _bearer(token: str) -> Callable[..., None]:
-    """A dependency that lets nobody past without `Authorization: Bearer` and this."""
+    """A dependency that demands `Authorization: Bearer` and this token."""
 
     def check(
         given: Annotated[
@@ -143,24 +141,27 @@ def _check(given: str, token: str) -> None:
 
 
 def _json_body(model: type[BaseModel]) -> dict[str, Any]:
-    """A body that is read here and not by FastAPI, whose errors would quote it."""
+    """The OpenAPI of a body that FastAPI does not read: its errors would quote it."""
     content = {"application/json": {"schema": model.model_json_schema()}}
     return {"requestBody": {"required": True, "content": content}}
 
 
-async def _decided(
-    event: str, work: Callable[[Database, bytes], _Decision], *given: Any
+async def _decide(
+    event: str,
+    work: Callable[[Database, bytes], _Decision],
+    database: Database,
+    question: bytes,
 ) -> bool:
-    """Do `work` in a thread, log it, and return whether it is allowed."""
+    """Decide in a thread, log the decision, and return whether it is allowed."""
     started = perf_counter()
     try:
-        decision = await run_in_threadpool(work, *given)
+        decision = await run_in_threadpool(work, database, question)
     except (ValidationError, ValueError):  # their texts would quote the password
         decision = _Decision(False, reason="malformed")
     except Exception as error:
         _log.error("mqtt hook failed", exc_info=error)
         decision = _Decision(False, reason="failed")
-    metrics.decided(event, decision.allowed)
+    metrics.count_decision(event, decision.allowed)
     if event == "connect" or not decision.allowed:  # there are many topics
         device = decision.device
         _log.info(
@@ -198,15 +199,15 @@ def _connect(
     return _Decision(login.device is not None, login.device, login.reason)
 
 
-def _topic(device: Known | None, publishes: bool, topic: str) -> _Decision:
+def _topic(device: BrokerDevice | None, publishes: bool, topic: str) -> _Decision:
     if device is None:
         return _Decision(False, reason="unknown")
     topics = mqtt_login.topics(device)
     allowed = topics.may_publish if publishes else topics.may_subscribe
     if allowed(topic):
         return _Decision(True, device)
-    shown = re.sub(r"\d{15}", lambda imei: masked(imei[0]), topic)[:_TOPIC_MAX]
-    return _Decision(False, device, shown)
+    masked_topic = re.sub(r"\d{15}", lambda imei: masked(imei[0]), topic)
+    return _Decision(False, device, masked_topic[:_TOPIC_MAX])
 
 
 def _form(data: bytes) -> dict[str, str]:
@@ -223,26 +224,26 @@ def _rabbitmq_user(database: Database, data: bytes) -> _Decision:
     form = _form(data)
     username = form.get("username", "")
     if "." in username:
-        # For RabbitMQ a dot and a slash in a topic are the same: a device called a
-        # would own the topics of another that is called a.b.
+        # RabbitMQ takes a dot and a slash in a topic for the same: a device with the
+        # name a would own the topics of a device with the name a.b.
         return _Decision(False, reason="a name with a dot")
     client_id, password = form.get("client_id", ""), form.get("password", "")
     return _connect(database, client_id, username, password)
 
 
-def _rabbitmq_device(database: Database, form: dict[str, str]) -> Known | None:
+def _rabbitmq_device(database: Database, form: dict[str, str]) -> BrokerDevice | None:
     username = form.get("username", "")
     return None if "." in username else mqtt_login.find(database, username)
 
 
 def _rabbitmq_vhost(database: Database, data: bytes) -> _Decision:
-    """In each vhost it may do the same: what resource and topic allow."""
+    """A device may use every vhost: resource and topic are asked in each."""
     device = _rabbitmq_device(database, _form(data))
     return _Decision(device is not None, device, None if device else "unknown")
 
 
 def _rabbitmq_resource(database: Database, data: bytes) -> _Decision:
-    """The exchange of all topics, and the queues of its own sessions."""
+    """A device may use the exchange of all topics, and its own sessions' queues."""
     form = _form(data)
     device = _rabbitmq_device(database, form)
     if device is None:

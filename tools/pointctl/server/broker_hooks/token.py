@@ -20,12 +20,13 @@ def make_token(path: Path) -> bool:
 
 
 def read_token(path: Path) -> str:
-    """Read a token. Raises PointctlError if it is none or others may read it."""
+    """Read a token. Raises PointctlError for another text, or if others may read it."""
     if path.stat().st_mode & 0o077:
         raise PointctlError(f"others may read {path}: chmod 600 {path}")
     text = path.read_text(encoding="ascii", errors="replace").strip()
     if not _TOKEN.fullmatch(text):
         raise PointctlError(
-            f"{path} holds no token: 32 to 256 letters, digits, - and _"
+            f"{path} does not hold a token of 32 to 256 letters, digits, - and _: "
+            "remove the file, and the server makes a new one"
         )
     return text

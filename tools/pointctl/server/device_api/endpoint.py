@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter, time
-from typing import Any
 
 import structlog
 from fastapi import APIRouter, Request, Response
@@ -15,8 +14,19 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from point import protocol, protocol_server
 from point.errors import PointError
 from point.imei import masked
-from pointctl.registry.devices.refusal_counts import Counted
-from pointctl.registry.issuing.issuer import Alone, Answer, Issuer
+from pointctl.registry.devices.refusal_counts import RefusalCounter
+from pointctl.registry.issuing.board_requests import (
+    Acknowledgement,
+    BoardRequest,
+    board_request,
+)
+from pointctl.registry.issuing.issuer import Issuer
+from pointctl.registry.issuing.outcomes import (
+    CredentialIssued,
+    Deferred,
+    FinalOutcome,
+    RequestRefused,
+)
 from pointctl.server import metrics
 from pointctl.server.device_api import wire
 from pointctl.server.device_api.request_batcher import RequestBatcher
@@ -25,8 +35,8 @@ from pointctl.web.body import whole_body
 _log = structlog.get_logger()
 
 PATH = "/v1/access"
-_AT_ONCE = 64  # requests in one transaction at most
-_RETRY_AFTER_S = 30  # when it was our fault; boards add a random share
+_BATCH_MAX = 64  # requests in one transaction
+_RETRY_AFTER_S = 30  # after a failure of the server; boards add a random share
 
 
 @dataclass(frozen=True)
@@ -42,30 +52,37 @@ class _Reply:
     product_key: str | None = None  # as the board gave it
 
 
+@dataclass(frozen=True)
+class _Message:
+    """What a board sent."""
+
+    body: bytes
+    address: str | None
+
+
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def endpoint(issuer: Issuer, refused: Counted) -> Endpoint:
-    """Answers boards; what is refused is counted."""
-    replies = RequestBatcher(partial(_replies, issuer), _AT_ONCE)
+def make_endpoint(issuer: Issuer, counter: RefusalCounter) -> Endpoint:
+    """The endpoint for boards; it counts what it refuses."""
+    reply_together = RequestBatcher(partial(_reply_together, issuer), _BATCH_MAX)
 
     async def access(request: Request) -> Response:
         started = perf_counter()
         body = await whole_body(request, protocol.MAX_BODY)
+        address = request.client.host if request.client else None
         try:
-            address = request.client.host if request.client else None
-            step = await replies((body, address))
-            reply = step if isinstance(step, _Reply) else await run_in_threadpool(step)
+            reply = await reply_together(_Message(body, address))
+            if isinstance(reply, Deferred):
+                reply = await run_in_threadpool(_finish, issuer, reply)
         except Exception as error:  # whatever it is, the board can read the reply
             _log.error("access failed", exc_info=error)
-            failed = Answer(protocol.INTERNAL, retry_after_s=_RETRY_AFTER_S)
-            reply = _Reply(
-                failed.code, _encoded(failed, None), reason=type(error).__name__
-            )
+            reason = type(error).__name__
+            reply = _refusal(protocol.INTERNAL, reason, _RETRY_AFTER_S)
         seconds = perf_counter() - started
-        metrics.answered(reply.code, seconds)
+        metrics.count_reply(reply.code, seconds)
         if reply.code != protocol.SUCCESS:
-            refused.add(reply.product_key, reply.code)
+            counter.add(reply.product_key, reply.code)
         _log.info(
             reply.event,
             imei=reply.imei,
@@ -93,9 +110,9 @@ def router(access: Endpoint) -> APIRouter:
 
 
 class BoardsFirst:
-    """Boards' requests go straight to their endpoint.
+    """Sends boards' requests straight to their endpoint.
 
-    On the way through the routers and what people and programs need, each would cost
+    The routers and middleware that people and programs need would cost each of them
     half as much again.
     """
 
@@ -104,81 +121,86 @@ class BoardsFirst:
         self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        of_board = scope["type"] == "http" and scope["path"] == PATH
-        if of_board and scope["method"] == "POST":
+        is_board = scope["type"] == "http" and scope["path"] == PATH
+        if is_board and scope["method"] == "POST":
             response = await self._access(Request(scope, receive, send))
             await response(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
 
-def _replies(
-    issuer: Issuer, asked: list[tuple[bytes, str | None]]
-) -> list[_Reply | Callable[[], _Reply]]:
-    """The replies to bodies from addresses; those that take longer are to be called."""
-    found = [(_decoded(body), address) for body, address in asked]
-    requests = [
-        (request, address)
-        for request, address in found
-        if not isinstance(request, _Reply)
-    ]
-    steps = iter(issuer.answer_all(requests))
-    return [
-        request if isinstance(request, _Reply) else _next(request, next(steps))
-        for request, _ in found
-    ]
+def _reply_together(
+    issuer: Issuer, messages: list[_Message]
+) -> list[_Reply | Deferred]:
+    """The replies to a batch of messages; those that take longer are deferred.
+
+    Reading and sealing is part of it: what leaves the batch together comes back
+    together, and so the next batch is as large.
+    """
+    replies: dict[int, _Reply | Deferred] = {}
+    requests: dict[int, BoardRequest] = {}
+    for place, message in enumerate(messages):
+        try:
+            decoded = protocol_server.decode_request(message.body)
+            requests[place] = board_request(decoded, message.address)
+        except PointError as error:
+            replies[place] = _refusal(protocol.BAD_REQUEST, error.detail)
+    outcomes = issuer.answer_together(list(requests.values()))
+    for (place, request), outcome in zip(requests.items(), outcomes, strict=True):
+        if isinstance(outcome, Deferred):
+            replies[place] = outcome
+        else:
+            replies[place] = _reply(request, outcome)
+    return [replies[place] for place in range(len(messages))]
 
 
-def _decoded(body: bytes) -> dict[str, Any] | _Reply:
-    """The request, or the reply to what is none."""
-    try:
-        request: dict[str, Any] = protocol_server.decode_request(body)
-    except PointError as error:
-        refused = Answer(protocol.BAD_REQUEST)
-        return _Reply(refused.code, _encoded(refused, None), reason=error.detail)
-    return request
+def _finish(issuer: Issuer, deferred: Deferred) -> _Reply:
+    return _reply(deferred.request, issuer.finish(deferred))
 
 
-def _next(
-    request: dict[str, Any], step: Answer | Alone
-) -> _Reply | Callable[[], _Reply]:
-    if isinstance(step, Answer):
-        return _reply(request, step)
-    return lambda: _reply(request, step())
+def _refusal(code: str, reason: str, retry_after_s: int | None = None) -> _Reply:
+    """The reply to what could not be read, or failed."""
+    body = protocol_server.encode_reply(code, None, retry_after_s)
+    return _Reply(code, body, reason=reason)
 
 
-def _reply(request: dict[str, Any], answer: Answer) -> _Reply:
+def _reply(request: BoardRequest, outcome: FinalOutcome) -> _Reply:
+    reason = outcome.reason if isinstance(outcome, RequestRefused) else None
     return _Reply(
-        answer.code,
-        _encoded(answer, request["requestId"]),
-        "acknowledge" if request["ack"] else "access",
-        masked(request["imei"]),
-        answer.reason,
-        request["time"] - int(time()) if request["time"] else None,
-        request["productKey"],
+        outcome.code,
+        _encode(request, outcome),
+        "acknowledge" if isinstance(request, Acknowledgement) else "access",
+        masked(request.imei),
+        reason,
+        request.time_s - int(time()) if request.time_s else None,
+        request.product_key,
     )
 
 
-def _encoded(answer: Answer, request_id: str | None) -> bytes:
-    """The body of a reply; credentials are sealed if there is a key for that."""
-    if answer.config is not None and answer.seal_key is not None:
-        sealed: bytes = protocol_server.encode_sealed_reply(
-            answer.config, answer.seal_key, request_id, os.urandom(16)
-        )
-        return sealed
-    clear: bytes = protocol_server.encode_reply(
-        answer.code, answer.config, answer.retry_after_s
-    )
-    return clear
+def _encode(request: BoardRequest, outcome: FinalOutcome) -> bytes:
+    """The body of a reply; a credential is sealed if there is a key for that."""
+    body: bytes
+    match outcome:
+        case CredentialIssued(config, None):
+            body = protocol_server.encode_reply(outcome.code, config)
+        case CredentialIssued(config, seal_key):
+            body = protocol_server.encode_sealed_reply(
+                config, seal_key, request.request_id, os.urandom(16)
+            )
+        case RequestRefused(code, retry_after_s):
+            body = protocol_server.encode_reply(code, None, retry_after_s)
+        case _:
+            body = protocol_server.encode_reply(outcome.code)
+    return body
 
 
 def _response(reply: _Reply) -> Response:
     # After a bad request the rest of the connection cannot be trusted to be HTTP, or
     # may be a body without an end.
-    bad = reply.code == protocol.BAD_REQUEST
+    is_bad = reply.code == protocol.BAD_REQUEST
     return Response(
         reply.body,
         status_code=protocol_server.http_status(reply.code),
         media_type="application/json",
-        headers={"Connection": "close"} if bad else None,
+        headers={"Connection": "close"} if is_bad else None,
     )

@@ -1,7 +1,7 @@
 """What crosses the network, for the OpenAPI page.
 
-Nothing is parsed here: server and board share the one decoder in point/, and a test
-holds these models to it.
+Nothing is parsed here: server and board share one decoder in point/, and a test
+compares these models with it.
 """
 
 import json
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from point.credentials import DeviceConfig
 
 _REQUEST: JsonDict = {"imei": "866123456789018", "productKey": "pk3f9a2c71"}
-# The examples of version 2 are true under this claim key and this id.
+# The examples of version 2 are valid under this claim key and this id.
 _KEY = bytes(range(32))
 _REQUEST_ID = "0123456789abcdef0123456789abcdef"
 _CLAIM = cast(JsonDict, protocol.claim(_REQUEST, _REQUEST_ID, _KEY, 1767225600))
@@ -182,7 +182,7 @@ REFUSALS = {
 
 
 def responses() -> dict[int | str, dict[str, Any]]:
-    """Every reply there is, as FastAPI's `responses`."""
+    """Every reply, as FastAPI's `responses`."""
     found: dict[int | str, dict[str, Any]] = {
         200: {
             "model": Issued | Sealed | Acknowledged,
