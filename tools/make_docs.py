@@ -20,7 +20,7 @@ from manifests import manifest_py, package_json
 from point import flow
 from pointctl.cli import app
 from pointctl.server import api
-from pointctl.server.roles import needed, routes
+from pointctl.server.roles import list_routes, required_role
 
 ROOT = Path(__file__).resolve().parents[1]
 END = "<!-- end -->\n"
@@ -98,8 +98,8 @@ def _commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
 def operations() -> str:
     """What the API offers, and to whom."""
     lines = ["| | path | role | what |", "| --- | --- | --- | --- |"]
-    for route in routes(api.ROUTERS):
-        role = needed(route)
+    for route in list_routes(api.ROUTERS):
+        role = required_role(route)
         for method in sorted(route.methods or ()):
             path = route.path.removeprefix("/api/v1")
             lines.append(f"| {method} | `{path}` | {role} | {route.summary} |")

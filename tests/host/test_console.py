@@ -18,7 +18,7 @@ from pointctl.registry.storage.models import Refusals, Role, State
 from pointctl.server import api, console
 from pointctl.server.console.chart import HEIGHT, bars
 from pointctl.server.console.session_dependency import COOKIE
-from pointctl.server.roles import routes
+from pointctl.server.roles import list_routes
 
 ONE = f"/console/devices/{PRODUCT}/{imei(1)}"
 
@@ -58,7 +58,7 @@ def test_every_reply_tells_the_browser_what_to_refuse(admin, staff):
 
 def test_no_page_holds_script_or_style(admin):
     """What the policy would refuse is not there."""
-    for route in routes(console.ROUTERS):
+    for route in list_routes(console.ROUTERS):
         if "GET" in route.methods and "{name}" not in route.path:
             text = admin.get("/console" + _path(route)).text
             assert not re.search(r"<script(?! src=)|<style|\sstyle=|\son\w+=", text)
@@ -84,12 +84,12 @@ def test_nothing_shows_a_secret(admin, staff, database):
     program = staff.program(Role.ADMIN)
     texts = [
         admin.get("/console" + _path(route)).text
-        for route in routes(console.ROUTERS)
+        for route in list_routes(console.ROUTERS)
         if "GET" in route.methods
     ]
     texts += [
         program.get(_path(route)).text
-        for route in routes(api.ROUTERS)
+        for route in list_routes(api.ROUTERS)
         if "GET" in route.methods
     ]
     assert len(texts) > 15

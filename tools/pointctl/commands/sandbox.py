@@ -81,14 +81,14 @@ def serve(
     from pointctl.clouds.gizwits.preauth.sandbox.serve import Behaviour
     from pointctl.clouds.gizwits.preauth.sandbox.serve import serve as run
     from pointctl.clouds.kit.chaos import Chaos
-    from pointctl.server.process.serve import Settings
+    from pointctl.server.process.serve import ServeSettings
 
     if (certificate is None) != (key is None):
         raise typer.BadParameter("--certificate and --key go together")
     files, folder = CaFiles(DataFolder(data).ca), DataFolder(data)
     if keys.create_secret(folder):
         print(f"made {keys.entry(folder).path}: {keys.KEEP_IT}", file=sys.stderr)
-    settings = Settings(
+    settings = ServeSettings(
         data=data,
         host=host,
         port=port,

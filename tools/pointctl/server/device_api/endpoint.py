@@ -20,7 +20,7 @@ from pointctl.registry.issuing.issuer import Alone, Answer, Issuer
 from pointctl.server import metrics
 from pointctl.server.device_api import wire
 from pointctl.server.device_api.request_batcher import RequestBatcher
-from pointctl.web.body import whole_body
+from pointctl.web.body import read_body
 
 _log = structlog.get_logger()
 
@@ -51,7 +51,7 @@ def endpoint(issuer: Issuer, refused: Counted) -> Endpoint:
 
     async def access(request: Request) -> Response:
         started = perf_counter()
-        body = await whole_body(request, protocol.MAX_BODY)
+        body = await read_body(request, protocol.MAX_BODY)
         try:
             address = request.client.host if request.client else None
             step = await replies((body, address))

@@ -57,7 +57,7 @@ def create_app(
     async def running(_app: FastAPI) -> AsyncIterator[None]:
         task = asyncio.create_task(_work(database, maker))
         try:
-            async with tls.watched(certificate):
+            async with tls.watch(certificate):
                 yield
         finally:
             task.cancel()

@@ -12,7 +12,7 @@ from pointctl.clouds.gizwits.preauth.sandbox.app import create_app
 from pointctl.clouds.kit.chaos import Chaos, Protocol
 from pointctl.folder import DataFolder
 from pointctl.registry.opening import open_registry
-from pointctl.server.process.serve import Settings
+from pointctl.server.process.serve import ServeSettings
 from pointctl.web import serving
 from pointctl.web.tls import Certificate
 
@@ -26,7 +26,7 @@ class Behaviour:
     place: Place | None = None  # where devices are told to log in
 
 
-def serve(settings: Settings, behaviour: Behaviour) -> NoReturn:
+def serve(settings: ServeSettings, behaviour: Behaviour) -> NoReturn:
     """Serve HTTPS; SIGTERM and SIGINT end the process with exit code 0.
 
     Raises PointctlError for a certificate or a database that cannot be used, OSError
