@@ -53,7 +53,7 @@ def test_strangers(staff, header):
     """One answer for all."""
     headers = {"Authorization": header} if header else {}
     reply = staff.stranger().get("/api/v1/me", headers=headers)
-    assert problem(reply, 401)["detail"] .startswith("the token is missing")
+    assert problem(reply, 401)["detail"].startswith("the token is missing")
     assert reply.headers["www-authenticate"] == "Bearer"
 
 
