@@ -26,7 +26,7 @@ from pointctl.registry.devices import batches, devices, products
 from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Role
-from pointctl.server.api import models
+from pointctl.server.api.models.common import IMEI, PRODUCT
 from tests.host.serving import Server, device_key_board, imei
 
 OTHER_PRODUCT = "pk-test"
@@ -35,8 +35,8 @@ OTHER_PRODUCT = "pk-test"
 _UNSAID = "positive_data_acceptance"
 _KNOWN = f'''
 [parameters]
-"path.product_key" = "{models.PRODUCT}"
-"path.imei" = "{models.IMEI}"
+"path.product_key" = "{PRODUCT}"
+"path.imei" = "{IMEI}"
 '''
 # Everything, and once more what names a product and a device, with those that exist.
 ATTACKS = {
@@ -76,15 +76,15 @@ def attacked(path: Path) -> Iterator[Attacked]:
         operators.add(database, "root", Role.ADMIN, None, "test")
         operators.add(database, "ann", Role.VIEWER, None, "test")
         token = tokens.add(database, "root", "abuse", Role.ADMIN, 1, "test")
-        for key in (models.PRODUCT, OTHER_PRODUCT):
+        for key in (PRODUCT, OTHER_PRODUCT):
             products.add(database, "T", product_key=key, mqtt_host="m.test")
-        rows = [devices.validate_row(1, models.IMEI, None)]
+        rows = [devices.validate_row(1, IMEI, None)]
         rows += [devices.validate_row(n, imei(n), None) for n in range(9)]
-        devices.register(database, models.PRODUCT, rows)
-        batches.add(database, models.PRODUCT, "A7", "test")
+        devices.register(database, PRODUCT, rows)
+        batches.add(database, PRODUCT, "A7", "test")
     server = Server(folder.path, authority)
     try:
-        board = device_key_board(1, models.PRODUCT, claim_keys.open_keys(folder))
+        board = device_key_board(1, PRODUCT, claim_keys.open_keys(folder))
         with server.client() as client:
             board.post(client, board.claim(1))
         yield Attacked(server, token)

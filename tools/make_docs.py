@@ -22,8 +22,8 @@ from manifests import manifest_py, package_json
 from point import flow
 from pointctl.cli import app
 from pointctl.server import api
-from pointctl.server.roles import needed
-from pointctl.web.routing import routes
+from pointctl.server.roles import required_role
+from pointctl.web.routing import list_routes
 
 ROOT = Path(__file__).resolve().parents[1]
 END = "<!-- end -->\n"
@@ -101,8 +101,8 @@ def _commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
 def operations() -> str:
     """What the API offers, and to whom."""
     lines = ["| | path | role | what |", "| --- | --- | --- | --- |"]
-    for route in routes(api.ROUTERS):
-        role = needed(route)
+    for route in list_routes(api.ROUTERS):
+        role = required_role(route)
         for method in sorted(route.methods or ()):
             path = route.path.removeprefix("/api/v1")
             lines.append(f"| {method} | `{path}` | {role} | {route.summary} |")

@@ -16,9 +16,9 @@ from pointctl.registry.devices.overview import EnrolmentStep, Span
 from pointctl.registry.storage.database import DatabaseError
 from pointctl.registry.storage.models import Refusals, Role, State
 from pointctl.server import api, console
-from pointctl.server.console.chart import HEIGHT, bars
+from pointctl.server.console.chart import HEIGHT, draw_chart
 from pointctl.server.console.session_dependency import COOKIE
-from pointctl.web.routing import routes
+from pointctl.web.routing import list_routes
 
 ONE = f"/console/devices/{PRODUCT}/{imei(1)}"
 
@@ -58,7 +58,7 @@ def test_every_reply_tells_the_browser_what_to_refuse(admin, staff):
 
 def test_no_page_holds_script_or_style(admin):
     """What the policy would refuse is not there."""
-    for route in routes(console.ROUTERS):
+    for route in list_routes(console.ROUTERS):
         if "GET" in (route.methods or ()) and "{name}" not in route.path:
             text = admin.get("/console" + _path(route)).text
             assert not re.search(r"<script(?! src=)|<style|\sstyle=|\son\w+=", text)
@@ -84,12 +84,12 @@ def test_nothing_shows_a_secret(admin, staff, database):
     program = staff.program(Role.ADMIN)
     texts = [
         admin.get("/console" + _path(route)).text
-        for route in routes(console.ROUTERS)
+        for route in list_routes(console.ROUTERS)
         if "GET" in (route.methods or ())
     ]
     texts += [
         program.get(_path(route)).text
-        for route in routes(api.ROUTERS)
+        for route in list_routes(api.ROUTERS)
         if "GET" in (route.methods or ())
     ]
     assert len(texts) > 15
@@ -219,7 +219,7 @@ def test_the_scale_of_the_chart(counts, top):
     steps = [
         EnrolmentStep(now + timedelta(hours=n), counts[-1] * n // 23) for n in range(24)
     ]
-    chart = bars(steps, Span.DAY)
+    chart = draw_chart(steps, Span.DAY)
     assert (chart.top, chart.total) == (top, sum(step.count for step in steps))
     for bar in chart.bars:
         assert bar.y + bar.height == pytest.approx(HEIGHT, abs=0.02)

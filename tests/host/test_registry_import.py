@@ -152,7 +152,7 @@ def test_memory_does_not_grow_with_the_file(data):
         sys.path[:0] = {sys.path!r}
         from pathlib import Path
         from serving import imei
-        from pointctl.registry import devices, products
+        from pointctl.registry.devices import devices, products
         from pointctl.registry.storage.database import open_database
         with open_database(Path({str(data.registry)!r})) as database:
             products.add(database, "T", product_key="pk", mqtt_host="h")

@@ -11,18 +11,23 @@ from pointctl.registry.accounts import operators, tokens
 from pointctl.registry.devices import batches
 from pointctl.registry.storage.models import Role
 from pointctl.server import api, console
-from pointctl.server.roles import check_declared, for_anybody, needed, needs
-from pointctl.web.routing import routes
+from pointctl.server.roles import (
+    check_roles_declared,
+    needs,
+    needs_no_role,
+    required_role,
+)
+from pointctl.web.routing import list_routes
 
 RANKS = (None, *Role)
 API = [
     (route, method)
-    for route in routes(api.ROUTERS)
+    for route in list_routes(api.ROUTERS)
     for method in sorted(route.methods or ())
 ]
 CONSOLE = [
     (route, method)
-    for route in routes(console.ROUTERS)
+    for route in list_routes(console.ROUTERS)
     for method in sorted(route.methods or ())
 ]
 VALUES = {
@@ -65,7 +70,7 @@ def test_the_api(staff, role):
     wrong = {}
     for route, method in API:
         status = client.request(method, path_of(route)).status_code
-        if not allowed(status, role, needed(route)):
+        if not allowed(status, role, required_role(route)):
             wrong[f"{method} {route.path}"] = status
     assert wrong == {}
 
@@ -78,7 +83,7 @@ def test_the_console(staff, role):
         client, csrf = staff.browser(role)  # the last one may be logged out by now
         data = {"csrf": csrf} if method == "POST" else None
         reply = client.request(method, "/console" + path_of(route), data=data)
-        wanted = needed(route)
+        wanted = required_role(route)
         forbidden = wanted is not None and not role.covers(wanted)
         rightly = (403,) if forbidden else (200, 303, 404, 409, 422)
         if reply.status_code not in rightly:
@@ -91,7 +96,7 @@ def test_strangers_are_sent_to_log_in(staff):
     client = staff.stranger()
     for route, method in CONSOLE:
         reply = client.request(method, "/console" + path_of(route))
-        if needed(route) is not None:
+        if required_role(route) is not None:
             assert reply.status_code == 303
             assert reply.headers["location"].startswith("/console/login")
 
@@ -106,7 +111,7 @@ def test_forms_of_the_console_hold_its_word(staff):
         if method == "GET":
             continue
         path = "/console" + path_of(route)
-        tries = [{}, {"csrf": others}, {"csrf": ""}] if needed(route) else []
+        tries = [{}, {"csrf": others}, {"csrf": ""}] if required_role(route) else []
         replies = [client.request(method, path, data=data) for data in tries]
         data = {"csrf": csrf, "name": "admin", "password": "x"}
         replies.append(client.request(method, path, data=data, headers=elsewhere))
@@ -117,7 +122,7 @@ def test_forms_of_the_console_hold_its_word(staff):
 
 def test_only_what_has_to_be_is_for_anybody():
     """The log-in, and what it looks like."""
-    open_ = {route.path for route, _ in CONSOLE if needed(route) is None}
+    open_ = {route.path for route, _ in CONSOLE if required_role(route) is None}
     assert open_ == {"/login", "/static/{name}"}
 
 
@@ -129,11 +134,11 @@ def test_a_route_that_says_nothing_stops_the_start():
 
     good, silent, foreign = APIRouter(), APIRouter(), APIRouter()
     good.add_api_route("/a", nothing, openapi_extra=needs(Role.VIEWER))
-    good.add_api_route("/b", nothing, openapi_extra=for_anybody())
-    check_declared([good])
+    good.add_api_route("/b", nothing, openapi_extra=needs_no_role())
+    check_roles_declared([good])
     silent.add_api_route("/c", nothing)
     with pytest.raises(RuntimeError, match=r"\['GET'\] /c declares no role"):
-        check_declared([good, silent])
+        check_roles_declared([good, silent])
     foreign.include_router(good)
     with pytest.raises(RuntimeError, match="is no route"):
-        check_declared([foreign])
+        check_roles_declared([foreign])

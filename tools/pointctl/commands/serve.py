@@ -24,7 +24,7 @@ from pointctl.registry.storage.database import supports_several_processes
 from pointctl.server.broker_hooks import token
 
 if TYPE_CHECKING:
-    from pointctl.server.process.serve import Settings
+    from pointctl.server.process.serve import ServeSettings
 
 app = typer.Typer()
 
@@ -72,7 +72,7 @@ def serve(
 ) -> None:
     """Serve boards over HTTPS until stopped; JSON log lines on stdout."""
     # Imported here: loading the web framework takes half a second.
-    from pointctl.server.process.serve import Settings
+    from pointctl.server.process.serve import ServeSettings
     from pointctl.server.process.serve import serve as run
     from pointctl.server.process.workers import run as run_workers
     from pointctl.web.serving import listen
@@ -85,7 +85,7 @@ def serve(
             "--database postgresql://…"
         )
     files = CaFiles(DataFolder(data).ca)
-    settings = Settings(
+    settings = ServeSettings(
         data=data,
         host=host,
         port=port,
@@ -120,7 +120,7 @@ def _read_hook_token(file: Path | None) -> str | None:
     return token.read_token(file)
 
 
-def _prepare(settings: "Settings") -> None:
+def _prepare(settings: "ServeSettings") -> None:
     """Make the claim master if needed, and check that the settings can work."""
     folder = DataFolder(settings.data)
     with (

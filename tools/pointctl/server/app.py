@@ -1,4 +1,4 @@
-"""The HTTP face of the registry: one router for each of those who talk to it."""
+"""The web application over the registry: one router for each kind of client."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,12 +17,12 @@ from pointctl.server import api, health
 from pointctl.server.broker_hooks import endpoints
 from pointctl.server.console import create_console
 from pointctl.server.device_api import endpoint, refusal_flush
-from pointctl.server.roles import Registry, check_declared
+from pointctl.server.roles import Registry, check_roles_declared
 from pointctl.server.statuses import status_of
 from pointctl.web import docs_page, problems, tls
 from pointctl.web.headers import SafeHeaders
 
-_LARGEST_BODY = 1 << 16  # bytes, of all that programs send but files
+_MAX_BODY_BYTES = 1 << 16  # of the API's requests, except files
 
 
 def create_app(
@@ -32,16 +32,17 @@ def create_app(
     mqtt_hook_token: str | None = None,
     certificate: tls.Certificate | None = None,
 ) -> FastAPI:
-    """The ASGI application over one registry; the hooks are for a broker's token.
+    """Create the ASGI application over one registry.
 
-    The certificate that it is served with is loaded again when its files change.
+    With `mqtt_hook_token` it has the endpoints that brokers ask. It reloads the
+    certificate that it is served with when the files change.
     """
     registry = Registry(database, FleetCounts(database), broker_accounts)
     counter = RefusalCounter(database)
 
     @asynccontextmanager
     async def running(_app: FastAPI) -> AsyncIterator[None]:
-        async with refusal_flush.flushing(counter), tls.watched(certificate):
+        async with refusal_flush.flushing(counter), tls.watch(certificate):
             yield
 
     app = FastAPI(
@@ -58,9 +59,9 @@ def create_app(
     app.include_router(endpoint.router(boards))
     app.add_middleware(endpoint.BoardsFirst, access=boards)
     problems.install(app, api.ROUTERS, status_of)
-    check_declared(api.ROUTERS)
+    check_roles_declared(api.ROUTERS)
     for router in api.ROUTERS:
-        app.include_router(router, max_body_size=_LARGEST_BODY)
+        app.include_router(router, max_body_size=_MAX_BODY_BYTES)
     app.include_router(docs_page.router)
     app.mount("/console", create_console(registry))
 

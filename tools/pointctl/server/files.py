@@ -1,4 +1,4 @@
-"""CSV files that come with a request, or go with a reply; none is held in memory."""
+"""CSV files in requests and replies. They are kept on disk, not in memory."""
 
 import io
 import tempfile
@@ -11,15 +11,15 @@ from fastapi.responses import StreamingResponse
 
 from pointctl.registry.devices import device_csv
 
-MOST = 64 << 20  # bytes: a million devices take half of it
-_IN_MEMORY = 1 << 20
-_CHUNK = 1 << 16
+MAX_FILE_BYTES = 64 << 20  # a million devices take half of it
+_MAX_MEMORY_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 16
 
 
 @asynccontextmanager
-async def received(request: Request) -> AsyncIterator[IO[bytes]]:
-    """The body as a file, from its beginning."""
-    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
+async def receive_body(request: Request) -> AsyncIterator[IO[bytes]]:
+    """Store the body in a temporary file, and open it from its beginning."""
+    with tempfile.SpooledTemporaryFile(_MAX_MEMORY_BYTES) as file:
         async for chunk in request.stream():
             file.write(chunk)
         file.seek(0)
@@ -27,8 +27,8 @@ async def received(request: Request) -> AsyncIterator[IO[bytes]]:
 
 
 @contextmanager
-def as_text(file: IO[bytes]) -> Iterator[TextIO]:
-    """Its text, as registry/devices/device_csv.py reads it."""
+def open_text(file: IO[bytes]) -> Iterator[TextIO]:
+    """Open a file as text in the encoding of registry/devices/device_csv.py."""
     text = io.TextIOWrapper(file, encoding=device_csv.ENCODING, newline="")
     try:
         yield text
@@ -36,8 +36,8 @@ def as_text(file: IO[bytes]) -> Iterator[TextIO]:
         text.detach()
 
 
-def sent(name: str, write: Callable[[TextIO], object]) -> StreamingResponse:
-    """A reply with what `write` writes, for browsers to keep under `name`."""
+def send_csv(name: str, write: Callable[[TextIO], object]) -> StreamingResponse:
+    """Reply with what `write` writes; browsers save it as `name`."""
     file = tempfile.TemporaryFile()  # noqa: SIM115  _chunks() closes it
     try:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="")
@@ -56,5 +56,5 @@ def sent(name: str, write: Callable[[TextIO], object]) -> StreamingResponse:
 
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:
     with file:
-        while chunk := file.read(_CHUNK):
+        while chunk := file.read(_CHUNK_BYTES):
             yield chunk

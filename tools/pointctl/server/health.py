@@ -1,4 +1,4 @@
-"""GET /healthz and /readyz: for those who watch the server and send it requests."""
+"""GET /healthz and /readyz, for monitoring and load balancers."""
 
 from pathlib import Path
 from typing import Literal
@@ -17,20 +17,20 @@ _log = structlog.get_logger()
 
 
 class Readiness(BaseModel):
-    """Whether requests should be sent here, and what is known about it."""
+    """Whether this server should get requests, and why."""
 
     status: Literal["ready", "not ready"]
     database: Literal["ok", "unreachable", "wrong revision"]
     certificate_days: int | None = Field(
-        description="until the certificate ends; boards refuse one that is over"
+        description="days until the certificate expires; boards refuse an expired one"
     )
 
 
 def router(database: Database, certificate: Path | None) -> APIRouter:
-    """The endpoints; `certificate` is the file that is served, if there is one."""
+    """Create the endpoints; `certificate` is the file that the server uses, if any."""
     made = APIRouter(tags=["health"])
 
-    @made.get("/healthz", summary="Tell whether the registry can be read")
+    @made.get("/healthz", summary="Check that the registry can be read")
     def healthz() -> dict[str, str]:
         with database.snapshot() as session:
             session.execute(select(literal(1)))
@@ -38,8 +38,8 @@ def router(database: Database, certificate: Path | None) -> APIRouter:
 
     @made.get(
         "/readyz",
-        summary="Tell whether boards can be answered",
-        responses={503: {"model": Readiness, "description": "Not now"}},
+        summary="Check that boards can be answered",
+        responses={503: {"model": Readiness, "description": "Not ready"}},
     )
     def readyz(response: Response) -> Readiness:
         found = _database(database)

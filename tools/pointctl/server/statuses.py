@@ -1,4 +1,4 @@
-"""Which HTTP status says the same as an error of the registry."""
+"""The HTTP statuses for the errors of the registry."""
 
 from pointctl.errors import PartlyFailed, PointctlError, Refused
 from pointctl.registry.accounts.operators import UnknownOperator
@@ -8,7 +8,7 @@ from pointctl.registry.devices.products import UnknownBatch, UnknownProduct
 from pointctl.registry.storage.database import DatabaseError
 from pointctl.registry.storage.etags import Changed
 
-# The first that fits. Any other error is the caller's to mend: 422.
+# The first that matches. Any other error is a mistake in the request: 422.
 _STATUS: tuple[tuple[type[PointctlError], int], ...] = (
     (UnknownDevice, 404),
     (UnknownOperator, 404),
@@ -23,6 +23,6 @@ _STATUS: tuple[tuple[type[PointctlError], int], ...] = (
 
 
 def status_of(error: PointctlError) -> int:
-    """The HTTP status that says the same."""
+    """Return the HTTP status for an error."""
     found = (status for kind, status in _STATUS if isinstance(error, kind))
     return next(found, 422)

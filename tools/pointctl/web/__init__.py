@@ -1,1 +1,1 @@
-"""What every web server here needs: TLS, listening, headers, errors, a docs page."""
+"""What all our web servers share: TLS, serving, headers, errors, the docs page."""

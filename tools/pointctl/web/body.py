@@ -1,11 +1,14 @@
-"""Reading what a client posts."""
+"""Read the body of a request."""
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 
-async def whole_body(request: Request, limit: int) -> bytes:
-    """The body, cut where it is over `limit` bytes; empty if the client broke off."""
+async def read_body(request: Request, limit: int) -> bytes:
+    """Read the body; stop once it exceeds `limit` bytes.
+
+    Return nothing if the client closes the connection before the end.
+    """
     body = b""
     try:
         async for chunk in request.stream():

@@ -1,7 +1,7 @@
-"""/docs: the API as a page, with a viewer from here.
+"""/docs: the API as a page, with a viewer that this server delivers.
 
-A viewer from elsewhere, as the framework would take it, were a stranger's script on the
-console's own host, free to use whoever is logged in there.
+The framework would load the viewer from another server. Its script would run on the
+console's host, with the rights of whoever is logged in there.
 """
 
 from importlib import resources
@@ -52,5 +52,5 @@ def file(name: str) -> Response:
         return Response(_START, media_type="text/javascript")
     if name not in _FILES:
         raise HTTPException(404)
-    headers = {"Cache-Control": "no-cache"}  # asked for again, and 304 if the same
+    headers = {"Cache-Control": "no-cache"}  # browsers ask again, and get 304
     return FileResponse(_VIEWER / name, media_type=_FILES[name], headers=headers)

@@ -1,4 +1,4 @@
-"""What replies tell browsers to refuse."""
+"""Security headers of all replies to browsers."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -9,12 +9,12 @@ _SAFE = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-# Boards and brokers are no browsers, and boards pay for each byte.
+# Boards and brokers ignore these headers, and boards pay for each byte.
 _OTHERS = ("/v1/", "/mqtt/")
 
 
 class SafeHeaders:
-    """In nobody's frame, in no cache. What a reply says itself, it knows better."""
+    """Forbids frames and caches. Headers that a reply has already are kept."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

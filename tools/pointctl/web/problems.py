@@ -1,4 +1,4 @@
-"""Errors as problem details (RFC 9457), for the API and what nobody serves."""
+"""Errors as problem details (RFC 9457), for the API and for unknown paths."""
 
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from pointctl.errors import PointctlError
-from pointctl.web.routing import routes
+from pointctl.web.routing import list_routes
 
 _log = structlog.get_logger()
 
@@ -25,7 +25,7 @@ class Mistake(BaseModel):
 
 
 class Problem(BaseModel):
-    """Why it was not done."""
+    """Why the request was not done."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -40,11 +40,11 @@ class Problem(BaseModel):
         }
     )
 
-    type: str = Field(description="about:blank: the status says it all")
+    type: str = Field(description="always about:blank: see the status")
     title: str
     status: int
     detail: str | None = Field(None, description="one line for a person")
-    errors: list[Mistake] | None = Field(None, description="with 422 only")
+    errors: list[Mistake] | None = Field(None, description="only with status 422")
 
 
 def install(
@@ -54,7 +54,7 @@ def install(
 ) -> None:
     """Answer every error of the app with a problem, and describe it in OpenAPI.
 
-    `status_of` gives the HTTP status that says the same as one of our errors.
+    `status_of` returns the HTTP status for one of our errors.
     """
     app.state.problem_routers = routers
     app.state.status_of = status_of
@@ -74,7 +74,7 @@ def install(
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problems that a route may answer with, as FastAPI's `responses`."""
+    """Describe the problems that a route may answer with, as FastAPI's `responses`."""
     schema = {"$ref": "#/components/schemas/Problem"}
     return {
         status: {
@@ -91,7 +91,7 @@ def problem(
     headers: dict[str, str] | None = None,
     errors: list[dict[str, str]] | None = None,
 ) -> Response:
-    """A problem as the response."""
+    """Create the response for a problem."""
     body: dict[str, Any] = {"type": "about:blank", "status": status}
     body["title"] = HTTPStatus(status).phrase
     if detail is not None:
@@ -119,10 +119,10 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 def _allowed(request: Request) -> list[str]:
-    """All methods of a path; the framework tells those of its first route only."""
+    """Return all methods of a path; the framework knows those of its first route."""
     path = request.url.path
     found: set[str] = set()
-    for route in routes(request.app.state.problem_routers):
+    for route in list_routes(request.app.state.problem_routers):
         if route.path_regex.match(path):
             found |= route.methods or set()
     return sorted(found)
@@ -130,13 +130,13 @@ def _allowed(request: Request) -> list[str]:
 
 async def _invalid(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    # Not what was sent: it may be a password, or no text at all.
+    # Without the values that were sent: they may be passwords, or not be text.
     errors = [
         {"where": "/".join(map(str, each["loc"])), "what": each["msg"]}
         for each in error.errors()
     ]
-    return problem(422, "the request is not what it should be", None, errors)
+    return problem(422, "the request is not valid; see errors", None, errors)
 
 
 async def _unforeseen(_request: Request, error: Exception) -> Response:
-    return problem(500)  # the server logs what it was
+    return problem(500)  # the server logs the exception

@@ -1,4 +1,4 @@
-"""Serving an application over HTTPS until the process is told to stop."""
+"""Serve an application over HTTPS until the process is stopped."""
 
 import signal
 import socket
@@ -13,21 +13,21 @@ from fastapi import FastAPI
 
 from pointctl.web.tls import Certificate
 
-GRACE_S = 2  # for requests that are under way, and for clients to hang up
+GRACE_S = 2  # the time for open requests to finish and clients to disconnect
 
 
 def listen(host: str, port: int, *, share: bool = False) -> socket.socket:
-    """A listening socket; port 0 takes a free one.
+    """Open a listening socket; port 0 takes a free one.
 
-    Several that `share` a port each get a part of the connections. Raises OSError for
-    an address that cannot be had.
+    Sockets that `share` a port each get a part of the connections. Raises OSError for
+    an address that is in use or not ours.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, reuse_port=share)
 
 
-def say_ready(listener: socket.socket) -> None:
-    """Tell people and the log where the server is."""
+def announce_ready(listener: socket.socket) -> None:
+    """Print and log the server's URL."""
     host, port = listener.getsockname()[:2]
     url = f"https://{f'[{host}]' if ':' in host else host}:{port}"
     print(f"serving {url}  docs at {url}/docs", file=sys.stderr, flush=True)
@@ -39,15 +39,15 @@ def run(
     listener: socket.socket,
     certificate: Certificate,
     *,
-    on_ready: Callable[[socket.socket], None] = say_ready,
+    on_ready: Callable[[socket.socket], None] = announce_ready,
     trusted_proxies: Sequence[str] = (),
     **options: Any,
 ) -> None:
     """Serve until SIGTERM or SIGINT, which end the process with exit code 0.
 
-    After the signal no connection is accepted, and what is under way is finished
-    within seconds. `trusted_proxies` are addresses and networks whose X-Forwarded-For
-    is believed; `options` are more of uvicorn's.
+    After the signal it accepts no connections, and open requests finish within seconds.
+    `trusted_proxies` are addresses and networks whose X-Forwarded-For is trusted;
+    `options` are passed to uvicorn.
     """
     config = uvicorn.Config(
         app,

@@ -1,4 +1,4 @@
-"""The server's certificate: loaded, and loaded again whenever its files change."""
+"""The server's certificate; it is reloaded when its files change."""
 
 import asyncio
 import ssl
@@ -16,7 +16,7 @@ _log = structlog.get_logger()
 
 
 class Certificate:
-    """A certificate with its key in files, and the context that serves them.
+    """A certificate and its key in files, and the TLS context that uses them.
 
     Raises PointctlError for files that cannot be used.
     """
@@ -29,21 +29,21 @@ class Certificate:
         self._load_into(self.context)
 
     def reload(self) -> bool:
-        """Serve new connections with what the files now hold; False if nothing is new.
+        """Use the files for new connections; return False if they have not changed.
 
-        Raises PointctlError for files that cannot be used: the old ones stay in use.
+        Raises PointctlError for files that cannot be used; then it keeps the old ones.
         """
         found = self._stamp()
         if found == self._loaded:
             return False
-        # Tried elsewhere first: half of a new pair would take the old one's place.
+        # Try another context first: a bad key would leave this one with half a pair.
         self._load_into(_context())
         self._load_into(self.context)
         self._loaded = found
         return True
 
     def _stamp(self) -> tuple[tuple[int, int, int], ...]:
-        """What changes with the files."""
+        """Return values that change whenever the files change."""
         files = []
         for path in (self.path, self._key):
             if not path.is_file():
@@ -54,19 +54,19 @@ class Certificate:
 
     def _load_into(self, context: ssl.SSLContext) -> None:
         try:
-            # Without a password of its own OpenSSL would ask the terminal for one.
+            # Without a password, OpenSSL would ask for one at the terminal.
             context.load_cert_chain(self.path, self._key, password="")
         except ssl.SSLError as error:
             raise PointctlError(
-                f"{self.path} and {self._key} are no certificate with its key: "
+                f"{self.path} and {self._key} are not a certificate and its key: "
                 f"{error.reason}"
             ) from error
 
 
 @asynccontextmanager
-async def watched(certificate: Certificate | None) -> AsyncIterator[None]:
-    """Load it again when it changes, for as long as the block runs."""
-    task = asyncio.create_task(_watch(certificate)) if certificate else None
+async def watch(certificate: Certificate | None) -> AsyncIterator[None]:
+    """Reload the certificate when its files change, while the block runs."""
+    task = asyncio.create_task(_reload_on_change(certificate)) if certificate else None
     try:
         yield
     finally:
@@ -76,24 +76,24 @@ async def watched(certificate: Certificate | None) -> AsyncIterator[None]:
                 await task
 
 
-async def _watch(certificate: Certificate) -> None:
-    told = None
+async def _reload_on_change(certificate: Certificate) -> None:
+    logged = None  # each reason once, not every two seconds
     while True:
         await asyncio.sleep(_LOOK_EVERY_S)
         try:
             if certificate.reload():
                 _log.info("certificate loaded", path=str(certificate.path))
-            told = None
+            logged = None
         except (PointctlError, OSError) as error:
-            if told != str(error):  # once, not every time
-                told = str(error)
-                _log.error("certificate not loaded", reason=told)
+            if logged != str(error):
+                logged = str(error)
+                _log.error("certificate not loaded", reason=logged)
 
 
 def _context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION
-    # Boards resume no sessions, and these were two records on each new connection.
+    # Boards do not resume sessions, and tickets would cost two records a connection.
     context.num_tickets = 0
     return context

@@ -51,7 +51,7 @@ def new_app(
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         task = asyncio.create_task(_work(work)) if work else None
         try:
-            async with tls.watched(certificate):
+            async with tls.watch(certificate):
                 yield
         finally:
             if task:

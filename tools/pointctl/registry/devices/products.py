@@ -34,83 +34,14 @@ class UnknownProduct(PointctlError):
     """No product has this key."""
 
 
-def add(
-    database: Database,
-    name: str,
-    *,
-    policy: Policy = Policy.DEVICE_KEY,
-    mqtt_host: str | None = None,
-    product_key: str | None = None,
-    mqtt_port: int | None = None,
-    mqtt_ssl: bool | None = None,
-    mqtt_qos: int = 0,
-    clean_session: bool = False,
-    keep_alive: int | None = None,
-    auth: str | None = None,
-    sign_method: str | None = None,
-    region: str | None = None,
-    instance_id: str | None = None,
-    source: Source = Source.MINT,
-    with_secret: bool = True,
-    who: str = "pointctl",
-) -> Product:
-    """Add a product. For a setting that is None, boards use their own default.
-
-    Without `mqtt_host`, products that log in to Alibaba use Alibaba's host for the
-    product key. Raises PointctlError for a setting that a board would refuse, Refused
-    if the product key is taken.
-    """
-    if policy is Policy.PRODUCT_SECRET and not with_secret:
-        raise PointctlError(_NEEDS_SECRET)
-    key = product_key or "pk" + secrets.token_hex(4)
-    if mqtt_host is None and auth in ALIYUN:
-        mqtt_host = aliyun.host(key, region, instance_id)
-    product = Product(
-        product_key=key,
-        name=name,
-        policy=policy,
-        mqtt_host=mqtt_host,
-        mqtt_port=mqtt_port,
-        mqtt_ssl=mqtt_ssl,
-        mqtt_qos=mqtt_qos,
-        clean_session=clean_session,
-        keep_alive=keep_alive,
-        auth=auth,
-        sign_method=sign_method,
-        region=region,
-        instance_id=instance_id,
-        source=source,
-        pool_warn_below=100,
-        max_failures_per_s=200,
-        created_at=datetime.now(UTC),
-    )
-    _check(product)
-    with database.exclusive() as session:
-        if session.get(Product, key) is not None:
-            raise Refused(f"the product {key} exists already; choose another key")
-        connection = session.connection()
-        if with_secret:
-            key_id = encryption.active_key(connection)
-            # Alibaba's secrets have 16 characters; Gizwits' are AES keys in hex.
-            made = secrets.token_hex(16 if auth in GIZWITS else 8)
-            product.encrypted_secret = database.vault.encrypt(
-                made, key_id, vault.bind_product(key)
-            )
-        session.add(product)
-        audit.record_other(connection, f"product {key}", "product added", who, name)
-    return product
-
-
 class UnknownBatch(PointctlError):
     """The product has no batch of this name."""
 
 
-class ProductSettings(TypedDict, total=False):
-    """The settings of a product that can be changed; absent ones do not change."""
+class NewProductSettings(TypedDict, total=False):
+    """The settings of a new product; absent ones get the defaults of _DEFAULTS."""
 
-    name: str
     policy: Policy
-    mqtt_host: str
     mqtt_port: int | None
     mqtt_ssl: bool | None
     mqtt_qos: int
@@ -121,6 +52,13 @@ class ProductSettings(TypedDict, total=False):
     region: str | None
     instance_id: str | None
     source: Source
+
+
+class ProductSettings(NewProductSettings, total=False):
+    """The settings of a product that can be changed; absent ones do not change."""
+
+    name: str
+    mqtt_host: str
     pool_warn_below: int
     max_failures_per_s: int
 
@@ -147,6 +85,69 @@ class ProductSummary(TypedDict):
     open_batch: str | None
     max_failures_per_s: int
     created_at: str | None
+
+
+_DEFAULTS: NewProductSettings = {
+    "policy": Policy.DEVICE_KEY,
+    "mqtt_port": None,
+    "mqtt_ssl": None,
+    "mqtt_qos": 0,
+    "clean_session": False,
+    "keep_alive": None,
+    "auth": None,
+    "sign_method": None,
+    "region": None,
+    "instance_id": None,
+    "source": Source.MINT,
+}
+
+
+def add(
+    database: Database,
+    name: str,
+    *,
+    product_key: str | None = None,
+    mqtt_host: str | None = None,
+    with_secret: bool = True,
+    who: str = "pointctl",
+    **settings: Unpack[NewProductSettings],
+) -> Product:
+    """Add a product. For a setting that is None, boards use their own default.
+
+    Without `mqtt_host`, products that log in to Alibaba use Alibaba's host for the
+    product key. Raises PointctlError for a setting that a board would refuse, Refused
+    if the product key is taken.
+    """
+    if settings.get("policy") is Policy.PRODUCT_SECRET and not with_secret:
+        raise PointctlError(_NEEDS_SECRET)
+    key, auth = product_key or "pk" + secrets.token_hex(4), settings.get("auth")
+    if mqtt_host is None and auth in ALIYUN:
+        region, instance_id = settings.get("region"), settings.get("instance_id")
+        mqtt_host = aliyun.host(key, region, instance_id)
+    product = Product(
+        product_key=key,
+        name=name,
+        mqtt_host=mqtt_host,
+        pool_warn_below=100,
+        max_failures_per_s=200,
+        created_at=datetime.now(UTC),
+        **{**_DEFAULTS, **settings},
+    )
+    _check(product)
+    with database.exclusive() as session:
+        if session.get(Product, key) is not None:
+            raise Refused(f"the product {key} exists already; choose another key")
+        connection = session.connection()
+        if with_secret:
+            key_id = encryption.active_key(connection)
+            # Alibaba's secrets have 16 characters; Gizwits' are AES keys in hex.
+            made = secrets.token_hex(16 if auth in GIZWITS else 8)
+            product.encrypted_secret = database.vault.encrypt(
+                made, key_id, vault.bind_product(key)
+            )
+        session.add(product)
+        audit.record_other(connection, f"product {key}", "product added", who, name)
+    return product
 
 
 def change(

@@ -1,4 +1,4 @@
-"""The API for programs, under /api/v1: what operators do, by token."""
+"""The API for programs, under /api/v1. Programs use an operator's token."""
 
 from fastapi import APIRouter
 

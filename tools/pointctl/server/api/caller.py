@@ -1,4 +1,4 @@
-"""Who calls the API: the one dependency of its routes, and what they work on."""
+"""The dependencies of the API's routes: the caller and the registry."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pointctl.registry.accounts import tokens
 from pointctl.registry.accounts.operators import Actor
 from pointctl.registry.storage.database import Database
-from pointctl.server.roles import Registry, check_covered
+from pointctl.server.roles import Registry, check_role
 
 _bearer = HTTPBearer(
     auto_error=False,
@@ -28,15 +28,19 @@ def _database(request: Request) -> Database:
 
 def caller(
     request: Request,
-    shown: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Actor:
-    """Whose token was shown. Raises a 401, or a 403 where the role is too low."""
-    actor = tokens.find_holder(_database(request), shown.credentials) if shown else None
+    """Return the holder of the token. Raises a 401, or a 403 if its role is too low."""
+    actor = None
+    if bearer is not None:
+        actor = tokens.find_holder(_database(request), bearer.credentials)
     if actor is None:
         raise HTTPException(
-            401, "show a valid token", headers={"WWW-Authenticate": "Bearer"}
+            401,
+            "the token is missing or not valid; send Authorization: Bearer TOKEN",
+            headers={"WWW-Authenticate": "Bearer"},
         )
-    check_covered(request, actor)
+    check_role(request, actor)
     return actor
 
 

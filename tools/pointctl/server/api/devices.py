@@ -1,4 +1,4 @@
-"""Devices in the API: found, shown, and what is done to them."""
+"""Devices in the API: find, register and show them, and act on them."""
 
 from typing import Annotated
 
@@ -10,9 +10,26 @@ from pointctl.registry.devices import devices, search, tags
 from pointctl.registry.issuing import lifecycle
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Role, State
-from pointctl.server.api import models
 from pointctl.server.api.caller import Caller, Db, Reg, caller
-from pointctl.server.api.etags import IfMatch, seen
+from pointctl.server.api.etags import IfMatch, parse_if_match
+from pointctl.server.api.models.common import (
+    PRINTABLE_PATTERN,
+    Imei,
+    Limit,
+    Page,
+    ProductKey,
+    Word,
+)
+from pointctl.server.api.models.devices import (
+    DeviceRow,
+    DeviceShown,
+    NewDevice,
+    Revealed,
+    RevealWhy,
+    TagChange,
+    Tags,
+    Why,
+)
 from pointctl.server.api.pages import link_next
 from pointctl.server.roles import needs
 from pointctl.web.problems import responses
@@ -27,48 +44,48 @@ _ONE = "/products/{product_key}/devices/{imei}"
 
 
 @router.get("/devices", summary="Find devices", openapi_extra=needs(Role.VIEWER))
-def listed(
+def find_devices(
     request: Request,
     response: Response,
     database: Db,
-    q: Annotated[
-        models.Word, Query(description="how the IMEI or the name begins")
-    ] = None,
-    product: models.Word = None,
+    q: Annotated[Word, Query(description="how the IMEI or the name begins")] = None,
+    product: Word = None,
     state: State | None = None,
-    batch: models.Word = None,
-    tag: models.Word = None,
+    batch: Word = None,
+    tag: Word = None,
     after: Annotated[
         str | None,
-        Query(max_length=130, pattern=models.PRINTABLE, description="`next` of a page"),
+        Query(
+            max_length=130, pattern=PRINTABLE_PATTERN, description="`next` of a page"
+        ),
     ] = None,
-    limit: models.Limit = 100,
-) -> models.Page[models.DeviceRow]:
+    limit: Limit = 100,
+) -> Page[DeviceRow]:
     filters = search.DeviceFilters(q, product, state, batch, tag)
     found = search.search(database, filters, limit=limit, after=after)
     link_next(request, response, found.next)
-    items = [models.DeviceRow.model_validate(row) for row in found.rows]
-    return models.Page(items=items, next=found.next)
+    items = [DeviceRow.model_validate(row) for row in found.rows]
+    return Page(items=items, next=found.next)
 
 
 @router.post(
     "/products/{product_key}/devices",
     summary="Register a device",
-    description="One that is registered already stays as it is: 200 instead of 201.",
+    description="A device that is registered already does not change: 200, not 201.",
     status_code=201,
     openapi_extra=needs(Role.OPERATOR),
     responses={
-        200: {"description": "It was registered", "model": models.DeviceShown},
+        200: {"description": "It was registered", "model": DeviceShown},
         **responses(404),
     },
 )
 def add(
-    product_key: models.ProductKey,
-    new: models.NewDevice,
+    product_key: ProductKey,
+    new: NewDevice,
     actor: Caller,
     database: Db,
     response: Response,
-) -> models.DeviceShown:
+) -> DeviceShown:
     row = devices.validate_row(1, new.imei, new.device_name)
     result = devices.register(database, product_key, [row], who=actor.name)
     if result.bad:
@@ -77,7 +94,7 @@ def add(
         response.status_code = 200
     url = f"/api/v1/products/{product_key}/devices/{new.imei}"
     response.headers["Location"] = url
-    return _shown(database, product_key, new.imei, response)
+    return _show_device(database, product_key, new.imei, response)
 
 
 @router.get(
@@ -87,12 +104,12 @@ def add(
     responses=responses(404),
 )
 def show(
-    product_key: models.ProductKey,
-    imei: models.Imei,
+    product_key: ProductKey,
+    imei: Imei,
     database: Db,
     response: Response,
-) -> models.DeviceShown:
-    return _shown(database, product_key, imei, response)
+) -> DeviceShown:
+    return _show_device(database, product_key, imei, response)
 
 
 @router.patch(
@@ -102,55 +119,55 @@ def show(
     responses=responses(404),
 )
 def tag(
-    product_key: models.ProductKey,
-    imei: models.Imei,
-    change: models.TagChange,
+    product_key: ProductKey,
+    imei: Imei,
+    change: TagChange,
     actor: Caller,
     database: Db,
-) -> models.Tags:
-    changes = {"add": change.add, "remove": change.remove}
-    return models.Tags(
-        tags=tags.change(database, imei, product_key, actor.name, **changes)
+) -> Tags:
+    changed = tags.change(
+        database, imei, product_key, actor.name, add=change.add, remove=change.remove
     )
+    return Tags(tags=changed)
 
 
 @router.post(
     _ONE + "/reveal",
     summary="Reveal the secrets of a device",
-    description="The audit says who saw them, and why.",
+    description="The audit keeps who saw them, and why.",
     openapi_extra=needs(Role.ADMIN),
     responses=responses(404, 409, 412),
 )
 def reveal(
-    product_key: models.ProductKey,
-    imei: models.Imei,
-    why: models.RevealWhy,
+    product_key: ProductKey,
+    imei: Imei,
+    why: RevealWhy,
     actor: Caller,
     database: Db,
     response: Response,
     if_match: IfMatch = None,
-) -> models.Revealed:
+) -> Revealed:
     response.headers["Cache-Control"] = "no-store"
-    reasons = _why(why.reason, if_match)
-    names = imei, product_key, actor.name
-    secrets = lifecycle.reveal(database, *names, **reasons)
-    return models.Revealed(device_secrets=secrets)
+    secrets = lifecycle.reveal(
+        database, imei, product_key, actor.name, **_why(why.reason, if_match)
+    )
+    return Revealed(device_secrets=secrets)
 
 
 def _add_action(action: Action) -> None:
     def do(
-        product_key: models.ProductKey,
-        imei: models.Imei,
+        product_key: ProductKey,
+        imei: Imei,
         actor: Caller,
         registry: Reg,
         response: Response,
-        why: Annotated[models.Why | None, Body()] = None,
+        why: Annotated[Why | None, Body()] = None,
         if_match: IfMatch = None,
-    ) -> models.DeviceShown:
+    ) -> DeviceShown:
         reasons = _why(why.reason if why else None, if_match)
         database, accounts = registry.database, registry.broker_accounts
         action.run(database, accounts, imei, product_key, actor.name, **reasons)
-        return _shown(database, product_key, imei, response)
+        return _show_device(database, product_key, imei, response)
 
     may_fail = (502,) if action.updates_broker else ()
     router.add_api_route(
@@ -170,12 +187,12 @@ for each in ACTIONS:
 
 
 def _why(reason: str | None, if_match: str | None) -> lifecycle.Why:
-    return {"reason": reason, "etag": seen(if_match)}
+    return {"reason": reason, "etag": parse_if_match(if_match)}
 
 
-def _shown(
+def _show_device(
     database: Database, product_key: str, imei: str, response: Response
-) -> models.DeviceShown:
+) -> DeviceShown:
     found = search.show(database, imei, product_key)
     response.headers["ETag"] = f'"{found["etag"]}"'
-    return models.DeviceShown.model_validate(found)
+    return DeviceShown.model_validate(found)

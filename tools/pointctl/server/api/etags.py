@@ -1,4 +1,4 @@
-"""ETag and If-Match: a change can be tied to the version that was seen (RFC 9110)."""
+"""ETag and If-Match: make a change conditional on a version (RFC 9110)."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -10,19 +10,19 @@ from pointctl.registry.storage import etags
 IfMatch = Annotated[
     str | None,
     Header(
-        description="the ETag of what is changed; it is left alone if it has changed "
-        "since",
+        description="the ETag of the version that you have seen; the request is "
+        "refused if there is a newer one",
         pattern=r'^("[0-9a-f]{16}"|\*)$',
         examples=['"0123456789abcdef"'],
     ),
 ]
 
 
-def seen(if_match: str | None) -> str | None:
-    """What the registry is to compare; None where any version will do."""
+def parse_if_match(if_match: str | None) -> str | None:
+    """Return the ETag that the registry has to compare; None for any version."""
     return None if if_match in (None, "*") else if_match.strip('"')
 
 
-def tell(response: Response, summary: Mapping[str, Any]) -> None:
-    """Say in a header which version a summary is."""
+def set_etag(response: Response, summary: Mapping[str, Any]) -> None:
+    """Set the header ETag to the version of a summary."""
     response.headers["ETag"] = f'"{etags.etag(summary)}"'

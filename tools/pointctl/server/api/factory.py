@@ -1,4 +1,4 @@
-"""What stations of a factory ask for: a board's place in a batch, and its claim key."""
+"""The API of factory stations: register a board into a batch, return its claim key."""
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
@@ -6,8 +6,14 @@ from pydantic import BaseModel, Field
 from pointctl.registry.issuing import claim_key_handout
 from pointctl.registry.keys.claim_keys import ClaimKeys
 from pointctl.registry.storage.models import Role
-from pointctl.server.api import models
 from pointctl.server.api.caller import Caller, Db, caller
+from pointctl.server.api.models.common import (
+    IMEI,
+    Imei,
+    ProductKey,
+    request_config,
+    response_config,
+)
 from pointctl.server.roles import needs
 from pointctl.web.problems import responses
 
@@ -20,37 +26,38 @@ router = APIRouter(
 
 
 class Place(BaseModel):
-    """Where a board is made."""
+    """The batch in which a board is made."""
 
-    model_config = models.given({"batch": "A7"})
+    model_config = request_config({"batch": "A7"})
 
     batch: str | None = Field(None, pattern=r"^[A-Za-z0-9._-]{1,64}$")
 
 
 class GivenKey(BaseModel):
-    """What is burned into a board."""
+    """The claim key that the station writes into a board."""
 
-    model_config = models.shown(
-        {"imei": models.IMEI, "claim_key": "5f" * 32, "registered": True}
+    model_config = response_config(
+        {"imei": IMEI, "claim_key": "5f" * 32, "registered": True}
     )
 
     imei: str
-    claim_key: str = Field(description="64 hex digits; derived, the server keeps none")
-    registered: bool = Field(description="it was not registered before")
+    claim_key: str = Field(description="64 hex digits; derived, never stored")
+    registered: bool = Field(description="whether this request registered the board")
 
 
 @router.post(
     "/products/{product_key}/devices/{imei}/claim-key",
     summary="Register a board into a batch, and hand out its claim key",
-    description="Asked again it gives the same key, and takes no second place. Boards "
-    "that have claimed their credentials are refused. The audit names who asked.",
+    description="A repeated request returns the same key and takes no second place. "
+    "Boards that have claimed their credentials are refused. The audit names the "
+    "caller.",
     openapi_extra=needs(Role.OPERATOR),
     responses=responses(404, 409),
 )
 def hand_out(
     request: Request,
-    product_key: models.ProductKey,
-    imei: models.Imei,
+    product_key: ProductKey,
+    imei: Imei,
     place: Place,
     actor: Caller,
     database: Db,

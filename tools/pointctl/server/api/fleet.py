@@ -1,4 +1,4 @@
-"""/api/v1/overview and /api/v1/audit: what is going on, and what was done."""
+"""/api/v1/overview and /api/v1/audit: counts of the fleet, and what was done."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -9,8 +9,9 @@ from pointctl.registry import audit
 from pointctl.registry.devices import overview, refusal_counts
 from pointctl.registry.devices.overview import Span
 from pointctl.registry.storage.models import Role
-from pointctl.server.api import models
 from pointctl.server.api.caller import Db, Reg, caller
+from pointctl.server.api.models.common import Limit, Page, Word
+from pointctl.server.api.models.fleet import Entry, Figures
 from pointctl.server.api.pages import link_next
 from pointctl.server.roles import needs
 from pointctl.web.problems import responses
@@ -25,12 +26,12 @@ router = APIRouter(
 @router.get(
     "/overview",
     tags=["overview"],
-    summary="Tell what the fleet is doing",
+    summary="Count devices, enrolments, refusals and pools",
     openapi_extra=needs(Role.VIEWER),
 )
-def figures(registry: Reg, span: Span = Span.DAY) -> models.Figures:
+def show_overview(registry: Reg, span: Span = Span.DAY) -> Figures:
     counts = registry.counts
-    return models.Figures.model_validate(
+    return Figures.model_validate(
         {
             "states": counts.count_states(),
             "enrolments": map(asdict, counts.count_enrolments(span)),
@@ -48,17 +49,17 @@ def figures(registry: Reg, span: Span = Span.DAY) -> models.Figures:
     summary="List what was done, newest first",
     openapi_extra=needs(Role.VIEWER),
 )
-def audited(
+def list_audit(
     request: Request,
     response: Response,
     database: Db,
-    who: models.Word = None,
-    what: models.Word = None,
+    who: Word = None,
+    what: Word = None,
     after: Annotated[
         str | None, Query(pattern="^[0-9]{1,18}$", description="`next` of a page")
     ] = None,
-    limit: models.Limit = 100,
-) -> models.Page[models.Entry]:
+    limit: Limit = 100,
+) -> Page[Entry]:
     rows = audit.list_entries(
         database,
         who=who,
@@ -68,5 +69,5 @@ def audited(
     )
     following = str(rows[limit - 1]["id"]) if len(rows) > limit else None
     link_next(request, response, following)
-    items = [models.Entry.model_validate(row) for row in rows[:limit]]
-    return models.Page(items=items, next=following)
+    items = [Entry.model_validate(row) for row in rows[:limit]]
+    return Page(items=items, next=following)

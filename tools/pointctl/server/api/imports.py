@@ -1,4 +1,4 @@
-"""Devices and credentials as CSV files, in and out."""
+"""Import and export of devices and credentials as CSV files."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, TextIO
@@ -12,8 +12,10 @@ from pointctl.registry.devices.staging import ImportOutcome
 from pointctl.registry.issuing import pool, pool_csv
 from pointctl.registry.storage.models import Role, State
 from pointctl.server import files
-from pointctl.server.api import models
 from pointctl.server.api.caller import Caller, Db, caller
+from pointctl.server.api.models.common import IMEI, ProductKey, Word
+from pointctl.server.api.models.devices import TAG
+from pointctl.server.api.models.imports import ImportResult
 from pointctl.server.roles import needs
 from pointctl.web.problems import Mistake, problem, responses
 
@@ -23,11 +25,11 @@ router = APIRouter(
     responses=responses(401, 403, 422),
 )
 _TOO_LARGE: dict[int | str, dict[str, Any]] = {413: {"description": "Too large"}}
-_DryRun = Annotated[bool, Query(description="only tell what would be done")]
+_DryRun = Annotated[bool, Query(description="only say what would be done")]
 
 
 def _csv(example: str) -> dict[str, Any]:
-    """A body, for OpenAPI."""
+    """Describe a CSV body for OpenAPI."""
     content = {"schema": {"type": "string"}, "example": example}
     return {"requestBody": {"required": True, "content": {"text/csv": content}}}
 
@@ -35,21 +37,21 @@ def _csv(example: str) -> dict[str, Any]:
 @router.get(
     "/export/devices",
     tags=["devices"],
-    summary="Write devices as CSV, without their secrets",
+    summary="Export devices as CSV, without their secrets",
     openapi_extra=needs(Role.VIEWER),
     response_class=Response,
     responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
 )
 def export(
     database: Db,
-    q: models.Word = None,
-    product: models.Word = None,
+    q: Word = None,
+    product: Word = None,
     state: State | None = None,
-    batch: models.Word = None,
-    tag: models.Word = None,
+    batch: Word = None,
+    tag: Word = None,
 ) -> Response:
     filters = search.DeviceFilters(q, product, state, batch, tag)
-    return files.sent(
+    return files.send_csv(
         "devices.csv", lambda text: device_csv.write(database, text, filters)
     )
 
@@ -58,24 +60,24 @@ def export(
     "/products/{product_key}/import/devices",
     tags=["devices"],
     summary="Register the devices of a CSV file",
-    description="All of them, or none if a row is bad. Those that are registered stay "
-    "as they are, so that the same file may be sent again.",
+    description="All of them, or none if a row is bad. Registered devices do not "
+    "change, so the same file can be sent again.",
     openapi_extra={
         **needs(Role.OPERATOR),
-        **_csv(f"imei,device_name,tags\n{models.IMEI},meter-17,pilot spare\n"),
+        **_csv(f"imei,device_name,tags\n{IMEI},meter-17,pilot spare\n"),
     },
-    response_model=models.ImportResult,
+    response_model=ImportResult,
     responses={**responses(404), **_TOO_LARGE},
-    max_body_size=files.MOST,
+    max_body_size=files.MAX_FILE_BYTES,
 )
 async def import_devices(
     request: Request,
-    product_key: models.ProductKey,
+    product_key: ProductKey,
     actor: Caller,
     database: Db,
-    batch: models.Word = None,
-    tag: Annotated[list[models.TAG] | None, Query(max_length=50)] = None,
-    skip_bad: Annotated[bool, Query(description="take the good rows")] = False,
+    batch: Word = None,
+    tag: Annotated[list[TAG] | None, Query(max_length=50)] = None,
+    skip_bad: Annotated[bool, Query(description="skip bad rows")] = False,
     dry_run: _DryRun = False,
 ) -> Any:
     def register(text: TextIO) -> ImportOutcome:
@@ -90,25 +92,25 @@ async def import_devices(
             who=actor.name,
         )
 
-    return await _imported(request, register, skip_bad or dry_run)
+    return await _import_file(request, register, skip_bad or dry_run)
 
 
 @router.post(
     "/products/{product_key}/import/pool",
     tags=["products"],
-    summary="Fill the pool of a product with the credentials of a CSV file",
-    description="Each is handed out once. All are taken, or none if a row is bad.",
+    summary="Add the credentials of a CSV file to the pool of a product",
+    description="Each is issued once. All are added, or none if a row is bad.",
     openapi_extra={
         **needs(Role.ADMIN),
         **_csv("device_name,device_secret\nd1,8c4b1f0e5a6d7c3b2e9f1a0d4c5b6e7f\n"),
     },
-    response_model=models.ImportResult,
+    response_model=ImportResult,
     responses={**responses(404, 409), **_TOO_LARGE},
-    max_body_size=files.MOST,
+    max_body_size=files.MAX_FILE_BYTES,
 )
 async def fill_pool(
     request: Request,
-    product_key: models.ProductKey,
+    product_key: ProductKey,
     actor: Caller,
     database: Db,
     dry_run: _DryRun = False,
@@ -117,24 +119,26 @@ async def fill_pool(
         entries = pool_csv.read(text, product_key)
         return pool.fill(database, product_key, entries, actor.name, dry_run=dry_run)
 
-    return await _imported(request, fill, dry_run)
+    return await _import_file(request, fill, dry_run)
 
 
-async def _imported(
-    request: Request, take: Callable[[TextIO], ImportOutcome], bad_may_be: bool
+async def _import_file(
+    request: Request,
+    import_text: Callable[[TextIO], ImportOutcome],
+    allows_bad_rows: bool,
 ) -> Any:
-    async with files.received(request) as file:
+    async with files.receive_body(request) as file:
 
-        def taken() -> ImportOutcome:
-            with files.as_text(file) as text:
-                return take(text)
+        def run() -> ImportOutcome:
+            with files.open_text(file) as text:
+                return import_text(text)
 
-        result = await run_in_threadpool(taken)
+        result = await run_in_threadpool(run)
     bad = [{"where": f"line {row.line}", "what": row.reason} for row in result.bad]
-    if result.bad_count and not bad_may_be:
-        why = f"{result.bad_count} bad rows, so nothing was added"
+    if result.bad_count and not allows_bad_rows:
+        why = f"nothing was added, because {result.bad_count} rows are bad"
         return problem(422, why, None, bad)
-    return models.ImportResult(
+    return ImportResult(
         added=result.added,
         unchanged=result.unchanged,
         bad_count=result.bad_count,

@@ -1,15 +1,22 @@
-"""/api/v1/me and /api/v1/operators: who calls, and who may."""
-
-from typing import Any
+"""/api/v1/me and /api/v1/operators: the caller, the operators and their tokens."""
 
 from fastapi import APIRouter, Depends, Response
 
 from pointctl.registry.accounts import operators, tokens
 from pointctl.registry.storage.database import Database
-from pointctl.registry.storage.models import Role
-from pointctl.server.api import models
+from pointctl.registry.storage.models import Operator, Role
 from pointctl.server.api.caller import Caller, Db, caller
-from pointctl.server.api.etags import IfMatch, seen, tell
+from pointctl.server.api.etags import IfMatch, parse_if_match, set_etag
+from pointctl.server.api.models.common import Label, Name
+from pointctl.server.api.models.people import (
+    MadeToken,
+    Me,
+    NewOperator,
+    NewToken,
+    OperatorChange,
+    OperatorRow,
+    TokenRow,
+)
 from pointctl.server.roles import needs
 from pointctl.web.problems import responses
 
@@ -24,17 +31,17 @@ router = APIRouter(
 
 @me_router.get(
     "",
-    summary="Tell who the token belongs to",
+    summary="Show the holder of the token",
     openapi_extra=needs(Role.VIEWER),
     responses=responses(401),
 )
-def me(actor: Caller) -> models.Me:
-    return models.Me(name=actor.name, role=actor.role)
+def me(actor: Caller) -> Me:
+    return Me(name=actor.name, role=actor.role)
 
 
 @router.get("", summary="List the operators", openapi_extra=needs(Role.ADMIN))
-def listed(database: Db) -> list[models.OperatorRow]:
-    return [_shown(each) for each in operators.list_operators(database)]
+def list_operators(database: Db) -> list[OperatorRow]:
+    return [_row(each) for each in operators.list_operators(database)]
 
 
 @router.post(
@@ -45,11 +52,11 @@ def listed(database: Db) -> list[models.OperatorRow]:
     responses=responses(409, 422),
 )
 def add(
-    new: models.NewOperator, actor: Caller, database: Db, response: Response
-) -> models.OperatorRow:
+    new: NewOperator, actor: Caller, database: Db, response: Response
+) -> OperatorRow:
     operators.add(database, new.name, new.role, new.password, actor.name)
     response.headers["Location"] = f"/api/v1/operators/{new.name}"
-    return _version(database, new.name, response)
+    return _respond(database, new.name, response)
 
 
 @router.get(
@@ -58,8 +65,8 @@ def add(
     openapi_extra=needs(Role.ADMIN),
     responses=responses(404, 422),
 )
-def show(name: models.Name, database: Db, response: Response) -> models.OperatorRow:
-    return _version(database, name, response)
+def show(name: Name, database: Db, response: Response) -> OperatorRow:
+    return _respond(database, name, response)
 
 
 @router.patch(
@@ -69,13 +76,13 @@ def show(name: models.Name, database: Db, response: Response) -> models.Operator
     responses=responses(404, 409, 412, 422),
 )
 def change(
-    name: models.Name,
-    change: models.OperatorChange,
+    name: Name,
+    change: OperatorChange,
     actor: Caller,
     database: Db,
     response: Response,
     if_match: IfMatch = None,
-) -> models.OperatorRow:
+) -> OperatorRow:
     operators.change(
         database,
         name,
@@ -83,9 +90,9 @@ def change(
         role=change.role,
         disabled=change.disabled,
         password=change.password,
-        etag=seen(if_match),
+        etag=parse_if_match(if_match),
     )
-    return _version(database, name, response)
+    return _respond(database, name, response)
 
 
 @router.get(
@@ -94,8 +101,11 @@ def change(
     openapi_extra=needs(Role.ADMIN),
     responses=responses(404, 422),
 )
-def list_tokens(name: models.Name, database: Db) -> list[models.TokenRow]:
-    return [_token(each) for each in tokens.list_tokens(database, name)]
+def list_tokens(name: Name, database: Db) -> list[TokenRow]:
+    return [
+        TokenRow.model_validate(tokens.summarize(each))
+        for each in tokens.list_tokens(database, name)
+    ]
 
 
 @router.post(
@@ -105,35 +115,27 @@ def list_tokens(name: models.Name, database: Db) -> list[models.TokenRow]:
     openapi_extra=needs(Role.ADMIN),
     responses=responses(404, 409, 422),
 )
-def add_token(
-    name: models.Name, new: models.NewToken, actor: Caller, database: Db
-) -> models.MadeToken:
+def add_token(name: Name, new: NewToken, actor: Caller, database: Db) -> MadeToken:
     token = tokens.add(database, name, new.label, new.role, new.days, actor.name)
-    return models.MadeToken(token=token)
+    return MadeToken(token=token)
 
 
 @router.delete(
     "/{name}/tokens/{label}",
-    summary="Let nobody in with this token",
+    summary="Revoke a token for good",
     status_code=204,
     openapi_extra=needs(Role.ADMIN),
     responses=responses(404, 422),
 )
-def revoke_token(
-    name: models.Name, label: models.Label, actor: Caller, database: Db
-) -> None:
+def revoke_token(name: Name, label: Label, actor: Caller, database: Db) -> None:
     tokens.revoke(database, name, label, actor.name)
 
 
-def _version(database: Database, name: str, response: Response) -> models.OperatorRow:
+def _respond(database: Database, name: str, response: Response) -> OperatorRow:
     found = operators.get(database, name)
-    tell(response, operators.summarize(found))
-    return _shown(found)
+    set_etag(response, operators.summarize(found))
+    return _row(found)
 
 
-def _shown(operator: Any) -> models.OperatorRow:
-    return models.OperatorRow.model_validate(operators.summarize(operator))
-
-
-def _token(token: Any) -> models.TokenRow:
-    return models.TokenRow.model_validate(tokens.summarize(token))
+def _row(operator: Operator) -> OperatorRow:
+    return OperatorRow.model_validate(operators.summarize(operator))

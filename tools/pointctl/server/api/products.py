@@ -1,12 +1,14 @@
-"""/api/v1/products and …/batches: the kinds of device, and what is made together."""
+"""/api/v1/products and …/batches: the kinds of device, and their batches."""
 
 from fastapi import APIRouter, Depends, Response
 
 from pointctl.registry.devices import batches, products
 from pointctl.registry.storage.models import Product, Role
-from pointctl.server.api import models
 from pointctl.server.api.caller import Caller, Db, caller
-from pointctl.server.api.etags import IfMatch, seen, tell
+from pointctl.server.api.etags import IfMatch, parse_if_match, set_etag
+from pointctl.server.api.models.batches import BatchChange, BatchRow, NewBatch
+from pointctl.server.api.models.common import BatchName, ProductKey
+from pointctl.server.api.models.products import NewProduct, ProductChange, ProductRow
 from pointctl.server.roles import needs
 from pointctl.web.problems import responses
 
@@ -19,9 +21,9 @@ router = APIRouter(
 
 
 @router.get("", summary="List the products", openapi_extra=needs(Role.VIEWER))
-def listed(database: Db) -> list[models.ProductRow]:
+def list_products(database: Db) -> list[ProductRow]:
     return [
-        models.ProductRow.model_validate(products.summarize(each))
+        ProductRow.model_validate(products.summarize(each))
         for each in products.list_products(database)
     ]
 
@@ -33,9 +35,7 @@ def listed(database: Db) -> list[models.ProductRow]:
     openapi_extra=needs(Role.ADMIN),
     responses=responses(403, 409, 422),
 )
-def add(
-    new: models.NewProduct, actor: Caller, database: Db, response: Response
-) -> models.ProductRow:
+def add(new: NewProduct, actor: Caller, database: Db, response: Response) -> ProductRow:
     made = products.add(database, **new.model_dump(), who=actor.name)
     response.headers["Location"] = f"/api/v1/products/{made.product_key}"
     return _product(made, response)
@@ -47,29 +47,28 @@ def add(
     openapi_extra=needs(Role.VIEWER),
     responses=responses(404, 422),
 )
-def show(
-    product_key: models.ProductKey, database: Db, response: Response
-) -> models.ProductRow:
+def show(product_key: ProductKey, database: Db, response: Response) -> ProductRow:
     return _product(products.get(database, product_key), response)
 
 
 @router.patch(
     "/{product_key}",
-    summary="Change a product: boards are told at their next claim",
+    summary="Change a product; boards receive it with their next claim",
     openapi_extra=needs(Role.ADMIN),
     responses=responses(403, 404, 412, 422),
 )
 def change(
-    product_key: models.ProductKey,
-    change: models.ProductChange,
+    product_key: ProductKey,
+    change: ProductChange,
     actor: Caller,
     database: Db,
     response: Response,
     if_match: IfMatch = None,
-) -> models.ProductRow:
+) -> ProductRow:
     settings = change.model_dump(exclude_unset=True)
-    names = product_key, actor.name, seen(if_match)
-    return _product(products.change(database, *names, **settings), response)
+    etag = parse_if_match(if_match)
+    changed = products.change(database, product_key, actor.name, etag, **settings)
+    return _product(changed, response)
 
 
 @router.get(
@@ -79,7 +78,7 @@ def change(
     openapi_extra=needs(Role.VIEWER),
     responses=responses(422),
 )
-def list_batches(product_key: models.ProductKey, database: Db) -> list[models.BatchRow]:
+def list_batches(product_key: ProductKey, database: Db) -> list[BatchRow]:
     return [_batch(each) for each in batches.list_batches(database, product_key)]
 
 
@@ -92,12 +91,12 @@ def list_batches(product_key: models.ProductKey, database: Db) -> list[models.Ba
     responses=responses(403, 404, 409, 422),
 )
 def add_batch(
-    product_key: models.ProductKey,
-    new: models.NewBatch,
+    product_key: ProductKey,
+    new: NewBatch,
     actor: Caller,
     database: Db,
     response: Response,
-) -> models.BatchRow:
+) -> BatchRow:
     made = batches.add(
         database,
         product_key,
@@ -108,7 +107,7 @@ def add_batch(
     )
     url = f"/api/v1/products/{product_key}/batches/{new.name}"
     response.headers["Location"] = url
-    tell(response, made)
+    set_etag(response, made)
     return _batch(made)
 
 
@@ -120,13 +119,13 @@ def add_batch(
     responses=responses(404, 422),
 )
 def show_batch(
-    product_key: models.ProductKey,
-    name: models.BatchName,
+    product_key: ProductKey,
+    name: BatchName,
     database: Db,
     response: Response,
-) -> models.BatchRow:
+) -> BatchRow:
     found = batches.get(database, product_key, name)
-    tell(response, found)
+    set_etag(response, found)
     return _batch(found)
 
 
@@ -138,26 +137,31 @@ def show_batch(
     responses=responses(403, 404, 412, 422),
 )
 def change_batch(
-    product_key: models.ProductKey,
-    name: models.BatchName,
-    change: models.BatchChange,
+    product_key: ProductKey,
+    name: BatchName,
+    change: BatchChange,
     actor: Caller,
     database: Db,
     response: Response,
     if_match: IfMatch = None,
-) -> models.BatchRow:
-    given = change.model_dump(exclude_unset=True)
-    given["etag"] = seen(if_match)
-    made = batches.change(database, product_key, name, actor.name, **given)
-    tell(response, made)
-    return _batch(made)
+) -> BatchRow:
+    changed = batches.change(
+        database,
+        product_key,
+        name,
+        actor.name,
+        etag=parse_if_match(if_match),
+        **change.model_dump(exclude_unset=True),
+    )
+    set_etag(response, changed)
+    return _batch(changed)
 
 
-def _product(product: Product, response: Response) -> models.ProductRow:
+def _product(product: Product, response: Response) -> ProductRow:
     summary = products.summarize(product)
-    tell(response, summary)
-    return models.ProductRow.model_validate(summary)
+    set_etag(response, summary)
+    return ProductRow.model_validate(summary)
 
 
-def _batch(batch: batches.BatchSummary) -> models.BatchRow:
-    return models.BatchRow.model_validate(batch)
+def _batch(batch: batches.BatchSummary) -> BatchRow:
+    return BatchRow.model_validate(batch)

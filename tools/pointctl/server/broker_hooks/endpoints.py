@@ -28,7 +28,7 @@ from pointctl.registry.issuing import mqtt_login
 from pointctl.registry.issuing.mqtt_login import BrokerDevice
 from pointctl.registry.storage.database import Database
 from pointctl.server import metrics
-from pointctl.web.body import whole_body
+from pointctl.web.body import read_body
 
 _log = structlog.get_logger()
 
@@ -84,7 +84,7 @@ def router(database: Database, token: str) -> APIRouter:
         openapi_extra=_json_body(EmqxConnect),
     )
     async def emqx_connect(request: Request) -> EmqxAnswer:
-        body = await whole_body(request, protocol.MAX_BODY)
+        body = await read_body(request, protocol.MAX_BODY)
         return _emqx(await _decide("connect", _emqx_connect, database, body))
 
     @made.post(
@@ -94,7 +94,7 @@ def router(database: Database, token: str) -> APIRouter:
         openapi_extra=_json_body(EmqxTopic),
     )
     async def emqx_topic(request: Request) -> EmqxAnswer:
-        body = await whole_body(request, protocol.MAX_BODY)
+        body = await read_body(request, protocol.MAX_BODY)
         return _emqx(await _decide("topic", _emqx_topic, database, body))
 
     async def rabbitmq(
@@ -103,9 +103,7 @@ def router(database: Database, token: str) -> APIRouter:
         request: Request,
     ) -> PlainTextResponse:
         _check(given, token)
-        form = (
-            await whole_body(request, protocol.MAX_BODY) or request.url.query.encode()
-        )
+        form = await read_body(request, protocol.MAX_BODY) or request.url.query.encode()
         event = "connect" if question == "user" else question
         allowed = await _decide(event, _RABBITMQ[question], database, form)
         return PlainTextResponse("allow" if allowed else "deny")

@@ -1,4 +1,4 @@
-"""The console under /console: what people see of the registry, and do to it."""
+"""The console under /console: the web pages for people."""
 
 from fastapi import APIRouter, FastAPI
 
@@ -15,7 +15,7 @@ from pointctl.server.console import (
     operators,
     overview,
 )
-from pointctl.server.roles import Registry, check_declared
+from pointctl.server.roles import Registry, check_roles_declared
 
 ROUTERS: tuple[APIRouter, ...] = (
     files.router,
@@ -29,16 +29,16 @@ ROUTERS: tuple[APIRouter, ...] = (
     account.router,
 )
 
-_LARGEST_FORM = 1 << 16  # bytes, of all but files
+_MAX_FORM_BYTES = 1 << 16  # of all forms without files
 
 
 def create_console(registry: Registry) -> FastAPI:
-    """The application to mount at /console."""
-    app = FastAPI(openapi_url=None, max_body_size=_LARGEST_FORM)
+    """Create the application to mount at /console."""
+    app = FastAPI(openapi_url=None, max_body_size=_MAX_FORM_BYTES)
     app.state.registry = registry
     app.add_middleware(headers.ContentPolicy)
     errors.install(app)
-    check_declared(ROUTERS)
+    check_roles_declared(ROUTERS)
     for router in ROUTERS:
         app.include_router(router)
     return app

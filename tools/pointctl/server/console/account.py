@@ -1,4 +1,4 @@
-"""One's own password."""
+"""The page on which people change their own password."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 from pointctl.errors import PointctlError
 from pointctl.registry.accounts import operators
 from pointctl.registry.storage.models import Role
-from pointctl.server.console.pages import page
+from pointctl.server.console.pages import render_page
 from pointctl.server.console.session_dependency import LOGIN, ConsoleSession, Db
 from pointctl.server.roles import needs
 from pointctl.server.statuses import status_of
@@ -33,9 +33,9 @@ def change(
 ) -> Response:
     name = browser.actor.name
     if new != again:
-        return _page(request, 422, error="these were two different passwords")
+        return _page(request, 422, error="the two new passwords differ")
     if not operators.is_password_correct(operators.get(database, name), present):
-        return _page(request, 403, error="the present password is another one")
+        return _page(request, 403, error="the present password is wrong")
     try:
         operators.change(database, name, name, password=new)
     except PointctlError as error:
@@ -45,4 +45,4 @@ def change(
 
 def _page(request: Request, status: int = 200, error: str | None = None) -> Response:
     shortest = operators.MIN_PASSWORD
-    return page(request, "account.html", status, error=error, shortest=shortest)
+    return render_page(request, "account.html", status, error=error, shortest=shortest)

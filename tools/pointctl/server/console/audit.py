@@ -1,4 +1,4 @@
-"""What was done, by whom, newest first."""
+"""The audit: what was done, by whom, newest first."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from pointctl.registry import audit
 from pointctl.registry.storage.models import Role
-from pointctl.server.console.pages import page
+from pointctl.server.console.pages import render_page
 from pointctl.server.console.session_dependency import Db, session_dependency
 from pointctl.server.roles import needs
 
@@ -30,7 +30,7 @@ def show(
         limit=_ROWS + 1,
     )
     following = rows[_ROWS - 1]["id"] if len(rows) > _ROWS else None
-    return page(
+    return render_page(
         request,
         "audit.html",
         rows=rows[:_ROWS],

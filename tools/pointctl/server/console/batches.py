@@ -9,7 +9,7 @@ from pointctl.errors import PointctlError
 from pointctl.registry.devices import batches, products
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Role
-from pointctl.server.console.pages import done, page
+from pointctl.server.console.pages import redirect_done, render_page
 from pointctl.server.console.session_dependency import (
     ConsoleSession,
     Db,
@@ -25,7 +25,7 @@ _MayBeEmpty = Annotated[str, Form(max_length=20)]
 
 
 @router.get("", openapi_extra=needs(Role.VIEWER))
-def listed(request: Request, database: Db, done: str = "") -> Response:
+def list_batches(request: Request, database: Db, done: str = "") -> Response:
     return _page(request, database, done=done)
 
 
@@ -50,7 +50,7 @@ def add(
         )
     except PointctlError as error:
         return _page(request, database, status_of(error), error=str(error))
-    return done(_URL, "added")
+    return redirect_done(_URL, "added")
 
 
 @router.post("/{product_key}/{name}", openapi_extra=needs(Role.OPERATOR))
@@ -74,7 +74,7 @@ def change(
         )
     except PointctlError as error:
         return _page(request, database, status_of(error), error=str(error))
-    return done(_URL, "changed")
+    return redirect_done(_URL, "changed")
 
 
 def _page(
@@ -85,7 +85,7 @@ def _page(
     done: str = "",
     error: str | None = None,
 ) -> Response:
-    return page(
+    return render_page(
         request,
         "batches.html",
         status,
@@ -100,15 +100,17 @@ def _number(text: str) -> int | None:
     if not text.strip():
         return None
     if not (text.strip().isascii() and text.strip().isdecimal()):
-        raise PointctlError("a quota is a number of devices")
+        raise PointctlError(f"the quota {text!r} is not a number of devices")
     return int(text)
 
 
 def _moment(text: str) -> datetime | None:
-    """What a browser's field of date and time holds, taken for UTC."""
+    """Parse a browser's field of date and time, as UTC."""
     if not text.strip():
         return None
     try:
         return datetime.fromisoformat(text.strip()).replace(tzinfo=UTC)
     except ValueError:
-        raise PointctlError("a batch ends at a date and time") from None
+        raise PointctlError(
+            f"the end {text!r} is not a date and time such as 2027-06-30T12:00"
+        ) from None

@@ -1,17 +1,17 @@
-"""A bar chart, drawn here: the browser is given shapes, and no script."""
+"""A bar chart, computed on the server: the browser gets shapes and needs no script."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pointctl.registry.devices.overview import EnrolmentStep, Span
 
-WIDTH, HEIGHT = 720, 180  # the page stretches it; words are set beside it
+WIDTH, HEIGHT = 720, 180  # the page stretches the chart; texts are outside of it
 _LABELS = {Span.DAY: (4, "%H:%M"), Span.WEEK: (4, "%d %b"), Span.MONTH: (5, "%d %b")}
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One step: its shape, and what it says when it is pointed at."""
+    """One step: its shape, and its tooltip."""
 
     x: float
     y: float
@@ -23,7 +23,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Chart:
-    """All bars, the top of the scale, the grid's lines, and words below."""
+    """All bars, the top of the scale, the lines of the grid, and the labels."""
 
     bars: Sequence[Bar]
     top: int
@@ -34,8 +34,8 @@ class Chart:
     height: int = HEIGHT
 
 
-def bars(steps: Sequence[EnrolmentStep], span: Span) -> Chart:
-    """The chart of some steps."""
+def draw_chart(steps: Sequence[EnrolmentStep], span: Span) -> Chart:
+    """Compute the chart of some steps."""
     top = _round_up(max(step.count for step in steps))
     each = WIDTH / len(steps)
     every, words = _LABELS[span]
@@ -62,7 +62,7 @@ def bars(steps: Sequence[EnrolmentStep], span: Span) -> Chart:
 
 
 def _round_up(count: int) -> int:
-    """The least 1, 2, 4 or 5 with zeros, or 4, that is not below: four equal parts."""
+    """Round up to 4, 8 or 20 times a power of ten, which four equal parts divide."""
     scale = 1
     while True:
         for digit in (4, 8, 20):

@@ -1,4 +1,4 @@
-"""The list of devices, the quarantine queue, and one device with what can be done."""
+"""The list of devices, the quarantine queue, and one device with its actions."""
 
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
@@ -10,7 +10,7 @@ from pointctl.registry.actions import ACTIONS, Action
 from pointctl.registry.devices import products, search, tags
 from pointctl.registry.issuing import lifecycle
 from pointctl.registry.storage.models import Role, State
-from pointctl.server.console.pages import done, page
+from pointctl.server.console.pages import redirect_done, render_page
 from pointctl.server.console.session_dependency import (
     ConsoleSession,
     Db,
@@ -28,7 +28,7 @@ _Reason = Annotated[str, Form(max_length=200)]
 
 @dataclass(frozen=True)
 class _FilterForm:
-    """What is looked for, as the form sends it: nothing is an empty text."""
+    """The search form; an empty text means no condition."""
 
     q: _Word = ""
     product: _Word = ""
@@ -36,8 +36,8 @@ class _FilterForm:
     batch: _Word = ""
     tag: _Word = ""
 
-    def found(self) -> search.DeviceFilters:
-        """The same for the registry."""
+    def to_filters(self) -> search.DeviceFilters:
+        """Convert the form to the registry's filters."""
         return search.DeviceFilters(
             text=self.q.strip() or None,
             product_key=self.product or None,
@@ -51,13 +51,13 @@ FilterForm = Annotated[_FilterForm, Depends()]
 
 
 @router.get("/devices", openapi_extra=needs(Role.VIEWER))
-def listed(
+def list_devices(
     request: Request, database: Db, filters: FilterForm, after: _Word = ""
 ) -> Response:
-    sought = filters.found()
-    found = search.search(database, sought, limit=_ROWS, after=after or None)
+    wanted = filters.to_filters()
+    found = search.search(database, wanted, limit=_ROWS, after=after or None)
     given = asdict(filters)
-    return page(
+    return render_page(
         request,
         "devices.html",
         rows=found.rows,
@@ -78,7 +78,7 @@ def quarantine(
     rows = [
         search.show(database, row["imei"], row["product_key"]) for row in found.rows
     ]
-    return page(
+    return render_page(
         request,
         "quarantine.html",
         rows=rows,
@@ -106,13 +106,15 @@ def tag(
     add: Annotated[str, Form(max_length=200)] = "",
     remove: Annotated[list[str] | None, Form()] = None,
 ) -> Response:
-    changes = {"add": add.split(), "remove": remove or ()}
+    who = browser.actor.name
     try:
-        tags.change(database, imei, product_key, browser.actor.name, **changes)
+        tags.change(
+            database, imei, product_key, who, add=add.split(), remove=remove or ()
+        )
     except PointctlError as error:
         status = status_of(error)
         return _page(request, database, product_key, imei, status, error=str(error))
-    return done(f"/console/devices/{product_key}/{imei}", "tags")
+    return redirect_done(f"/console/devices/{product_key}/{imei}", "tags")
 
 
 @router.post("/devices/{product_key}/{imei}/reveal", openapi_extra=needs(Role.ADMIN))
@@ -124,9 +126,9 @@ def reveal(
     imei: str,
     reason: _Reason,
 ) -> Response:
-    names = imei, product_key, browser.actor.name
+    who, why = browser.actor.name, reason.strip()
     try:
-        secrets = lifecycle.reveal(database, *names, reason=reason.strip())
+        secrets = lifecycle.reveal(database, imei, product_key, who, reason=why)
     except PointctlError as error:
         status = status_of(error)
         return _page(request, database, product_key, imei, status, error=str(error))
@@ -145,12 +147,12 @@ def _page(
     role = request.state.browser.actor.role
     offered = [action for action in ACTIONS if action.is_offered(device, role)]
     values = {"done": "", "error": None, "secrets": (), **values}
-    return page(
+    return render_page(
         request, "device.html", status, device=device, offered=offered, **values
     )
 
 
-def _add_route(action: Action) -> None:
+def _add_action(action: Action) -> None:
     def do(
         request: Request,
         browser: ConsoleSession,
@@ -161,15 +163,15 @@ def _add_route(action: Action) -> None:
         back: Annotated[str, Form()] = "",
     ) -> Response:
         database, accounts = registry.database, registry.broker_accounts
-        names = imei, product_key, browser.actor.name
+        who, why = browser.actor.name, reason.strip()
         try:
-            action.run(database, accounts, *names, reason=reason.strip())
+            action.run(database, accounts, imei, product_key, who, reason=why)
         except PointctlError as error:
             status = status_of(error)
             return _page(request, database, product_key, imei, status, error=str(error))
         if back == "quarantine":
-            return done("/console/quarantine", action.name)
-        return done(f"/console/devices/{product_key}/{imei}", action.name)
+            return redirect_done("/console/quarantine", action.name)
+        return redirect_done(f"/console/devices/{product_key}/{imei}", action.name)
 
     router.add_api_route(
         f"/devices/{{product_key}}/{{imei}}/{action.name}",
@@ -181,4 +183,4 @@ def _add_route(action: Action) -> None:
 
 
 for each in ACTIONS:
-    _add_route(each)
+    _add_action(each)

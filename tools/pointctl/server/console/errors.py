@@ -1,4 +1,4 @@
-"""What goes wrong, as a page."""
+"""Error pages."""
 
 from http import HTTPStatus
 
@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
 from pointctl.errors import PointctlError
-from pointctl.server.console.pages import page
+from pointctl.server.console.pages import render_page
 from pointctl.server.console.session_dependency import NotLoggedIn, login_url
 from pointctl.server.statuses import status_of
 
@@ -31,24 +31,24 @@ async def _log_in(request: Request, _error: Exception) -> Response:
 
 async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, PointctlError)
-    return _shown(request, status_of(error), str(error))
+    return _error_page(request, status_of(error), str(error))
 
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _shown(request, error.status_code, error.detail)
+    return _error_page(request, error.status_code, error.detail)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     names = {str(each["loc"][-1]).replace("_", " ") for each in error.errors()}
-    return _shown(request, 422, f"not as it should be: {', '.join(sorted(names))}")
+    return _error_page(request, 422, f"not valid: {', '.join(sorted(names))}")
 
 
 async def _unforeseen(request: Request, _error: Exception) -> Response:
-    return _shown(request, 500, "the server failed; its log says more")
+    return _error_page(request, 500, "the server failed; its log has the details")
 
 
-def _shown(request: Request, status: int, what: str) -> Response:
+def _error_page(request: Request, status: int, what: str) -> Response:
     title = HTTPStatus(status).phrase
-    return page(request, "error.html", status, title=title, what=what)
+    return render_page(request, "error.html", status, title=title, what=what)

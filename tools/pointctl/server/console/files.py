@@ -1,4 +1,4 @@
-"""Style, picture and script: all from here, none from elsewhere."""
+"""The console's style, icon and scripts. Nothing is loaded from other servers."""
 
 from importlib import resources
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import FileResponse
 
-from pointctl.server.roles import for_anybody
+from pointctl.server.roles import needs_no_role
 
 router = APIRouter()
 
@@ -20,10 +20,10 @@ _FILES = {
 }
 
 
-@router.get("/static/{name}", openapi_extra=for_anybody())
+@router.get("/static/{name}", openapi_extra=needs_no_role())
 def static(name: str) -> FileResponse:
     if name not in _FILES:
         raise HTTPException(404)
     path, kind = _FILES[name]
-    # Asked for again each time, and answered by 304 while it is the same.
+    # Browsers ask each time, and get 304 if it has not changed.
     return FileResponse(path, media_type=kind, headers={"Cache-Control": "no-cache"})

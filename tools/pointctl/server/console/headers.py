@@ -1,4 +1,4 @@
-"""What a page of the console may load, and from where."""
+"""The Content-Security-Policy of the console's pages."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -10,7 +10,7 @@ _POLICY = (
 
 
 class ContentPolicy:
-    """Nothing inline, nothing from elsewhere; ../headers.py adds the rest."""
+    """Forbids inline scripts and styles, and other servers; web/headers.py has more."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

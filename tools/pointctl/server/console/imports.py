@@ -1,4 +1,4 @@
-"""Devices as CSV files, in and out."""
+"""Import and export of devices as CSV files."""
 
 from typing import IO, Annotated
 
@@ -10,7 +10,7 @@ from pointctl.registry.devices.staging import ImportOutcome
 from pointctl.registry.storage.models import Role
 from pointctl.server import files
 from pointctl.server.console.devices import FilterForm
-from pointctl.server.console.pages import page
+from pointctl.server.console.pages import render_page
 from pointctl.server.console.session_dependency import (
     ConsoleSession,
     Db,
@@ -20,14 +20,15 @@ from pointctl.server.roles import needs
 from pointctl.server.statuses import status_of
 
 router = APIRouter(dependencies=[Depends(session_dependency)])
-_SHOWN = 100  # bad rows
+_MAX_BAD_ROWS = 100  # that the page lists
 _Word = Annotated[str, Form(max_length=64)]
 
 
 @router.get("/devices.csv", openapi_extra=needs(Role.VIEWER))
 def export(database: Db, filters: FilterForm) -> Response:
-    return files.sent(
-        "devices.csv", lambda text: device_csv.write(database, text, filters.found())
+    return files.send_csv(
+        "devices.csv",
+        lambda text: device_csv.write(database, text, filters.to_filters()),
     )
 
 
@@ -36,7 +37,9 @@ def form(request: Request, database: Db) -> Response:
     return _page(request, database)
 
 
-@router.post("/import", openapi_extra=needs(Role.OPERATOR), max_body_size=files.MOST)
+@router.post(
+    "/import", openapi_extra=needs(Role.OPERATOR), max_body_size=files.MAX_FILE_BYTES
+)
 def import_devices(
     request: Request,
     browser: ConsoleSession,
@@ -49,7 +52,7 @@ def import_devices(
     dry_run: Annotated[bool, Form()] = False,
 ) -> Response:
     def register(data: IO[bytes]) -> ImportOutcome:
-        with files.as_text(data) as text:
+        with files.open_text(data) as text:
             return devices.register(
                 database,
                 product,
@@ -89,7 +92,7 @@ def _page(
     dry_run: bool = True,
     refused: bool = False,
 ) -> Response:
-    return page(
+    return render_page(
         request,
         "import.html",
         status,
@@ -99,5 +102,5 @@ def _page(
         result=result,
         dry_run=dry_run,
         refused=refused,
-        shown=_SHOWN,
+        shown=_MAX_BAD_ROWS,
     )

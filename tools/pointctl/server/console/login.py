@@ -1,4 +1,4 @@
-"""Logging in and out."""
+"""Log in and log out."""
 
 from typing import Annotated
 
@@ -7,27 +7,29 @@ from fastapi.responses import RedirectResponse
 
 from pointctl.registry.accounts import operators, sessions
 from pointctl.registry.storage.models import Role
-from pointctl.server.console.pages import page
+from pointctl.server.console.pages import render_page
 from pointctl.server.console.session_dependency import (
     COOKIE,
     LOGIN,
     Db,
-    check_own_page,
+    check_same_site,
     session_dependency,
 )
-from pointctl.server.roles import for_anybody, needs
+from pointctl.server.roles import needs, needs_no_role
 
 router = APIRouter()
 _HOME = "/console/"
 
 
-@router.get("/login", openapi_extra=for_anybody())
+@router.get("/login", openapi_extra=needs_no_role())
 def form(request: Request, database: Db, to: str = _HOME) -> Response:
     anybody = operators.has_active_operator(database)
-    return page(request, "login.html", to=_own(to), name="", anybody=anybody)
+    return render_page(
+        request, "login.html", to=_own_page(to), name="", anybody=anybody
+    )
 
 
-@router.post("/login", openapi_extra=for_anybody())
+@router.post("/login", openapi_extra=needs_no_role())
 def log_in(
     request: Request,
     database: Db,
@@ -35,19 +37,29 @@ def log_in(
     password: Annotated[str, Form(max_length=operators.MAX_PASSWORD)],
     to: Annotated[str, Form()] = _HOME,
 ) -> Response:
-    check_own_page(request)
+    check_same_site(request)
     try:
         address = request.client.host if request.client else ""
         cookie = sessions.log_in(database, name, password, address)
     except sessions.WrongPassword as error:
-        values = {"to": _own(to), "name": name, "anybody": True, "error": str(error)}
-        return page(request, "login.html", 401, **values)
+        values = {
+            "to": _own_page(to),
+            "name": name,
+            "anybody": True,
+            "error": str(error),
+        }
+        return render_page(request, "login.html", 401, **values)
     except sessions.TooManyTries as error:
-        values = {"to": _own(to), "name": name, "anybody": True, "error": str(error)}
-        refused = page(request, "login.html", 429, **values)
+        values = {
+            "to": _own_page(to),
+            "name": name,
+            "anybody": True,
+            "error": str(error),
+        }
+        refused = render_page(request, "login.html", 429, **values)
         refused.headers["Retry-After"] = str(error.wait_s)
         return refused
-    response = RedirectResponse(_own(to), 303)
+    response = RedirectResponse(_own_page(to), 303)
     response.set_cookie(
         COOKIE, cookie, secure=True, httponly=True, samesite="strict", path="/"
     )
@@ -68,7 +80,10 @@ def log_out(request: Request, database: Db) -> Response:
     return response
 
 
-def _own(url: str) -> str:
-    """A page of the console, whatever somebody has put into the link."""
+def _own_page(url: str) -> str:
+    """Return the URL if it is a page of the console, else the overview's.
+
+    The URL comes from a link, which anybody can write.
+    """
     safe = url.startswith(_HOME) and url.isprintable() and "\\" not in url
     return url if safe else _HOME

@@ -1,4 +1,4 @@
-"""Who may log in, and the tokens of programs."""
+"""The operators, and their tokens for programs."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 
 from pointctl.registry.accounts import operators, tokens
 from pointctl.registry.storage.models import Role
-from pointctl.server.console.pages import done, page
+from pointctl.server.console.pages import redirect_done, render_page
 from pointctl.server.console.session_dependency import (
     ConsoleSession,
     Db,
@@ -19,9 +19,9 @@ _Word = Annotated[str, Form(max_length=64)]
 
 
 @router.get("", openapi_extra=needs(Role.ADMIN))
-def listed(request: Request, database: Db, done: str = "") -> Response:
+def list_operators(request: Request, database: Db, done: str = "") -> Response:
     rows = [operators.summarize(each) for each in operators.list_operators(database)]
-    return page(
+    return render_page(
         request,
         "operators.html",
         rows=rows,
@@ -39,7 +39,7 @@ def add(
     password: Annotated[str, Form(max_length=operators.MAX_PASSWORD)] = "",
 ) -> Response:
     operators.add(database, name, role, password or None, browser.actor.name)
-    return done(f"/console/operators/{name}", "added")
+    return redirect_done(f"/console/operators/{name}", "added")
 
 
 @router.get("/{name}", openapi_extra=needs(Role.ADMIN))
@@ -52,7 +52,7 @@ def set_role(
     browser: ConsoleSession, database: Db, name: str, role: Annotated[Role, Form()]
 ) -> Response:
     operators.change(database, name, browser.actor.name, role=role)
-    return done(f"/console/operators/{name}", "role")
+    return redirect_done(f"/console/operators/{name}", "role")
 
 
 @router.post("/{name}/password", openapi_extra=needs(Role.ADMIN))
@@ -63,19 +63,19 @@ def set_password(
     password: Annotated[str, Form(max_length=operators.MAX_PASSWORD)],
 ) -> Response:
     operators.change(database, name, browser.actor.name, password=password)
-    return done(f"/console/operators/{name}", "password")
+    return redirect_done(f"/console/operators/{name}", "password")
 
 
 @router.post("/{name}/disable", openapi_extra=needs(Role.ADMIN))
 def disable(browser: ConsoleSession, database: Db, name: str) -> Response:
     operators.change(database, name, browser.actor.name, disabled=True)
-    return done(f"/console/operators/{name}", "disabled")
+    return redirect_done(f"/console/operators/{name}", "disabled")
 
 
 @router.post("/{name}/enable", openapi_extra=needs(Role.ADMIN))
 def enable(browser: ConsoleSession, database: Db, name: str) -> Response:
     operators.change(database, name, browser.actor.name, disabled=False)
-    return done(f"/console/operators/{name}", "enabled")
+    return redirect_done(f"/console/operators/{name}", "enabled")
 
 
 @router.post("/{name}/tokens", openapi_extra=needs(Role.ADMIN))
@@ -97,7 +97,7 @@ def revoke_token(
     browser: ConsoleSession, database: Db, name: str, label: str
 ) -> Response:
     tokens.revoke(database, name, label, browser.actor.name)
-    return done(f"/console/operators/{name}", "token-revoked")
+    return redirect_done(f"/console/operators/{name}", "token-revoked")
 
 
 def _page(
@@ -107,7 +107,7 @@ def _page(
     done: str = "",
     token: str | None = None,
 ) -> Response:
-    return page(
+    return render_page(
         request,
         "operator.html",
         operator=operators.summarize(operators.get(database, name)),

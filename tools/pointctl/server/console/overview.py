@@ -1,4 +1,4 @@
-"""The first page: what the fleet is doing now."""
+"""The first page: counts of the fleet, and the last changes."""
 
 from datetime import UTC, datetime
 
@@ -8,8 +8,8 @@ from pointctl.registry import audit
 from pointctl.registry.devices import overview, refusal_counts
 from pointctl.registry.devices.overview import Span
 from pointctl.registry.storage.models import Role, State
-from pointctl.server.console.chart import bars
-from pointctl.server.console.pages import page
+from pointctl.server.console.chart import draw_chart
+from pointctl.server.console.pages import render_page
 from pointctl.server.console.session_dependency import Reg, session_dependency
 from pointctl.server.device_api import wire
 from pointctl.server.roles import needs
@@ -22,7 +22,7 @@ _RECENT = 8
 def show(request: Request, registry: Reg, span: Span = Span.DAY) -> Response:
     database, counts = registry.database, registry.counts
     states = counts.count_states()
-    return page(
+    return render_page(
         request,
         "overview.html",
         now=datetime.now(UTC),
@@ -32,7 +32,7 @@ def show(request: Request, registry: Reg, span: Span = Span.DAY) -> Response:
         devices=sum(states.values()),
         pools=counts.count_pools(),
         quarantined=states[State.QUARANTINED],
-        chart=bars(counts.count_enrolments(span), span),
+        chart=draw_chart(counts.count_enrolments(span), span),
         refusals=refusal_counts.since(database, overview.find_span_start(span)),
         meanings=wire.REFUSALS,
         recent=audit.list_entries(database, limit=_RECENT),

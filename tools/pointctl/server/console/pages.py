@@ -1,4 +1,4 @@
-"""Pages, from templates that escape what they are given."""
+"""Render pages from templates, which escape all values."""
 
 from datetime import datetime
 from typing import Any
@@ -20,10 +20,10 @@ _templates = jinja2.Environment(
 _LIVE = {name for name in _templates.list_templates() if name.startswith("live/")}
 
 
-def page(
+def render_page(
     request: Request, template: str, status: int = 200, /, **values: Any
 ) -> HTMLResponse:
-    """A whole page; htmx, which puts it into one that is there, gets its middle."""
+    """Render a page; for htmx, only the part that it replaces in the present page."""
     browser: Browser | None = getattr(request.state, "browser", None)
     values = {
         "actor": browser and browser.actor,
@@ -40,18 +40,18 @@ def page(
     return HTMLResponse(text, status, headers={"Vary": "HX-Request"})
 
 
-def done(url: str, what: str) -> RedirectResponse:
-    """After a form: show the page at `url`, which then says what was done."""
+def redirect_done(url: str, what: str) -> RedirectResponse:
+    """Answer a form: redirect to the page at `url`, which then says what was done."""
     mark = "&" if "?" in url else "?"
     return RedirectResponse(f"{url}{mark}done={what}", 303)
 
 
-def _when(value: datetime | str | None) -> str:
-    """A moment for people, to the minute, in UTC."""
+def _format_minute(value: datetime | str | None) -> str:
+    """Format a time for people, to the minute, in UTC."""
     if value is None:
         return "–"  # noqa: RUF001  a dash in a table's cell
     at = datetime.fromisoformat(value) if isinstance(value, str) else value
     return at.strftime("%Y-%m-%d %H:%M")
 
 
-_templates.filters["when"] = _when
+_templates.filters["when"] = _format_minute

@@ -1,4 +1,4 @@
-"""Who looks at the console: the one dependency of its pages, and what they work on."""
+"""The dependencies of the console's pages: the session and the registry."""
 
 import hmac
 from typing import Annotated
@@ -10,15 +10,15 @@ from fastapi.concurrency import run_in_threadpool
 from pointctl.registry.accounts import sessions
 from pointctl.registry.accounts.sessions import Browser
 from pointctl.registry.storage.database import Database
-from pointctl.server.roles import Registry, check_covered
+from pointctl.server.roles import Registry, check_role
 
-# A browser takes the prefix only from https, for the whole host, and from this host.
+# With this prefix, browsers accept the cookie only over HTTPS and for this host.
 COOKIE = "__Host-pointctl"
 LOGIN = "/console/login"
 
 
 class NotLoggedIn(Exception):
-    """The page is for those who are known: errors.py sends them to log in."""
+    """The page needs a session; errors.py redirects to the log-in page."""
 
 
 def _registry(request: Request) -> Registry:
@@ -31,29 +31,29 @@ def _database(request: Request) -> Database:
 
 
 async def session_dependency(request: Request) -> Browser:
-    """Who is logged in, and may do this. Raises NotLoggedIn, or a 403."""
+    """Return the session that may make this request. Raises NotLoggedIn, or a 403."""
     cookie = request.cookies.get(COOKIE, "")
-    by_itself = request.headers.get("HX-Trigger") == "live"
+    is_automatic = request.headers.get("HX-Trigger") == "live"
     browser = await run_in_threadpool(
-        sessions.find, _database(request), cookie, in_use=not by_itself
+        sessions.find, _database(request), cookie, in_use=not is_automatic
     )
     if browser is None:
         raise NotLoggedIn
-    check_covered(request, browser.actor)
+    check_role(request, browser.actor)
     request.state.browser = browser
     if request.method != "GET":
-        check_own_page(request)
+        check_same_site(request)
         form = await request.form()
-        word = form.get("csrf")
-        if not isinstance(word, str) or not hmac.compare_digest(
-            word.encode(), browser.csrf.encode()
+        token = form.get("csrf")
+        if not isinstance(token, str) or not hmac.compare_digest(
+            token.encode(), browser.csrf.encode()
         ):
             raise HTTPException(403, "this form is out of date; load the page again")
     return browser
 
 
-def check_own_page(request: Request) -> None:
-    """Raise a 403 for a form that another site sent; browsers say so."""
+def check_same_site(request: Request) -> None:
+    """Raise a 403 for a form from another site, which browsers report in a header."""
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in (
         "same-origin",
         "none",
@@ -62,7 +62,7 @@ def check_own_page(request: Request) -> None:
 
 
 def login_url(request: Request) -> str:
-    """The log-in page, and from there back to the page that was asked for."""
+    """Return the URL of the log-in page, with the page to return to."""
     if request.method != "GET":
         return LOGIN
     query = f"?{request.url.query}" if request.url.query else ""

@@ -30,7 +30,7 @@ from pointctl.registry.issuing.outcomes import (
 from pointctl.server import metrics
 from pointctl.server.device_api import wire
 from pointctl.server.device_api.request_batcher import RequestBatcher
-from pointctl.web.body import whole_body
+from pointctl.web.body import read_body
 
 _log = structlog.get_logger()
 
@@ -69,7 +69,7 @@ def make_endpoint(issuer: Issuer, counter: RefusalCounter) -> Endpoint:
 
     async def access(request: Request) -> Response:
         started = perf_counter()
-        body = await whole_body(request, protocol.MAX_BODY)
+        body = await read_body(request, protocol.MAX_BODY)
         address = request.client.host if request.client else None
         try:
             reply = await reply_together(_Message(body, address))

@@ -1,4 +1,4 @@
-"""Running the server in one process until it is told to stop."""
+"""Run the server in one process until it is stopped."""
 
 import socket
 import sys
@@ -19,8 +19,8 @@ from pointctl.web.tls import Certificate
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What a server is told; other processes can be given it."""
+class ServeSettings:
+    """The settings of a server; they can be passed to other processes."""
 
     data: Path
     host: str
@@ -30,13 +30,13 @@ class Settings:
     mosquitto: MosquittoAdmin | None = None
     mqtt_hook_token: str | None = field(default=None, repr=False)
     metrics_port: int | None = None
-    trusted_proxies: tuple[str, ...] = ()  # whose X-Forwarded-For is believed
+    trusted_proxies: tuple[str, ...] = ()  # whose X-Forwarded-For is trusted
 
 
 def serve(
-    settings: Settings,
+    settings: ServeSettings,
     listener: socket.socket,
-    on_ready: Callable[[socket.socket], None] = serving.say_ready,
+    on_ready: Callable[[socket.socket], None] = serving.announce_ready,
 ) -> NoReturn:
     """Serve HTTPS; SIGTERM and SIGINT end the process with exit code 0.
 

@@ -1,7 +1,7 @@
-"""Several processes that serve one port: one that dies is replaced, all end together.
+"""Several processes that serve one port. One that dies is replaced; all end together.
 
-Each has a listening socket of its own, and the system shares the boards out among them.
-They hold nothing in memory that another would need to know.
+Each has its own listening socket, and the system distributes the connections. No
+process keeps state in memory that another would need.
 """
 
 import dataclasses
@@ -26,50 +26,50 @@ from pointctl.children import end_with_parent
 from pointctl.errors import PointctlError
 from pointctl.registry.opening import open_registry
 from pointctl.server import metrics
-from pointctl.server.process.serve import Settings, serve
-from pointctl.web.serving import GRACE_S, listen, say_ready
+from pointctl.server.process.serve import ServeSettings, serve
+from pointctl.web.serving import GRACE_S, announce_ready, listen
 from pointctl.web.tls import Certificate
 
-_START_S = 60  # until a process has to be ready
-_END_S = GRACE_S + 3  # until a process that was told to end is killed
-_BETWEEN_S = 1  # at least, between two starts of a process
+_START_S = 60  # the time for a process to get ready
+_END_S = GRACE_S + 3  # the time for a process to end; then it is killed
+_BETWEEN_S = 1  # the least time between two starts of a process
 
 _spawn = multiprocessing.get_context("spawn")
 _log = structlog.get_logger()
 
 
 class _Worker:
-    """One process and its listening socket, which outlives it."""
+    """One process and its listening socket, which stays open when the process dies."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ServeSettings) -> None:
         self._settings = settings
         self.listener = listen(settings.host, settings.port, share=True)
         self.start()
 
     def start(self) -> None:
-        """Start the process, also in the place of one that has died."""
+        """Start the process, the first one or a replacement."""
         self._started = time.monotonic()
         self._ready, ready = _spawn.Pipe(duplex=False)
         self.process: SpawnProcess = _spawn.Process(
-            target=_work, args=(self._settings, self.listener, ready)
+            target=_run_worker, args=(self._settings, self.listener, ready)
         )
         self.process.start()
-        ready.close()  # so that its end is seen when the process ends
+        ready.close()  # else is_ready() would not notice that the process has ended
 
     def is_ready(self) -> bool:
-        """Wait until it serves; False if it cannot."""
+        """Wait until the process serves; return False if it failed to start."""
         try:
             return self._ready.poll(_START_S) and self._ready.recv_bytes() == b"ready"
         except EOFError:
             return False
 
     def replace(self) -> None:
-        """Start another, but not in a tight loop."""
+        """Start a new process, at most one in _BETWEEN_S."""
         time.sleep(max(0.0, self._started + _BETWEEN_S - time.monotonic()))
         self.start()
 
     def end(self, deadline: float) -> None:
-        """Wait for its end, and kill it if the deadline has passed."""
+        """Wait until the process has ended; kill it at the deadline."""
         self.process.join(max(0.0, deadline - time.monotonic()))
         if self.process.is_alive():
             _log.error("worker killed: it did not end", worker=self.process.pid)
@@ -78,22 +78,22 @@ class _Worker:
         self.listener.close()
 
 
-def run(settings: Settings, count: int) -> NoReturn:
-    """Serve with `count` processes until told to stop; exit code 0 then.
+def run(settings: ServeSettings, count: int) -> NoReturn:
+    """Serve with `count` processes until stopped, and exit with code 0.
 
-    Raises PointctlError where they cannot start, OSError for the address.
+    Raises PointctlError if they cannot start, OSError for an address in use.
     """
-    Certificate(settings.certificate, settings.key)  # or raise, before any starts
+    Certificate(settings.certificate, settings.key)  # raises before processes start
     logs.configure()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
-    with _counting(settings):
+    with _serve_metrics(settings):
         _run(dataclasses.replace(settings, metrics_port=None), count)
 
 
 @contextmanager
-def _counting(settings: Settings) -> Iterator[None]:
-    """Serve the metrics of all processes, which count into files of one folder."""
+def _serve_metrics(settings: ServeSettings) -> Iterator[None]:
+    """Serve the metrics of all processes; they count into files of one folder."""
     if settings.metrics_port is None:
         yield
         return
@@ -106,7 +106,7 @@ def _counting(settings: Settings) -> Iterator[None]:
         yield
 
 
-def _run(settings: Settings, count: int) -> NoReturn:
+def _run(settings: ServeSettings, count: int) -> NoReturn:
     workers: list[_Worker] = []
     try:
         for _ in range(count):
@@ -114,8 +114,10 @@ def _run(settings: Settings, count: int) -> NoReturn:
             port = workers[0].listener.getsockname()[1]
             settings = dataclasses.replace(settings, port=port)
         if not all(worker.is_ready() for worker in workers):
-            raise PointctlError("a worker could not start; it says why above")
-        say_ready(workers[0].listener)
+            raise PointctlError(
+                "a worker process could not start; its message is above"
+            )
+        announce_ready(workers[0].listener)
         _watch(workers)
     finally:
         _end(workers)
@@ -146,8 +148,10 @@ def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
     sys.exit(0)
 
 
-def _work(settings: Settings, listener: socket.socket, ready: Connection) -> NoReturn:
-    """What each process does."""
+def _run_worker(
+    settings: ServeSettings, listener: socket.socket, ready: Connection
+) -> NoReturn:
+    """Serve in one worker process."""
     end_with_parent()
 
     def on_ready(_listener: socket.socket) -> None:
