@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from pointctl.broker.process import HOST, free_port
+from tests.patience import PATIENCE_S
 from tests.runtimes import require
 
 # Debian's /usr/sbin/rabbitmq-server wants its own folders; this one asks for them.
 _SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 _PLUGINS = "[rabbitmq_mqtt, rabbitmq_auth_backend_http]."
-_START_S = 60.0
 
 _LISTENERS = """
 listeners.tcp = none
@@ -117,7 +117,7 @@ def _processes(
 
 
 def _wait(broker: "subprocess.Popen[bytes]", port: int, output: Path) -> None:
-    deadline = time.monotonic() + _START_S
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline and broker.poll() is None:
         with suppress(OSError), socket.create_connection((HOST, port), timeout=1):
             return

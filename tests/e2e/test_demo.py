@@ -14,6 +14,7 @@ import pytest
 from pointctl.broker import find_mosquitto
 from pointctl.demo import scenario, stage
 from pointctl.demo.timeline import Timeline
+from tests.patience import PATIENCE_S
 from tests.runtimes import MICROPYTHON, ROOT, require
 
 _MARK = "POINTACCESS_TEST_MARK"
@@ -51,7 +52,7 @@ def test_json(marked: dict[str, str]) -> None:
         env=marked,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=PATIENCE_S,
     )
     assert run.returncode == 0, run.stderr
     told = json.loads(run.stdout)
@@ -76,7 +77,7 @@ def test_gizwits(marked: dict[str, str]) -> None:
         env=marked,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=PATIENCE_S,
     )
     assert run.returncode == 0, run.stderr
     told = json.loads(run.stdout)
@@ -100,7 +101,7 @@ def test_ctrl_c(marked: dict[str, str]) -> None:
             if "power on" in line:
                 demo.send_signal(signal.SIGINT)
                 break
-        said, _ = demo.communicate(timeout=30)
+        said, _ = demo.communicate(timeout=PATIENCE_S)
     assert demo.returncode == 130
     assert "Traceback" not in said
 

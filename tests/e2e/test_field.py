@@ -20,7 +20,6 @@ from pointctl.registry import credentials, devices, lifecycle, search
 from pointctl.registry.database import open_database
 from tests import runtimes
 
-
 FORKED = pytest.mark.usefixtures("forked")
 
 

@@ -20,6 +20,7 @@ from tests.fakeboard.chip import Chip
 from tests.fakeboard.kinds import KINDS
 from tests.fakeboard.line import Line
 from tests.fakeboard.repl import CTRL_C, Program, Repl, SoftReset
+from tests.patience import PATIENCE_S
 
 IMEI = "490154203237518"
 PROGRAM, REPL, WAITS = "program", "repl", "waits"  # whose is what the host types
@@ -106,7 +107,7 @@ class FakeBoard:
         """Have it say something out of turn."""
         self._ask(lambda: self._say(data))
 
-    def wait_for(self, text: str, timeout_s: float = 30) -> None:
+    def wait_for(self, text: str, timeout_s: float = PATIENCE_S) -> None:
         """Until it has printed this. Raises TimeoutError with what it printed."""
         deadline = time.monotonic() + timeout_s
         while text not in self.output:

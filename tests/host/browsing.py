@@ -10,8 +10,9 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from playwright.sync_api import Browser, Page, Playwright
+from playwright.sync_api import Browser, Page, Playwright, expect
 
+from tests.patience import PATIENCE_S
 from tests.runtimes import ROOT, require
 
 # What a person with a keyboard, a screen reader or weak eyes needs of any page: a
@@ -32,6 +33,7 @@ def launch(playwright: Playwright, certificate: Path) -> Browser:
         "--no-sandbox",
         f"--ignore-certificate-errors-spki-list={_pin(certificate)}",
     ]
+    expect.set_options(timeout=PATIENCE_S * 1000)
     return playwright.chromium.launch(executable_path=path, args=arguments)
 
 
@@ -84,7 +86,7 @@ def visiting(browser: Browser, url: str, **options: Any) -> Iterator[Visit]:
     """A browser nobody has used before; at its end it must have had no complaint."""
     options.setdefault("viewport", {"width": 1280, "height": 800})
     context = browser.new_context(**options)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE_S * 1000)
     try:
         visit = Visit(context.new_page(), url)
         yield visit

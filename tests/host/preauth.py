@@ -18,6 +18,7 @@ from pointctl.clouds.gizwits_preauth.client import PreauthClient, Settings
 from pointctl.clouds.gizwits_preauth.sandbox import stock
 from pointctl.clouds.gizwits_preauth.sandbox.models import Kind, Mode, Role
 from pointctl.registry.database import Database
+from tests.patience import PATIENCE_S
 
 _pins = itertools.count(1)
 
@@ -161,7 +162,7 @@ class Hostile:
                 yield self
             finally:
                 ending.set()
-                thread.join(30)
+                thread.join(PATIENCE_S)
 
     def _serve(
         self, listener: socket, context: ssl.SSLContext, ending: threading.Event

@@ -24,6 +24,7 @@ from pointctl.registry.keys import ClaimKeys
 from pointctl.registry.models import Policy, Product, RateLimit
 from pointctl.registry.products import DeviceConfig
 from tests.forked import Forked
+from tests.patience import PATIENCE_S
 
 PRODUCT = "pk-test"
 KEYED, SHARED = "pk-keyed", "pk-shared"  # their boards sign; see add_signed()
@@ -238,7 +239,7 @@ class Server:
         self._ready = threading.Event()
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
-        if not self._ready.wait(120):
+        if not self._ready.wait(PATIENCE_S):
             self.process.kill()
             raise AssertionError(self.lines)
         self.ca_file = authority.ca
@@ -261,7 +262,7 @@ class Server:
     def client(self) -> httpx2.Client:
         """A client that verifies the throw-away CA."""
         context = ssl.create_default_context(cafile=self.ca_file)
-        return httpx2.Client(base_url=self.url, verify=context, timeout=30)
+        return httpx2.Client(base_url=self.url, verify=context, timeout=PATIENCE_S)
 
     def stop(self, number: int | None = None) -> int:
         """End it by SIGTERM or another signal; its exit code."""
@@ -269,8 +270,8 @@ class Server:
             self.process.terminate()
         else:
             self.process.send_signal(number)
-        code = self.process.wait(30)
-        self._reader.join(30)
+        code = self.process.wait(PATIENCE_S)
+        self._reader.join(PATIENCE_S)
         assert self.process.stdout is not None
         self.process.stdout.close()
         return code

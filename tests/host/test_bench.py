@@ -9,6 +9,7 @@ import pytest
 from pointctl.boards.flash import CHECKOUT
 from pointctl.broker import find_mosquitto
 from tests import postgres
+from tests.patience import PATIENCE_S
 
 
 def run(*arguments: str) -> dict:
@@ -18,7 +19,7 @@ def run(*arguments: str) -> dict:
         cwd=CHECKOUT,
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=PATIENCE_S,
         check=True,
     )
     return json.loads(done.stdout)

@@ -18,6 +18,7 @@ from point import __version__, seal
 from pointctl import certificates
 from pointctl.cli import app
 from pointctl.registry import audit
+from tests.patience import PATIENCE_S
 
 
 def leaves(command, path=()):
@@ -422,7 +423,7 @@ def test_ctrl_c_leaves_no_traceback(database, data, tmp_path):
     )
     with fifo.open("w") as writer:  # opens when the command has opened its end
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=PATIENCE_S)
         assert writer
     assert (process.returncode, "Traceback" in err) == (130, False), err
 

@@ -23,6 +23,7 @@ from pointctl.certificates import CaFiles
 from pointctl.cli import app
 from pointctl.folder import DataFolder
 from pointctl.registry.database import Database
+from tests.patience import PATIENCE_S
 from tests.runtimes import ROOT, require
 
 DEPLOY = ROOT / "examples/deploy"
@@ -179,14 +180,16 @@ def behind(
                 verify=context, local_address=address, retries=5
             )
             return httpx2.Client(
-                base_url=f"https://localhost:{port}", transport=transport, timeout=30
+                base_url=f"https://localhost:{port}",
+                transport=transport,
+                timeout=PATIENCE_S,
             )
 
         yield client, folder
     finally:
         if process:
             process.terminate()
-            process.wait(10)
+            process.wait(PATIENCE_S)
         server.stop()
 
 

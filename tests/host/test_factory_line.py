@@ -19,6 +19,7 @@ from pointctl.factory.job import SelfTest
 from pointctl.factory.journal import Journal, JournalError
 from pointctl.factory.line import Outcome
 from pointctl.factory.units import WHAT_TO_DO, Reason, Step
+from tests.patience import PATIENCE_S
 
 STEPS = ("seen", "asking", "answered", "burning", "burned", "labelled", "done")
 
@@ -248,7 +249,7 @@ def test_two_boards_with_one_number_at_once(journal):
     class Slow(CountingSource):
         def key(self, unit):
             asked.set()
-            assert go_on.wait(30)
+            assert go_on.wait(PATIENCE_S)
             return super().key(unit)
 
     source = Slow()
@@ -256,7 +257,7 @@ def test_two_boards_with_one_number_at_once(journal):
     results = []
     first = threading.Thread(target=lambda: results.append(one.carry("P0", None)))
     first.start()
-    assert asked.wait(30)
+    assert asked.wait(PATIENCE_S)
     second = one.carry("P1", None)
     go_on.set()
     first.join()

@@ -19,8 +19,7 @@ from pointctl.factory.show import JsonLines, Lines, LiveTable
 from pointctl.factory.station import Station, Tally, Words, tally_of
 from pointctl.factory.units import Reason
 from tests import runtimes
-
-PATIENCE_S = 60
+from tests.patience import PATIENCE_S
 
 
 class Bench:

@@ -15,6 +15,7 @@ from pointctl.clouds.gizwits_preauth.sandbox.models import Role
 from pointctl.folder import DataFolder
 from pointctl.registry import products
 from pointctl.registry.database import open_database
+from tests.patience import PATIENCE_S
 
 # Which pins, codes and batches there are cannot be said in a schema.
 UNSAID = "positive_data_acceptance"
@@ -52,7 +53,7 @@ def test_the_sandbox_stands_what_is_made_up(attacked, tmp_path, authorized):
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr

@@ -19,6 +19,7 @@ from pointctl.clouds.gizwits_preauth.sandbox.models import (
 from pointctl.registry import audit, products
 from pointctl.registry.database import open_database
 from pointctl.registry.operators import digest
+from tests.patience import PATIENCE_S
 
 BATCH = "0" * 31 + "1"
 
@@ -238,7 +239,7 @@ def test_each_kind_of_bad_luck(database, start):
     who = customer(database, 1000)
     server = start("--chaos", "20", "--chaos-seed", "5", "--chaos-delay", "0")
     met, number = set(), 0
-    until = time.monotonic() + 120
+    until = time.monotonic() + PATIENCE_S
     with client_of(server, who) as client:
         while len(met) < 3 and time.monotonic() < until:
             number += 1

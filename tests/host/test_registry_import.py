@@ -15,6 +15,7 @@ from pointctl.registry import audit, batches, devices, products, search
 from pointctl.registry.devices import BadRow, Row
 from pointctl.registry.models import Device
 from pointctl.registry.products import UnknownBatch
+from tests.patience import PATIENCE_S
 
 
 def count(database):
@@ -122,7 +123,7 @@ def test_boards_are_served_while_a_file_is_read(database):
         for number in range(12_000):
             if number == 6000:
                 threading.Thread(target=board).start()
-                assert asked.wait(20)
+                assert asked.wait(PATIENCE_S)
             yield Row(number, imei(number + 100), None)
 
     assert devices.register(database, PRODUCT, rows()).added == 12_000
