@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from tests.runtimes import ROOT, require
 # What a person with a keyboard, a screen reader or weak eyes needs of any page: a
 # function that returns what is missing.
 FAULTS = Path(__file__).with_name("page_faults.js").read_text(encoding="utf-8")
-SCREENSHOTS = ROOT / "build/screenshots"
+SCREENSHOTS = ROOT / "build/screenshots"  # written if $POINTCTL_SCREENSHOTS is set
 PHONE = {"viewport": {"width": 390, "height": 800}, "is_mobile": True}
 PHONE |= {"has_touch": True, "device_scale_factor": 2}
 DARK = {"color_scheme": "dark"}
@@ -76,7 +77,9 @@ class Visit:
         self.page.get_by_role("heading", name="Overview").wait_for()
 
     def picture(self, name: str) -> None:
-        """Keep what it looks like, all of it."""
+        """Keep what it looks like, all of it, for people who asked for that."""
+        if not os.environ.get("POINTCTL_SCREENSHOTS"):
+            return
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
 

@@ -17,9 +17,10 @@ from sqlalchemy import delete
 
 from point import protocol, protocol_server
 from pointctl.certificates import CaFiles
+from pointctl.folder import DataFolder
 from pointctl.registry import credentials, devices, mqtt_login, products
 from pointctl.registry.access import Answer, BrokerAccounts, Issuer
-from pointctl.registry.database import Database
+from pointctl.registry.database import Database, open_database
 from pointctl.registry.keys import ClaimKeys
 from pointctl.registry.models import Policy, Product, RateLimit
 from pointctl.registry.products import DeviceConfig
@@ -68,6 +69,16 @@ def url_of(request: pytest.FixtureRequest) -> str | None:
     """Where the registry of a parametrized fixture is; None is the data folder."""
     on_postgresql = getattr(request, "param", "sqlite") == "postgresql"
     return request.getfixturevalue("postgres").new_registry() if on_postgresql else None
+
+
+def open_registry(where: Path | str, folder: DataFolder) -> Database:
+    """A new registry with one open product and the devices imei(0) … imei(9)."""
+    opened = open_database(where, folder)
+    settings = {"product_key": PRODUCT, "mqtt_host": "mqtt.test"}
+    products.add(opened, "Tracker", policy=Policy.OPEN, **settings)
+    rows = [devices.checked_row(n, imei(n), None) for n in range(10)]
+    devices.register(opened, PRODUCT, rows)
+    return opened
 
 
 def add_product(

@@ -1,5 +1,6 @@
 """The console as people see it, in a real browser, from a real server over TLS."""
 
+import os
 import re
 from types import SimpleNamespace
 
@@ -102,7 +103,7 @@ def say_where(request):
     """Tell the reader of the test's output where the pictures are."""
     yield
     reporter = request.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter and SCREENSHOTS.is_dir():
+    if reporter and os.environ.get("POINTCTL_SCREENSHOTS"):
         reporter.write_line(f"\nscreenshots: {SCREENSHOTS}")
 
 
