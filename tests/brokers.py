@@ -23,9 +23,9 @@ from pointctl.registry.issuing.outcomes import CredentialIssued
 from pointctl.registry.keys.claim_keys import ClaimKeys
 from pointctl.registry.storage.database import Database, open_database
 from pointctl.registry.storage.models import Policy
+from tests.patience import PATIENCE_S
 from tests.runtimes import need
 
-SECONDS = 5.0
 PRODUCT = "pk1"
 IMEIS = {"dev1": "490154203237518", "dev2": "356938035643809"}
 
@@ -63,7 +63,7 @@ class Room:
 
     def wait_for_line(self, *parts: str) -> str:
         """The first line with all `parts` that the broker has printed or will soon."""
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             for line in list(self.lines):
                 if all(part in line for part in parts):
@@ -179,7 +179,7 @@ class Client:
         )
         self._mqtt.connect(HOST, room.broker.port)
         self._mqtt.loop_start()
-        self.refused = bool(self._events.get(timeout=SECONDS).is_failure)
+        self.refused = bool(self._events.get(timeout=PATIENCE_S).is_failure)
 
     def __enter__(self) -> "Client":
         return self
@@ -191,12 +191,12 @@ class Client:
     def subscribe(self, topic: str) -> bool:
         """Whether the broker granted the subscription."""
         self._mqtt.subscribe(topic)
-        return not self._events.get(timeout=SECONDS)[0].is_failure
+        return not self._events.get(timeout=PATIENCE_S)[0].is_failure
 
     def publish(self, topic: str, payload: str, *, retain: bool = False) -> None:
         """Publish at QoS 1 and wait for the acknowledgement."""
         self._mqtt.publish(topic, payload, qos=1, retain=retain)
-        self._events.get(timeout=SECONDS)
+        self._events.get(timeout=PATIENCE_S)
 
     def say(self, topic: str, payload: str) -> None:
         """Publish, and wait for nothing."""
@@ -208,11 +208,11 @@ class Client:
 
     def received(self) -> tuple[str, bytes]:
         """The next message."""
-        return self.messages.get(timeout=SECONDS)
+        return self.messages.get(timeout=PATIENCE_S)
 
     def is_cut(self) -> bool:
         """Whether the broker ends the connection within a moment."""
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + PATIENCE_S
         while self._mqtt.is_connected() and time.monotonic() < deadline:
             time.sleep(0.01)
         return not self._mqtt.is_connected()

@@ -52,11 +52,11 @@ class Forked:
         self.returncode: int | None = None
         self.stderr: IO[str] | None = None
         out, theirs_out = os.pipe()
-        self.stdout: IO[str] = os.fdopen(out, encoding="utf-8", errors="replace")
+        self.stdout = _text(out)
         theirs_err = theirs_out
         if stderr == subprocess.PIPE:
             err, theirs_err = os.pipe()
-            self.stderr = os.fdopen(err, encoding="utf-8", errors="replace")
+            self.stderr = _text(err)
         request = {
             "argv": self.args,
             "env": dict(os.environ if env is None else env),
@@ -141,6 +141,10 @@ def instead_of(*modules: ModuleType) -> Iterator[None]:
         for module in modules:
             patch.setattr(module, "subprocess", replaced)
         yield
+
+
+def _text(pipe: int) -> IO[str]:
+    return open(pipe, encoding="utf-8", errors="replace")
 
 
 def _pair() -> tuple[socket.socket, socket.socket]:

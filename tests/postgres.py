@@ -16,6 +16,7 @@ import psycopg
 
 from pointctl.broker.process import free_port
 from tests import databases
+from tests.patience import PATIENCE_S
 from tests.runtimes import need
 
 _USER = "pointctl"
@@ -56,13 +57,13 @@ class Cluster:
         """End it as a power cut would, only orderly for those who wait for it."""
         if self._process is not None:
             self._process.send_signal(3)  # SIGQUIT: at once
-            self._process.wait(30)
+            self._process.wait(PATIENCE_S)
 
     def kill(self) -> None:
         """kill -9 of the postmaster: the others end when they see that it has gone."""
         assert self._process
         self._process.kill()
-        self._process.wait(30)
+        self._process.wait(PATIENCE_S)
 
     def run(self, statement: str, database: str = "postgres") -> list[tuple[object]]:
         """Run a statement of the superuser's; its rows."""

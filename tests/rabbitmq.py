@@ -15,10 +15,10 @@ from typing import Any
 
 from pointctl.broker.process import HOST, free_port
 from tests.marked import MARK
+from tests.patience import PATIENCE_S
 from tests.runtimes import need
 
 _PLUGINS = "[rabbitmq_mqtt, rabbitmq_auth_backend_http]."
-_START_S = 60.0
 
 _LISTENERS = """
 listeners.tcp = none
@@ -113,7 +113,7 @@ def _processes(
 
 
 def _wait(broker: "subprocess.Popen[bytes]", port: int, output: Path) -> None:
-    deadline = time.monotonic() + _START_S
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline and broker.poll() is None:
         with suppress(OSError), socket.create_connection((HOST, port), timeout=1):
             return

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.optional import PARTS
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[1]
 MICROPYTHON = ROOT / ".cache/micropython/bin/micropython"
@@ -74,7 +75,7 @@ def run_micropython(source: str, folder: Path, *path: Path | str) -> str:
         env={"MICROPYPATH": ":".join([*map(str, path), str(ROOT), ".frozen"])},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -20,6 +20,7 @@ from pointctl.broker import find_mosquitto
 from tests.brokers import PRODUCT, Room, embedded_room, mosquitto_room
 from tests.e2e import hostile
 from tests.e2e.hostile import Listener, Seen
+from tests.patience import PATIENCE_S
 from tests.runtimes import ROOT, UMQTT, micropython, require
 
 RUNTIMES = ("micropython", "cpython")
@@ -199,7 +200,7 @@ def run(
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=False,
     )
 

@@ -13,6 +13,7 @@ import pytest
 
 from tests.boards import runner
 from tests.boards.runner import IMEI, RUNTIMES
+from tests.patience import PATIENCE_S
 from tests.runtimes import ROOT, micropython
 
 BOARDS = sorted((ROOT / "firmware").glob("*/board.py"))
@@ -120,7 +121,7 @@ def test_unix_imei_and_restart(runtime: str, tmp_path: Path) -> None:
         | {"POINTACCESS_IMEI": IMEI, "PYTHONPATH": paths, "MICROPYPATH": paths},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.stdout == IMEI + "\n", done.stderr

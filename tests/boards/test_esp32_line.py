@@ -13,9 +13,9 @@ import pytest
 
 from tests.boards.modem import SHIMS, PtyModem, pty_modem
 from tests.boards.runner import IMEI, RUNTIMES
+from tests.patience import PATIENCE_S
 from tests.runtimes import ROOT, micropython
 
-WAIT_S = 60
 ONLINE = """
 import sys
 import board, network
@@ -71,7 +71,7 @@ def goes_on(board: "subprocess.Popen[str]") -> None:
 
 def until(modem: PtyModem, state: str) -> None:
     """Wait until the modem reaches this state."""
-    deadline = time.monotonic() + WAIT_S
+    deadline = time.monotonic() + PATIENCE_S
     while modem.state != state:
         assert time.monotonic() < deadline, modem.log
         time.sleep(0.01)

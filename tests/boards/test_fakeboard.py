@@ -16,10 +16,10 @@ import pytest
 import serial
 
 from tests.fakeboard.board import FakeBoard, fake_board
+from tests.patience import PATIENCE_S
 from tests.runtimes import ROOT
 
 MPREMOTE = Path(sys.executable).with_name("mpremote")
-LIMIT_S = 60
 
 Done = subprocess.CompletedProcess[str]
 
@@ -50,7 +50,7 @@ def mpremote(board: FakeBoard, *words: str | Path, cwd: Path | None = None) -> D
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=LIMIT_S,
+        timeout=PATIENCE_S,
     )
 
 
@@ -170,7 +170,7 @@ def test_repl(esp32: FakeBoard, tmp_path: Path) -> None:
 
     def until(text: str) -> None:
         nonlocal shown
-        deadline = time.monotonic() + LIMIT_S
+        deadline = time.monotonic() + PATIENCE_S
         while text not in shown:
             assert time.monotonic() < deadline, shown
             if select.select([master], [], [], 0.1)[0]:
@@ -188,7 +188,7 @@ def test_repl(esp32: FakeBoard, tmp_path: Path) -> None:
         os.write(master, b"6 * 7\r")
         until("42")
         os.write(master, b"\x1d")  # Ctrl-]: leave
-        assert terminal.wait(LIMIT_S) == 0
+        assert terminal.wait(PATIENCE_S) == 0
     finally:
         terminal.kill()
         terminal.wait()
@@ -306,11 +306,11 @@ def test_by_hand(tmp_path: Path) -> None:
             [MPREMOTE, "connect", port, "eval", "6 * 7"],
             capture_output=True,
             text=True,
-            timeout=LIMIT_S,
+            timeout=PATIENCE_S,
         )
         assert done.stdout == "42\n", done.stderr
         server.send_signal(signal.SIGINT)
-        assert server.wait(LIMIT_S) == 0
+        assert server.wait(PATIENCE_S) == 0
         assert not port.is_symlink()
     finally:
         server.kill()

@@ -10,6 +10,7 @@ import pytest
 import serial
 
 from tests.fakeboard.board import Faults, fake_board
+from tests.patience import PATIENCE_S
 
 FULL = """
 try:
@@ -38,7 +39,7 @@ def heard(port: serial.Serial, until: Callable[[bytes], bool]) -> bytes:
     """Read until it is enough, for at most 30 s."""
     port.timeout = 0.1
     data = b""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while not until(data) and time.monotonic() < deadline:
         data += port.read(256)
     return data
@@ -100,7 +101,7 @@ def test_unplugged_after(flash: Path) -> None:
     with fake_board("esp32", flash, faults=faults) as board:
         with serial.Serial(board.port) as port:
             run(port, "print('one', 1)\x04print('two', 2)")
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + PATIENCE_S
             while os.path.lexists(board.port):
                 assert time.monotonic() < deadline
                 time.sleep(0.01)

@@ -18,7 +18,8 @@ from urllib.parse import parse_qsl
 
 from tests.e2e import aliyun_alink
 from tests.e2e.aliyun_registry import OK, Device, Refusal, Registry
-from tests.e2e.mqtt_wire import SECONDS, Client, Server
+from tests.e2e.mqtt_wire import Client, Server
+from tests.patience import PATIENCE_S
 
 
 class Cloud:
@@ -55,7 +56,7 @@ class Cloud:
         method = name.replace("/", ".")
         request = {"id": number, "version": "1.0", "method": method, "params": params}
         self.tell(device, name, json.dumps(request).encode())
-        reply = waiting.result(SECONDS)
+        reply = waiting.result(PATIENCE_S)
         return reply["code"], reply["data"]
 
     def cut(self, device: Device) -> None:

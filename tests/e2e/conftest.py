@@ -16,6 +16,7 @@ from pointctl.demo import process as demo_process
 from tests import runtimes
 from tests.e2e import hostile
 from tests.forked import instead_of
+from tests.patience import PATIENCE_S
 
 CLIENT = Path(__file__).with_name("hostile_client.py")
 RUNTIMES = ("micropython", "cpython")
@@ -97,7 +98,7 @@ def start_board(tmp_path_factory: pytest.TempPathFactory) -> Board:
     return start
 
 
-def outcome(process: "subprocess.Popen[str]", timeout_s: float = 60) -> Outcome:
+def outcome(process: "subprocess.Popen[str]", timeout_s: float = PATIENCE_S) -> Outcome:
     """Wait for a board's process and read what it said."""
     try:
         output, _ = process.communicate(timeout=timeout_s)

@@ -25,8 +25,9 @@ from amqtt.mqtt.publish import PublishPacket
 from amqtt.mqtt.suback import SubackPacket
 from amqtt.mqtt.subscribe import SubscribePacket
 
+from tests.patience import PATIENCE_S
+
 HOST = "127.0.0.1"
-SECONDS = 10
 _GONE = (AMQTTError, MQTTError, OSError, asyncio.IncompleteReadError)
 
 T = TypeVar("T")
@@ -120,12 +121,12 @@ class Server:
     def start(self) -> None:
         """Begin to serve."""
         self._thread.start()
-        self._ready.wait(SECONDS)
+        self._ready.wait(PATIENCE_S)
 
     def stop(self) -> None:
         """Cut everybody off and end the thread."""
         self.call(self._stopping.set)
-        self._thread.join(SECONDS)
+        self._thread.join(PATIENCE_S)
 
     def call(self, function: Callable[..., T], *arguments: Any) -> T:
         """What `function` returns, called in the server's thread."""
@@ -134,7 +135,7 @@ class Server:
             return function(*arguments)
 
         future = asyncio.run_coroutine_threadsafe(called(), self._loop)
-        return future.result(SECONDS)
+        return future.result(PATIENCE_S)
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()

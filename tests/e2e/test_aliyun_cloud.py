@@ -14,7 +14,8 @@ import trustme
 from tests.e2e import aliyun_registry, hostile
 from tests.e2e.aliyun_cloud import Cloud, running
 from tests.e2e.aliyun_registry import Device
-from tests.e2e.mqtt_wire import HOST, SECONDS, covers
+from tests.e2e.mqtt_wire import HOST, covers
+from tests.patience import PATIENCE_S
 
 SDK = Path(__file__).with_name("aliyun_sdk.py")
 SECRET = "0123456789abcdef"
@@ -144,7 +145,7 @@ def test_refusals(
     else:
         product.registration = False
     with Sdk(cloud, authority, device, **keys):
-        assert said.get(timeout=SECONDS) == f"refuses {why}"
+        assert said.get(timeout=PATIENCE_S) == f"refuses {why}"
     assert device.secrets in ([], [SECRET])
 
 

@@ -10,6 +10,7 @@ import pytest
 from pointctl.boards import flash
 from tests.e2e.office import PRODUCT, Office, office
 from tests.fakeboard.board import Faults
+from tests.patience import PATIENCE_S
 
 KINDS = ("esp32", "quecpython")
 
@@ -99,7 +100,7 @@ def test_interrupted_and_done_again(place: Office, tmp_path: Path) -> None:
                 assert process.poll() is None, process.communicate()
                 time.sleep(0.05)
             process.send_signal(signal.SIGINT)
-            _, said = process.communicate(timeout=60)
+            _, said = process.communicate(timeout=PATIENCE_S)
         assert (process.returncode, "goes on from there" in said) == (130, True), said
         done = place.deploy(board, kind, "--json")
         assert done.code == 0, done.err

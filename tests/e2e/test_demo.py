@@ -19,6 +19,7 @@ from pointctl.commands import demo as commands
 from pointctl.demo import scenario, system
 from pointctl.demo.timeline import Timeline
 from tests.marked import carriers
+from tests.patience import PATIENCE_S
 from tests.runtimes import MICROPYTHON, ROOT, need, require, run_make
 
 _MARK = "POINTACCESS_TEST_MARK"
@@ -35,7 +36,7 @@ def marked() -> Iterator[dict[str, str]]:
 
 def test_json(marked: dict[str, str]) -> None:
     """make demo ARGS=--json prints one object: from the server, then from flash."""
-    run = run_make("demo", "ARGS=--json", env=marked, timeout_s=240)
+    run = run_make("demo", "ARGS=--json", env=marked, timeout_s=PATIENCE_S)
     assert run.returncode == 0, run.stderr
     told = json.loads(run.stdout)
     assert told["ok"] is True
@@ -87,7 +88,7 @@ def test_gizwits(marked: dict[str, str]) -> None:
         env=marked,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=PATIENCE_S,
     )
     assert run.returncode == 0, run.stderr
     told = json.loads(run.stdout)
@@ -111,7 +112,7 @@ def test_ctrl_c(marked: dict[str, str]) -> None:
             if "power on" in line:
                 demo.send_signal(signal.SIGINT)
                 break
-        said, _ = demo.communicate(timeout=30)
+        said, _ = demo.communicate(timeout=PATIENCE_S)
     assert demo.returncode == 130
     assert "Traceback" not in said
 

@@ -17,6 +17,7 @@ from pointctl.factory.domain.units import Step
 from tests import runtimes
 from tests.brokers import running
 from tests.faults import factory_floor as floor
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -173,7 +174,7 @@ def test_at_a_terminal(site, tmp_path):
     )
     os.close(terminal)
     try:
-        shown, deadline = b"", time.monotonic() + 90
+        shown, deadline = b"", time.monotonic() + PATIENCE_S
         with unit.at(port):
             while b" PASS " not in shown:
                 shown += read(screen)
@@ -205,7 +206,7 @@ def read(screen):
 
 def wait_for(job, unit, step):
     """Until the journal says so of a unit."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     with Journal(job) as journal:
         while step not in [event.step for event in journal.events(unit.imei)]:
             assert time.monotonic() < deadline

@@ -15,6 +15,7 @@ import pytest
 
 from pointctl.boards import flash
 from tests.fakeboard.board import fake_board
+from tests.patience import PATIENCE_S
 from tests.runtimes import MICROPYTHON, ROOT, require
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -52,7 +53,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
                 yield f"https://127.0.0.1:{json.loads(line)['port']}/v1/access", data
                 break
         server.terminate()
-        server.communicate(timeout=10)
+        server.communicate(timeout=PATIENCE_S)
     assert server.returncode == 0
 
 
@@ -74,7 +75,9 @@ def test_one_call(runtime: str, served: tuple[str, Path], tmp_path: Path) -> Non
     command = sys.executable
     if runtime == "micropython":
         command = str(require("MicroPython", MICROPYTHON, "run make test"))
-    run = subprocess.run([command, script], capture_output=True, text=True, timeout=60)
+    run = subprocess.run(
+        [command, script], capture_output=True, text=True, timeout=PATIENCE_S
+    )
     assert run.returncode == 0, run.stderr
     warning, config = run.stdout.splitlines()
     assert "NOT verified" in warning
@@ -95,13 +98,15 @@ def test_watching(served: tuple[str, Path]) -> None:
         env={**os.environ, "POINTCTL_DATA": str(data), "PATH": path},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
     )
     assert run.returncode == 0, run.stderr
     assert "credentials 00000 server" in run.stdout
     context = ssl.create_default_context(cafile=data / "ca/ca.pem")
     place = url.replace("/v1/access", "/console/")
-    with httpx2.Client(verify=context, follow_redirects=True, timeout=30) as browser:
+    with httpx2.Client(
+        verify=context, follow_redirects=True, timeout=PATIENCE_S
+    ) as browser:
         form = {"name": "ann", "password": "correct horse battery staple"}
         browser.post(f"{place}login", data=form)
         shown = browser.get(f"{place}devices/meter/{IMEI}")
@@ -124,7 +129,7 @@ def test_on_a_board(served: tuple[str, Path], tmp_path: Path) -> None:
             env={**os.environ, "POINTCTL_DATA": str(data), "PATH": path},
             capture_output=True,
             text=True,
-            timeout=250,
+            timeout=PATIENCE_S,
         )
     assert run.returncode == 0, run.stderr
     assert run.stdout.endswith(f"{IMEI} of meter is in flash\n")
@@ -137,7 +142,7 @@ def test_explaining(command: str) -> None:
         [sys.executable, "-m", *command.split()],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     assert run.returncode == 0
     assert "Example: pointctl" in run.stdout
@@ -169,7 +174,7 @@ def test_main(served: tuple[str, Path], tmp_path: Path) -> None:
         env={**os.environ, "POINTACCESS_IMEI": IMEI, "MICROPYPATH": ":.frozen:lib"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     assert "E11 CONNECT" in run.stderr
     kept = (board / "credentials.0").read_bytes()

@@ -30,6 +30,7 @@ from tests.e2e.hostile import (
     reply,
     saying,
 )
+from tests.patience import PATIENCE_S
 from tests.runtimes import ROOT
 
 TIMEOUT_S = 5
@@ -132,7 +133,6 @@ def test_verified(
     assert (result["code"], result["error"]) == (code, case.error), result
     assert result["escaped"] is None
     assert result["untouched"] == bool(case.error)
-    assert result["ms"] < 2000
     seen = servers[runtime, name].seen
     assert seen.connections == 1
     if case.raw:  # a ClientHello, and at most an alert after it
@@ -275,7 +275,7 @@ def test_seed_example(authority: trustme.CA, tmp_path: Path, runtime: str) -> No
             env=os.environ | {"PYTHONPATH": str(ROOT), "MICROPYPATH": str(ROOT)},
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=PATIENCE_S,
             check=False,
         )
     assert done.returncode == 0, done.stderr

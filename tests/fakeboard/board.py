@@ -20,6 +20,7 @@ from tests.fakeboard.chip import Chip
 from tests.fakeboard.kinds import KINDS
 from tests.fakeboard.line import Line
 from tests.fakeboard.repl import CTRL_C, Program, Repl, SoftReset
+from tests.patience import PATIENCE_S
 
 IMEI = "490154203237518"
 PROGRAM, REPL, WAITS = "program", "repl", "waits"  # who gets what the host types
@@ -108,7 +109,7 @@ class FakeBoard:
         """Make the board print something at this moment."""
         self._ask(lambda: self._say(data))
 
-    def wait_for(self, text: str, timeout_s: float = 30) -> None:
+    def wait_for(self, text: str, timeout_s: float = PATIENCE_S) -> None:
         """Wait until the board has printed this. Raises TimeoutError otherwise."""
         deadline = time.monotonic() + timeout_s
         while text not in self.output:

@@ -147,7 +147,7 @@ class Bench:
             ca=None if case.pin else str(self._server.ca),
             pin=pins[case.pin] if case.pin else None,
             port=self._port,
-            timeout=5,
+            timeout=60,  # no case waits for it
             fresh=fresh,
             network=case.network and int(case.network.timestamp()),
             clock_file=str(self._file) if case.settable else None,

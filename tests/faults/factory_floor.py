@@ -32,6 +32,7 @@ from pointctl.registry.storage.models import Policy, Role
 from tests.fakeboard.board import FakeBoard, fake_board
 from tests.forked import Forked
 from tests.host.serving import Server, imei
+from tests.patience import PATIENCE_S
 
 PRODUCT, OTHER, BATCH = "pk-line", "pk-other", "A7"
 KIND = "esp32"
@@ -330,7 +331,7 @@ class Station:
         return self._ended()
 
     def _ended(self) -> int:
-        code = self._process.wait(60)
+        code = self._process.wait(PATIENCE_S)
         for each in self._readers:
             each.join()
         for stream in (self._process.stdout, self._process.stderr):
@@ -433,7 +434,7 @@ class Shift:
 
     def _watch(self, unit: Unit, port: Path, since: int, was_cut: bool) -> None:
         """Until the station is through with it; what mends itself is waited for."""
-        until = time.monotonic() + 90
+        until = time.monotonic() + PATIENCE_S
         while time.monotonic() < until:
             found = self.station.result(port, since, until - time.monotonic())
             if found is None:

@@ -20,9 +20,9 @@ from pointctl.registry.storage.models import Credential, Device, Policy
 from pointctl.registry.storage.vault import bind_device
 from tests.faults.bench import environment, program
 from tests.host.serving import PRODUCT, Server, imei
+from tests.patience import PATIENCE_S
 
 _ONE_MIGRATION = threading.Lock()  # alembic works on globals
-PATIENCE_S = 60  # more than the longest deadlines of one life
 
 
 class Field:
@@ -125,5 +125,5 @@ class BoardProcess:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(60)
+        self._process.wait(PATIENCE_S)
         self._process.stdout.close()

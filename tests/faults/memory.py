@@ -18,6 +18,7 @@ from point.store import Store
 from pointctl.registry.storage.models import Policy
 from tests.faults.bench import DEVICE, Row, environment, timed
 from tests.faults.field import Field, field
+from tests.patience import PATIENCE_S
 from tests.runtimes import MICROPYTHON, ROOT
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def boot(ground: Field, modules: Path, flash: Path, number: int, heap: int) -> E
         env=environment(MICROPYPATH=f"{modules}:.frozen"),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     output = done.stdout + done.stderr

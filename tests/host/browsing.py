@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,14 +10,15 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from playwright.sync_api import Browser, Page, Playwright
+from playwright.sync_api import Browser, Page, Playwright, expect
 
+from tests.patience import PATIENCE_S
 from tests.runtimes import ROOT, need
 
 # What a person with a keyboard, a screen reader or weak eyes needs of any page: a
 # function that returns what is missing.
 FAULTS = Path(__file__).with_name("page_faults.js").read_text(encoding="utf-8")
-SCREENSHOTS = ROOT / "build/screenshots"
+SCREENSHOTS = ROOT / "build/screenshots"  # written if $POINTCTL_SCREENSHOTS is set
 PHONE = {"viewport": {"width": 390, "height": 800}, "is_mobile": True}
 PHONE |= {"has_touch": True, "device_scale_factor": 2}
 DARK = {"color_scheme": "dark"}
@@ -30,6 +32,7 @@ def launch(playwright: Playwright, certificate: Path) -> Browser:
         "--no-sandbox",
         f"--ignore-certificate-errors-spki-list={_pin(certificate)}",
     ]
+    expect.set_options(timeout=PATIENCE_S * 1000)
     return playwright.chromium.launch(executable_path=path, args=arguments)
 
 
@@ -72,7 +75,9 @@ class Visit:
         self.page.get_by_role("heading", name="Overview").wait_for()
 
     def picture(self, name: str) -> None:
-        """Keep what it looks like, all of it."""
+        """Keep what it looks like, all of it, for people who asked for that."""
+        if not os.environ.get("POINTCTL_SCREENSHOTS"):
+            return
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
 
@@ -82,7 +87,7 @@ def visiting(browser: Browser, url: str, **options: Any) -> Iterator[Visit]:
     """A browser nobody has used before; at its end it must have had no complaint."""
     options.setdefault("viewport", {"width": 1280, "height": 800})
     context = browser.new_context(**options)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE_S * 1000)
     try:
         visit = Visit(context.new_page(), url)
         yield visit

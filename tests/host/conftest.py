@@ -8,15 +8,13 @@ from collections.abc import Callable, Iterator
 import pytest
 import structlog
 from preauth import filled_database
-from serving import PRODUCT, Finished, Server, imei, url_of
+from serving import Finished, Server, open_registry, url_of
 from vectors import VECTORS, Counts, table
 
 from pointctl import __main__, certificates, logs
 from pointctl.clouds.kit.database import SandboxDatabase
 from pointctl.folder import DataFolder
-from pointctl.registry.devices import devices, products
-from pointctl.registry.storage.database import Database, open_database
-from pointctl.registry.storage.models import Policy
+from pointctl.registry.storage.database import Database
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -70,16 +68,7 @@ def database(data, request) -> Iterator[Database]:
 
     It is in the data folder; with serving.ON_BOTH the test also runs on PostgreSQL.
     """
-    with open_database(url_of(request) or data.registry) as opened:
-        products.add(
-            opened,
-            "Tracker",
-            policy=Policy.OPEN,
-            product_key=PRODUCT,
-            mqtt_host="mqtt.test",
-        )
-        rows = [devices.validate_row(n, imei(n), None) for n in range(10)]
-        devices.register(opened, PRODUCT, rows)
+    with open_registry(url_of(request) or data.registry, data) as opened:
         yield opened
 
 

@@ -22,6 +22,7 @@ from pointctl.clouds.gizwits.preauth.sandbox.models import CallKind, KeyMode, To
 from pointctl.clouds.gizwits.sandbox.database import open_database
 from pointctl.clouds.kit.database import SandboxDatabase
 from pointctl.folder import DataFolder
+from tests.patience import PATIENCE_S
 
 SECRET = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"  # of PRODUCT
 # Marks tests of the fixture `sandbox_database`: they run on each database there is.
@@ -182,7 +183,7 @@ class Hostile:
                 yield self
             finally:
                 ending.set()
-                thread.join(30)
+                thread.join(PATIENCE_S)
 
     def _serve(
         self, listener: socket, context: ssl.SSLContext, ending: threading.Event

@@ -17,6 +17,7 @@ from sqlalchemy import delete
 
 from point import protocol, protocol_server
 from pointctl.certificates import CaFiles
+from pointctl.folder import DataFolder
 from pointctl.registry.broker_accounts import BrokerAccounts
 from pointctl.registry.devices import devices, products
 from pointctl.registry.devices.products import DeviceConfig
@@ -29,9 +30,10 @@ from pointctl.registry.issuing.outcomes import (
     RequestRefused,
 )
 from pointctl.registry.keys.claim_keys import ClaimKeys
-from pointctl.registry.storage.database import Database
+from pointctl.registry.storage.database import Database, open_database
 from pointctl.registry.storage.models import Policy, Product, RateLimit
 from tests.forked import Forked
+from tests.patience import PATIENCE_S
 
 PRODUCT = "pk-test"
 KEYED, SHARED = "pk-keyed", "pk-shared"  # their boards sign; see add_signed()
@@ -75,6 +77,16 @@ def url_of(request: pytest.FixtureRequest) -> str | None:
     """Where the registry of a parametrized fixture is; None is the data folder."""
     on_postgresql = getattr(request, "param", "sqlite") == "postgresql"
     return request.getfixturevalue("postgres").new_registry() if on_postgresql else None
+
+
+def open_registry(where: Path | str, folder: DataFolder) -> Database:
+    """A new registry with one open product and the devices imei(0) … imei(9)."""
+    opened = open_database(where, folder)
+    settings = {"product_key": PRODUCT, "mqtt_host": "mqtt.test"}
+    products.add(opened, "Tracker", policy=Policy.OPEN, **settings)
+    rows = [devices.validate_row(n, imei(n), None) for n in range(10)]
+    devices.register(opened, PRODUCT, rows)
+    return opened
 
 
 def add_product(
@@ -278,7 +290,7 @@ class Server:
         self._ready = threading.Event()
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
-        if not self._ready.wait(120):
+        if not self._ready.wait(PATIENCE_S):
             self.process.kill()
             raise AssertionError(self.lines)
         self.ca_file = authority.ca
@@ -301,7 +313,7 @@ class Server:
     def client(self) -> httpx2.Client:
         """A client that verifies the throw-away CA."""
         context = ssl.create_default_context(cafile=self.ca_file)
-        return httpx2.Client(base_url=self.url, verify=context, timeout=30)
+        return httpx2.Client(base_url=self.url, verify=context, timeout=PATIENCE_S)
 
     def stop(self, number: int | None = None) -> int:
         """End it by SIGTERM or another signal; its exit code."""
@@ -309,8 +321,8 @@ class Server:
             self.process.terminate()
         else:
             self.process.send_signal(number)
-        code = self.process.wait(30)
-        self._reader.join(30)
+        code = self.process.wait(PATIENCE_S)
+        self._reader.join(PATIENCE_S)
         assert self.process.stdout is not None
         self.process.stdout.close()
         return code

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 from pointctl.boards.flash import CHECKOUT
+from tests.patience import PATIENCE_S
 from tests.runtimes import need
 
 
@@ -15,7 +16,7 @@ def run(*arguments: str) -> dict:
         cwd=CHECKOUT,
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=PATIENCE_S,
         check=True,
     )
     return json.loads(done.stdout)

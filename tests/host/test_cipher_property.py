@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from point import aliyun, cipher
 from point.errors import PointError
+from tests.patience import PATIENCE_S
 from tests.runtimes import ROOT, micropython
 
 BLOCKS = st.binary(min_size=16, max_size=16)
@@ -167,7 +168,7 @@ def test_micropython(cases: list[tuple[list[str], list[str]]]) -> None:
         input="".join(json.dumps(given) + "\n" for given, _ in cases),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -203,7 +204,7 @@ def test_what_a_board_loads(auth: str, loaded: list[str]) -> None:
         [micropython(), "-c", MODULES.format(root=str(ROOT), auth=auth)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.stdout.strip() == str(loaded), done.stderr

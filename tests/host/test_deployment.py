@@ -22,6 +22,7 @@ from pointctl.certificates import CaFiles
 from pointctl.cli import app
 from pointctl.folder import DataFolder
 from pointctl.registry.storage.database import Database
+from tests.patience import PATIENCE_S
 from tests.runtimes import ROOT, need
 
 DEPLOY = ROOT / "examples/deploy"
@@ -104,24 +105,25 @@ def test_no_memory_is_written_and_executed(
 ) -> None:
     """What the unit forbids, the server does not need."""
     certificates.init(data.ca)
-    done = subprocess.run(
-        [sys.executable, "-c", _FORBID, sys.executable, "-c", _STARTS, str(data.path)],
-        capture_output=True,
+    serve = ["serve", "--port", "0", "--metrics-port", "0", "--data", str(data.path)]
+    command = [sys.executable, "-m", "pointctl", *serve]
+    with subprocess.Popen(
+        [sys.executable, "-c", _FORBID, *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        check=False,
-    )
-    if done.returncode == 77:
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    ) as process:
+        assert process.stdout is not None
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if '"event": "ready"' in line:
+                process.terminate()
+    if process.returncode == 77:
         pytest.skip("this kernel is older than 6.3")
-    assert done.returncode == 0, done.stderr
-    assert '"event": "ready"' in done.stdout
-
-
-_STARTS = """
-import os, signal, sys, threading
-from pointctl.__main__ import main
-threading.Timer(5, os.kill, (os.getpid(), signal.SIGTERM)).start()
-main(["serve", "--port", "0", "--metrics-port", "0", "--data", sys.argv[1]])
-"""
+    assert process.returncode == 0, said
+    assert any('"event": "ready"' in line for line in said)
 
 
 def configured(folder: Path, files: CaFiles, server: Server, port: int) -> Path:
@@ -179,14 +181,16 @@ def behind(
                 verify=context, local_address=address, retries=5
             )
             return httpx2.Client(
-                base_url=f"https://localhost:{port}", transport=transport, timeout=30
+                base_url=f"https://localhost:{port}",
+                transport=transport,
+                timeout=PATIENCE_S,
             )
 
         yield client, folder
     finally:
         if process:
             process.terminate()
-            process.wait(10)
+            process.wait(PATIENCE_S)
         server.stop()
 
 

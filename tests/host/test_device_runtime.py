@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import vectors
 
+from tests.patience import PATIENCE_S
 from tests.runtimes import ROOT, UMQTT, micropython, require
 
 RUN = ROOT / "tests/run.py"
@@ -36,7 +37,7 @@ def run(
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=False,
     )
 

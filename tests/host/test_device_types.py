@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.runtimes import ROOT, require
 
 Check = Callable[..., subprocess.CompletedProcess[str]]
@@ -35,7 +36,7 @@ def check(tmp_path_factory: pytest.TempPathFactory) -> Check:
             capture_output=True,
             text=True,
             check=False,
-            timeout=180,
+            timeout=PATIENCE_S,
         )
 
     return run

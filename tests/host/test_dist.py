@@ -17,6 +17,7 @@ import pytest
 import point
 from pointctl.boards import flash
 from tests.fakeboard.board import fake_board
+from tests.patience import PATIENCE_S
 from tests.runtimes import ROOT, UMQTT, micropython, require
 
 V = point.__version__
@@ -36,7 +37,7 @@ def build(folder: Path, **environment: str) -> Path:
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 0, done.stderr
     return folder
@@ -151,7 +152,12 @@ def test_zip_runs(dist: Path, tmp_path: Path, name: str) -> None:
         "MICROPYPATH": f":.frozen:{libraries}",
     }
     done = subprocess.run(
-        command, cwd=board, env=environment, capture_output=True, text=True, timeout=60
+        command,
+        cwd=board,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
     )
     assert "E60 SETTING: claim.key" in done.stdout + done.stderr
 
@@ -161,7 +167,7 @@ def test_quecpython_zip_runs(dist: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(dist / f"pointaccess-quecpython-py-{V}.zip") as archive:
         archive.extractall(tmp_path)
     with fake_board("quecpython", tmp_path) as board:
-        board.wait_for("E60 SETTING: settings.json", 60)
+        board.wait_for("E60 SETTING: settings.json")
 
 
 def test_zip_is_copied_as_its_page_says(dist: Path, tmp_path: Path) -> None:
@@ -182,10 +188,10 @@ def test_zip_is_copied_as_its_page_says(dist: Path, tmp_path: Path) -> None:
             cwd=tmp_path,
             check=True,
             capture_output=True,
-            timeout=120,
+            timeout=PATIENCE_S,
         )
         board.reset()
-        board.wait_for("E60 SETTING: settings.json", 60)
+        board.wait_for("E60 SETTING: settings.json")
     for path in (tmp_path / "flash").rglob("*.*"):
         copied = flash_folder / path.relative_to(tmp_path / "flash")
         assert copied.read_bytes() == path.read_bytes()
@@ -200,7 +206,7 @@ def test_sdist_gives_the_same_wheel(dist: Path, tmp_path: Path) -> None:
         cwd=tmp_path / f"pointaccess-{V}",
         check=True,
         capture_output=True,
-        timeout=120,
+        timeout=PATIENCE_S,
     )
     (wheel,) = tmp_path.glob("*/dist/*.whl")
     assert wheel.read_bytes() == (dist / wheel.name).read_bytes()
@@ -217,7 +223,7 @@ def test_wheel_runs(dist: Path, tmp_path: Path) -> None:
     pip = [sys.executable, "-m", "pip", "-q", "--python", python, "install"]
     wheel = str(dist / f"pointaccess-{V}-py3-none-any.whl")
     offline = "--no-deps", "--no-index", "--no-compile"
-    subprocess.run([*pip, *offline, wheel], check=True, timeout=120)
+    subprocess.run([*pip, *offline, wheel], check=True, timeout=PATIENCE_S)
     (site,) = home.glob("lib/python*/site-packages")
     (site / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
 
@@ -225,7 +231,7 @@ def test_wheel_runs(dist: Path, tmp_path: Path) -> None:
         return subprocess.check_output(
             [python, *map(str, arguments)],
             text=True,
-            timeout=60,
+            timeout=PATIENCE_S,
             cwd=tmp_path,
             env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
         )

@@ -20,6 +20,7 @@ from pointctl.factory.domain.job import SelfTest
 from pointctl.factory.domain.journal import Journal, JournalError
 from pointctl.factory.domain.units import WHAT_TO_DO, Reason, Step
 from pointctl.factory.station.line import TurnOutcome
+from tests.patience import PATIENCE_S
 
 STEPS = ("seen", "asking", "answered", "burning", "burned", "labelled", "done")
 
@@ -254,7 +255,7 @@ def test_two_boards_with_one_number_at_once(journal):
     class Slow(CountingSource):
         def request_key(self, unit):
             asked.set()
-            assert go_on.wait(30)
+            assert go_on.wait(PATIENCE_S)
             return super().request_key(unit)
 
     source = Slow()
@@ -262,7 +263,7 @@ def test_two_boards_with_one_number_at_once(journal):
     results = []
     first = threading.Thread(target=lambda: results.append(one.process("P0", None)))
     first.start()
-    assert asked.wait(30)
+    assert asked.wait(PATIENCE_S)
     second = one.process("P1", None)
     go_on.set()
     first.join()

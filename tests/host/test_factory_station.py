@@ -21,8 +21,7 @@ from pointctl.factory.station.serial_board import CHIP
 from pointctl.factory.station.station import Station, Statuses
 from pointctl.factory.station.tally import Tally, start_tally
 from tests import runtimes
-
-PATIENCE_S = 60
+from tests.patience import PATIENCE_S
 
 
 class Bench:

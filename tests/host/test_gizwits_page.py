@@ -14,6 +14,7 @@ from preauth import Sandbox
 from pointctl.certificates import CaFiles
 from pointctl.clouds.gizwits.preauth import errors, lists
 from pointctl.clouds.kit import chaos
+from tests.patience import PATIENCE_S
 from tests.runtimes import ROOT, need
 
 PAGE = (ROOT / "docs/gizwits.md").read_text(encoding="utf-8")
@@ -40,7 +41,7 @@ def shell(data, tmp_path):
             env=environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE_S,
             check=False,
         )
         assert done.returncode == 0, block + done.stdout + done.stderr

@@ -13,6 +13,7 @@ from pointctl.clouds.gizwits.preauth import wire
 from pointctl.clouds.gizwits.preauth.sandbox import stock
 from pointctl.clouds.gizwits.preauth.sandbox.models import TokenRole
 from pointctl.folder import DataFolder
+from tests.patience import PATIENCE_S
 
 # Which pins, codes and batches there are cannot be said in a schema.
 UNSAID = "positive_data_acceptance"
@@ -49,7 +50,7 @@ def test_the_sandbox_stands_what_is_made_up(attacked, tmp_path, authorized):
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr

@@ -14,6 +14,7 @@ from pointctl.clouds.gizwits.preauth.sandbox import batches
 from pointctl.clouds.gizwits.preauth.sandbox.keys import KeyMaker
 from pointctl.clouds.gizwits.preauth.sandbox.models import SandboxBatch, SandboxBatchRow
 from pointctl.clouds.kit.secrets import SandboxSecret, hash_token
+from tests.patience import PATIENCE_S
 
 BATCH = "0" * 31 + "1"
 
@@ -235,7 +236,7 @@ def test_each_kind_of_bad_luck(sandbox_database, start):
     server = start("--chaos", "20", "--chaos-seed", "5", "--chaos-delay", "0")
     met: set[object] = set()
     number = 0
-    until = time.monotonic() + 120
+    until = time.monotonic() + PATIENCE_S
     with client_of(server, who) as client:
         while len(met) < 3 and time.monotonic() < until:
             number += 1

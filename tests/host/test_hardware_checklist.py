@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.runtimes import MPY_CROSS_1_13, ROOT, micropython, require
 
 SHIMS = ROOT / "tests/shims"
@@ -26,7 +27,7 @@ def printed(source: str, shims: list[str], first: str, flash: Path) -> dict[str,
         | {"MICROPYPATH": f":{paths}", "POINTACCESS_IMEI": "490154203237518"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.runtimes import ROOT
 
 _BLOCK = """
@@ -29,7 +30,10 @@ def test_commands_need_no_extra(arguments: list[str]) -> None:
     """Every command answers --help with the plain dependencies."""
     program = _BLOCK.format(names=_EXTRAS, arguments=arguments)
     run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
     )
     assert run.returncode == 0, run.stderr
 
@@ -39,7 +43,7 @@ def test_wheel(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "pip", "-q", "wheel", "--no-deps", "-w", tmp_path, ROOT],
         check=True,
-        timeout=180,
+        timeout=PATIENCE_S,
         stderr=subprocess.DEVNULL,
     )
     (wheel,) = tmp_path.glob("*.whl")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.runtimes import MPY_CROSS_1_13, ROOT, micropython, require
 
 PAGE = (ROOT / "docs/porting.md").read_text(encoding="utf-8")
@@ -40,7 +41,7 @@ def run(checkout: Path, *command: object) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
+        timeout=PATIENCE_S,
     )
 
 

@@ -18,6 +18,7 @@ from pointctl.registry.storage.database import (
     supports_several_processes,
 )
 from pointctl.registry.storage.models import Credential, Device
+from tests.patience import PATIENCE_S
 
 
 def test_only_the_owner_can_read_it(database, data):
@@ -94,7 +95,7 @@ def test_one_who_writes_alone_waits_for_those_who_share(database, postgres, data
             with pytest.raises(TimeoutError):
                 waiting.result(0.3)
             order.append("shared")
-        waiting.result(30)
+        waiting.result(PATIENCE_S)
         with shared.exclusive() as session:
             products.check_exists(session, "pk")
             order.append("first begins")
@@ -102,7 +103,7 @@ def test_one_who_writes_alone_waits_for_those_who_share(database, postgres, data
             with pytest.raises(TimeoutError):
                 waiting.result(0.3)
             order.append("first ends")
-        waiting.result(30)
+        waiting.result(PATIENCE_S)
     assert order == [
         *("shared", "alone begins", "alone ends"),
         *("first begins", "first ends", "second begins", "second ends"),

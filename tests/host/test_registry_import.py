@@ -16,6 +16,7 @@ from pointctl.registry.devices import batches, devices, products, search
 from pointctl.registry.devices.devices import BadRow, ImportRow
 from pointctl.registry.devices.products import UnknownBatch
 from pointctl.registry.storage.models import Device
+from tests.patience import PATIENCE_S
 
 
 def count(database):
@@ -127,7 +128,7 @@ def test_boards_are_served_while_a_file_is_read(database):
         for number in range(12_000):
             if number == 6000:
                 threading.Thread(target=board).start()
-                assert asked.wait(20)
+                assert asked.wait(PATIENCE_S)
             yield ImportRow(number, imei(number + 100), None)
 
     assert devices.register(database, PRODUCT, rows()).added == 12_000

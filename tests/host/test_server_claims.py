@@ -27,6 +27,7 @@ from pointctl.folder import DataFolder
 from pointctl.registry.issuing import lifecycle
 from pointctl.registry.keys import claim_keys as keys
 from pointctl.registry.storage.database import open_database
+from tests.patience import PATIENCE_S
 
 DEVICES = 400
 
@@ -91,7 +92,7 @@ def test_fifty_ids_at_once_get_one_credential(shared):
 
     def one(number):
         with server.client() as client:
-            together.wait(30)
+            together.wait(PATIENCE_S)
             return board.post(client, board.claim(number))
 
     with ThreadPoolExecutor(50) as pool:
@@ -166,10 +167,10 @@ def test_a_lost_reply_is_repeated_after_kill_9(data, authority):
         for thread in threads:
             thread.start()
         for _ in range(60):
-            heard.get(timeout=30)
+            heard.get(timeout=PATIENCE_S)
         assert server.stop(signal.SIGKILL) == -signal.SIGKILL
         for thread in threads:
-            thread.join(30)
+            thread.join(PATIENCE_S)
         assert 60 <= len(told) < DEVICES
         again = Server(data.path, authority)
         with again.client() as client:

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from pointctl.server.device_api.request_batcher import RequestBatcher
+from tests.patience import PATIENCE_S
 
 
 def test_who_comes_meanwhile_goes_together():
@@ -14,7 +15,7 @@ def test_who_comes_meanwhile_goes_together():
 
     def work(asked):
         groups.append(asked)
-        go_on.wait(30)
+        go_on.wait(PATIENCE_S)
         return [-number for number in asked]
 
     async def ask():
@@ -53,7 +54,7 @@ def test_who_no_longer_waits_is_in_nobodys_way():
     go_on = threading.Event()
 
     def work(asked):
-        go_on.wait(30)
+        go_on.wait(PATIENCE_S)
         return asked
 
     async def ask():

@@ -25,8 +25,7 @@ from pointctl.registry.storage.database import Database
 from pointctl.server.app import create_app
 from pointctl.web.tls import Certificate
 from tests import postgres as postgresql
-
-SECONDS = 60.0
+from tests.patience import PATIENCE_S
 
 
 def samples(url: str) -> dict[tuple[str, ...], float]:
@@ -46,7 +45,7 @@ def ask(client: httpx2.Client, serial: int) -> str:
 
 def eventually(check: Callable[[], Any]) -> Any:
     """What `check` returns once that is true."""
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         if found := check():
             return found
@@ -166,7 +165,9 @@ def serial_number(server: Server, ca: Path) -> str:
     """The serial number of the certificate that the server shows."""
     context = ssl.create_default_context(cafile=ca)
     with (
-        socket.create_connection(("127.0.0.1", server.port), timeout=10) as plain,
+        socket.create_connection(
+            ("127.0.0.1", server.port), timeout=PATIENCE_S
+        ) as plain,
         context.wrap_socket(plain, server_hostname="localhost") as stream,
     ):
         shown = stream.getpeercert()
@@ -260,7 +261,9 @@ def test_old_tls_is_refused(database: Database, serving: Callable[..., Server]) 
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers("AES128-GCM-SHA256:@SECLEVEL=0")
     with (
-        socket.create_connection(("127.0.0.1", server.port), timeout=10) as plain,
+        socket.create_connection(
+            ("127.0.0.1", server.port), timeout=PATIENCE_S
+        ) as plain,
         pytest.raises(ssl.SSLError),
     ):
         context.wrap_socket(plain, server_hostname="localhost")

@@ -17,6 +17,7 @@ from pointctl.registry.devices import devices, products
 from pointctl.registry.keys import claim_keys
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Policy
+from tests.patience import PATIENCE_S
 
 
 def ask(client, serial):
@@ -69,7 +70,7 @@ def stopped(tmp_path_factory, authority):
 def connection(server):
     """A verified TLS connection to the server."""
     context = ssl.create_default_context(cafile=server.ca_file)
-    plain = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+    plain = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S)
     return context.wrap_socket(plain, server_hostname="localhost")
 
 
@@ -79,7 +80,7 @@ def ask_in_parallel(servers, serial, times=50):
 
     def one(number):
         with servers[number % len(servers)].client() as client:
-            together.wait(30)
+            together.wait(PATIENCE_S)
             reply = ask(client, serial)
             assert reply.status_code == 200
             return reply.content
@@ -181,7 +182,7 @@ def test_tls_versions(shared, version):
         "TLSv1.2": ssl.TLSVersion.TLSv1_2,
         "TLSv1.3": ssl.TLSVersion.TLSv1_3,
     }[version]
-    plain = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+    plain = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S)
     with context.wrap_socket(plain, server_hostname="localhost") as stream:
         assert stream.version() == version
 
@@ -211,10 +212,10 @@ def test_kill_9_loses_no_credential_that_was_acknowledged(database, start_server
         for thread in boards:
             thread.start()
         for _ in range(60):
-            heard.get(timeout=30)
+            heard.get(timeout=PATIENCE_S)
         assert server.stop(signal.SIGKILL) == -signal.SIGKILL
         for thread in boards:
-            thread.join(30)
+            thread.join(PATIENCE_S)
     assert 120 <= len(told) < 600
     with start_server().client() as client:
         for serial, body in told.items():

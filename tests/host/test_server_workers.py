@@ -16,6 +16,7 @@ from pointctl.folder import DataFolder
 from pointctl.registry.keys import claim_keys as keys
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Credential
+from tests.patience import PATIENCE_S
 
 DEVICES = 60
 
@@ -61,7 +62,7 @@ def test_each_process_serves_and_all_agree(registry, start):
 
     def one(number):
         with servers[number % 2].client() as client:
-            together.wait(30)
+            together.wait(PATIENCE_S)
             return board.post(client, board.claim(1))
 
     with ThreadPoolExecutor(40) as pool:
@@ -81,7 +82,7 @@ def test_a_process_that_dies_is_replaced(registry, start):
     server = start("--workers", "2")
     (first, second) = workers(server)
     os.kill(first, signal.SIGKILL)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while len(workers(server)) < 3:
         assert time.monotonic() < deadline, server.lines
         time.sleep(0.1)
@@ -101,7 +102,7 @@ def test_no_process_outlives_its_parent(start):
     server = start("--workers", "2")
     pids = workers(server)
     server.process.kill()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while any(os.path.exists(f"/proc/{pid}") for pid in pids):
         assert time.monotonic() < deadline
         time.sleep(0.1)

@@ -23,6 +23,7 @@ from pointctl.registry.devices import devices, products
 from pointctl.registry.storage.database import open_database
 from pointctl.registry.storage.models import Policy
 from tests.brokers import Certificates, Room, make_certificates, running
+from tests.patience import PATIENCE_S
 from tests.runtimes import ROOT
 
 if TYPE_CHECKING:
@@ -272,7 +273,7 @@ def test_a_secret_is_asked_for_without_an_echo() -> None:
     while b"secret:" not in shown:
         shown += os.read(main, 100)
     os.write(main, CANARY.encode() + b"\n")
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=PATIENCE_S)
     while chunk := read_or_end(main):
         shown += chunk
     os.close(main)
@@ -421,14 +422,14 @@ class Scripted:
         with plain, self._context.wrap_socket(plain, server_side=True) as stream:
             self.heard.put(stream.recv(4096))
             if self._reply is None:
-                self._done.wait(30)
+                self._done.wait(PATIENCE_S)
             elif self._reply:
                 stream.sendall(self._reply)
                 stream.recv(1)
 
     def close(self) -> None:
         self._done.set()
-        self._thread.join(30)
+        self._thread.join(PATIENCE_S)
         self._listener.close()
 
 
