@@ -12,11 +12,11 @@ from staff import PASSWORD, hire
 from pointctl.registry import audit
 from pointctl.registry.accounts import tokens
 from pointctl.registry.devices import batches, devices, overview, refusal_counts
-from pointctl.registry.devices.overview import Span, Step
+from pointctl.registry.devices.overview import EnrolmentStep, Span
 from pointctl.registry.storage.database import DatabaseError
 from pointctl.registry.storage.models import Refusals, Role, State
 from pointctl.server import api, console
-from pointctl.server.console.chart import HEIGHT, bars
+from pointctl.server.console.chart import HEIGHT, draw_chart
 from pointctl.server.console.session_dependency import COOKIE
 from pointctl.server.roles import list_routes
 
@@ -216,8 +216,10 @@ def test_the_front_door_leads_to_the_console(staff):
 def test_the_scale_of_the_chart(counts, top):
     """Round, in four whole parts, and never too low."""
     now = datetime(2026, 11, 22, tzinfo=UTC)
-    steps = [Step(now + timedelta(hours=n), counts[-1] * n // 23) for n in range(24)]
-    chart = bars(steps, Span.DAY)
+    steps = [
+        EnrolmentStep(now + timedelta(hours=n), counts[-1] * n // 23) for n in range(24)
+    ]
+    chart = draw_chart(steps, Span.DAY)
     assert (chart.top, chart.total) == (top, sum(step.count for step in steps))
     for bar in chart.bars:
         assert bar.y + bar.height == pytest.approx(HEIGHT, abs=0.02)

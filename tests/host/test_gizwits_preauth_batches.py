@@ -14,7 +14,7 @@ from pointctl.clouds.gizwits.preauth.sandbox import batches, stock
 from pointctl.clouds.gizwits.preauth.sandbox.keys import KeyMaker
 from pointctl.clouds.gizwits.preauth.sandbox.models import SandboxBatch, SandboxBatchRow
 from pointctl.registry import audit
-from pointctl.registry.accounts.operators import digest
+from pointctl.registry.accounts.operators import hash_secret
 from pointctl.registry.devices import products
 from pointctl.registry.storage.database import open_database
 
@@ -173,7 +173,7 @@ def _add_batch(session, who, count):
         SandboxBatch(
             id=BATCH,
             pin=who.pin,
-            auth_code_hash=digest(who.auth_code),
+            auth_code_hash=hash_secret(who.auth_code),
             product_key=PRODUCT,
             failed=0,
             success=0,
