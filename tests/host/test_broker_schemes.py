@@ -186,7 +186,7 @@ def test_mosquitto_is_told_what_boards_will_say(
 def test_mosquitto_cannot_have_gizwits(mosquitto: Any, registry: Database) -> None:
     """It is said, and no account is made that would never open."""
     room, accounts = mosquitto
-    with pytest.raises(PointctlError, match="another password each time"):
+    with pytest.raises(PointctlError, match="a new password each time"):
         board(registry, "gizwits", accounts)
     with client(room, board(registry, "gizwits")) as device:
         assert device.refused

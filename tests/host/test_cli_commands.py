@@ -292,7 +292,7 @@ def test_serve_with_a_key_of_another_certificate(pointctl, authority):
     certificate = ["--certificate", authority.server, "--key", authority.ca_key]
     done = pointctl("serve", "--port", "0", *certificate)
     assert done.code == 1
-    assert "no certificate with its key" in done.err
+    assert "not a certificate and its key" in done.err
 
 
 def test_serve_without_the_boards_master(pointctl, data, authority):

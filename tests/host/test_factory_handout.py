@@ -77,7 +77,7 @@ def test_a_board_in_the_field_gets_no_key(keyed):
         (KEYED, "866123450000200", "A7", "IMEI"),
         (KEYED, imei(50), "none", "no batch"),
         ("pk-none", imei(50), None, "no product"),
-        (PRODUCT, imei(50), None, "no keys of their own"),
+        (PRODUCT, imei(50), None, "have claim keys"),
     ],
 )
 def test_what_is_not_there(keyed, product, number, batch, why):

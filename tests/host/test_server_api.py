@@ -326,7 +326,7 @@ def test_products(admin, database):
     problem(admin.patch("/api/v1/products/pkx", json={"name": "x"}), 404)
     unknown = {**new, "product_key": "pkn", "auth": "magic"}
     assert (
-        "auth is one of"
+        "auth 'magic' is unknown"
         in problem(admin.post("/api/v1/products", json=unknown), 422)["detail"]
     )
     problem(admin.post("/api/v1/products", json={"name": "No broker"}), 422)

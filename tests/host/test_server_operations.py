@@ -207,7 +207,7 @@ def test_half_of_a_pair_is_not_taken(authority: CaFiles, tmp_path: Path) -> None
     certificates.renew(files.folder)
     new_key = files.server_key.read_bytes()
     files.server_key.write_bytes(old_key)
-    with pytest.raises(PointctlError, match="no certificate with its key"):
+    with pytest.raises(PointctlError, match="not a certificate and its key"):
         served.reload()
     files.server_key.write_bytes(new_key)
     assert served.reload()
