@@ -1,6 +1,6 @@
-"""MQTT brokers to connect to: mosquitto where there is one, else a small one of ours.
+"""MQTT brokers that we start or administer: mosquitto, else a small one of ours.
 
-`mosquitto.broker()` and `embedded.broker()` make the same thing, a BrokerProcess.
+`mosquitto.broker()` and `embedded.broker()` both make a BrokerProcess.
 """
 
 import os
