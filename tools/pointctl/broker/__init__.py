@@ -1,6 +1,6 @@
-"""MQTT brokers that we start or administer: mosquitto, else a small one of ours.
+"""MQTT brokers to connect to: mosquitto where there is one, else a small one of ours.
 
-`mosquitto.broker()` and `embedded.broker()` both make a BrokerProcess.
+`mosquitto.broker()` and `embedded.broker()` make the same thing, a BrokerProcess.
 """
 
 import os
