@@ -230,7 +230,7 @@ def test_no_secret_is_ever_printed(
 ) -> None:
     """No secret stands in what boards, server and broker print, nor in an argument."""
     printed: list[str] = []
-    for name in ("board", "server", "mosquitto"):
+    for name in ("read_board", "read_server", "read_mosquitto"):
         read = getattr(lines, name)
 
         def recorded(line: str, read=read) -> lines.LineEvent | None:

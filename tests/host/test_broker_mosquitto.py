@@ -217,7 +217,7 @@ def test_the_name_says_which_version(
 
 def test_a_mosquitto_without_the_plugin_is_told(tmp_path: Path) -> None:
     files = make_certificates(tmp_path)
-    with pytest.raises(BrokerError, match="comes without mosquitto_dynamic_security"):
+    with pytest.raises(BrokerError, match="has no mosquitto_dynamic_security"):
         mosquitto.broker(
             tmp_path / "sbin/mosquitto",
             tmp_path / "broker",

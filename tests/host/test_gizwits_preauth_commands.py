@@ -1,6 +1,7 @@
 """pointctl gizwits and pointctl sandbox, against a sandbox that serves."""
 
 import csv
+import importlib.metadata
 import io
 import json
 import sys
@@ -26,6 +27,8 @@ def served(tmp_path_factory, authority):
         server = Sandbox(folder.path, authority, "--algorithm", authkey.NAME)
         yield database, server
         assert server.stop() == 0
+    assert not folder.registry.exists()
+    assert not folder.database_key.exists()
 
 
 @pytest.fixture
@@ -345,3 +348,15 @@ def test_a_database_elsewhere(pointctl, data, tmp_path, monkeypatch):
     done = pointctl("sandbox", "--database", seen, "products", "list")
     assert (done.code, "canary" in done.err) == (2, False)
     assert "POINTCTL_SANDBOX_DATABASE" in done.err
+
+
+def test_a_broker_without_its_package(pointctl, data, monkeypatch):
+    """It says what to install, and makes nothing."""
+
+    def version(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    done = pointctl("sandbox", "broker")
+    assert (done.code, "pointaccess[demo]" in done.err) == (1, True)
+    assert not data.path.exists()

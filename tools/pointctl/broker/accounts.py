@@ -1,4 +1,4 @@
-"""Accounts of a mosquitto that runs elsewhere: how it is reached, and for how long."""
+"""Opening the accounts of a mosquitto that somebody else has started."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

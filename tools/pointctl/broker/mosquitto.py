@@ -1,4 +1,4 @@
-"""mosquitto 2.0 with its dynamic-security plugin: accounts made while it runs."""
+"""mosquitto 2.0, with accounts that its dynamic-security plugin makes at any time."""
 
 import base64
 import hashlib
@@ -12,9 +12,10 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
@@ -31,6 +32,26 @@ _ALL = ("#", f"{_CONTROL}/#")
 _ITERATIONS = 101  # mosquitto's own choice; the passwords here are 128 bits and more
 _LOG_TYPES = ("error", "warning", "notice", "information", "subscribe")
 _PLUGIN = "mosquitto_dynamic_security.so"
+
+
+class _AccessRule(TypedDict):
+    """A rule of dynamic security."""
+
+    acltype: str
+    topic: str
+    allow: bool
+
+
+@dataclass(frozen=True)
+class _Command:
+    """A command of dynamic security."""
+
+    name: str
+    arguments: Mapping[str, object]
+
+    def as_json(self, correlation: str) -> dict[str, object]:
+        """As it is sent; the answer repeats `correlation`."""
+        return {"command": self.name, **self.arguments, "correlationData": correlation}
 
 
 def broker(
@@ -68,9 +89,9 @@ def broker(
 def write_config(
     folder: Path, *, port: int, certificate: Path, key: Path, plugin: Path
 ) -> Path:
-    """Write mosquitto.conf and what it names, and return its path.
+    """Write mosquitto.conf and the files that it names, and return its path.
 
-    Accounts from an earlier run are kept, and so is the operator's login.
+    Accounts and the operator's login of an earlier run stay.
     """
     accounts = folder / "dynamic-security.json"
     login = create_login(folder / "operator.json")
@@ -86,12 +107,12 @@ def write_config(
         f"plugin_opt_config_file {accounts}",
         "persistence false",
         "set_tcp_nodelay true",
-        "log_dest stderr",  # stdout is held back when it is not a terminal
+        "log_dest stderr",  # stdout is buffered when it is not a terminal
         "log_timestamp_format %Y-%m-%dT%H:%M:%S",
         *(f"log_type {kind}" for kind in _LOG_TYPES),
     ]
     if os.geteuid() == 0:
-        # Or it would become the user mosquitto, who may not read our 0600 files.
+        # Else it becomes the user mosquitto, who may not read our 0600 files.
         lines.append("user root")
     config = folder / "mosquitto.conf"
     with private_file(config) as file:
@@ -99,8 +120,8 @@ def write_config(
     return config
 
 
-def _first_accounts(login: OperatorLogin) -> dict[str, Any]:
-    """dynamic-security.json with the operator alone; nobody else may do anything."""
+def _first_accounts(login: OperatorLogin) -> dict[str, object]:
+    """The first dynamic-security.json: only the operator may do anything."""
     salt = secrets.token_bytes(12)  # 2.0 takes no other length
     digest = hashlib.pbkdf2_hmac("sha512", login.password.encode(), salt, _ITERATIONS)
     return {
@@ -123,7 +144,7 @@ def _first_accounts(login: OperatorLogin) -> dict[str, Any]:
     }
 
 
-def _rules(topics: Topics) -> list[dict[str, Any]]:
+def _rules(topics: Topics) -> list[_AccessRule]:
     """Access rules that allow `topics`."""
     allowed = {
         "publishClientSend": topics.publish,
@@ -142,19 +163,21 @@ def _find_plugin(program: Path) -> Path:
     for pattern in (f"lib/*/{_PLUGIN}", f"lib/{_PLUGIN}", f"lib64/{_PLUGIN}"):
         for found in prefix.glob(pattern):
             return found
-    raise BrokerError(f"{program} comes without {_PLUGIN}")
+    raise BrokerError(
+        f"{program} has no {_PLUGIN}: install mosquitto 2 with its plugins"
+    )
 
 
 def _version(program: Path) -> str:
-    told = subprocess.run([program, "-h"], capture_output=True, text=True, check=False)
-    found = re.search(r"version (\S+)", told.stdout)
+    help_ = subprocess.run([program, "-h"], capture_output=True, text=True, check=False)
+    found = re.search(r"version (\S+)", help_.stdout)
     return found[1] if found else "of an unknown version"
 
 
 class MosquittoAccounts:
-    """Tells a mosquitto of each device. Threads may share it.
+    """The accounts of devices at a mosquitto. Threads may share it.
 
-    It connects in the background, at once and again whenever the connection is lost.
+    It connects in the background, and again whenever the connection is lost.
     """
 
     def __init__(
@@ -194,10 +217,10 @@ class MosquittoAccounts:
     def allow(
         self, product_key: str, device_name: str, password: str, auth: str | None = None
     ) -> None:
-        """Let a device in, to its own topics by the scheme `auth` and to no others.
+        """Let a device in, to the topics of its scheme `auth` and to no others.
 
-        When this returns the broker has said that it is done; again for the same device
-        it sets the password. Raises BrokerError when the deadline is over.
+        For a device that has an account, set its password. The broker has confirmed it
+        when this returns. Raises BrokerError when the deadline is over.
         """
         name = _account(product_key, device_name)
         rules = _rules(build_topics(auth, product_key, device_name))
@@ -209,41 +232,39 @@ class MosquittoAccounts:
         }
         deadline = time.monotonic() + self._deadline_s
         wanted = [("Role", role), ("Client", client)]
-        errors = self._run([_command(f"create{k}", v) for k, v in wanted], deadline)
+        errors = self._run([_Command(f"create{k}", v) for k, v in wanted], deadline)
         there = [
             w for w, e in zip(wanted, errors, strict=True) if "already exists" in e
         ]
         errors = [error for error in errors if error and "already exists" not in error]
         if there:
-            errors += self._run([_command(f"modify{k}", v) for k, v in there], deadline)
+            errors += self._run([_Command(f"modify{k}", v) for k, v in there], deadline)
         if any(errors):
             raise BrokerError(f"the broker refused the account {name}: {errors}")
 
     def refuse(self, product_key: str, device_name: str) -> None:
-        """End a device's connection and take its account away, if it has one.
+        """End a device's connection and remove its account, if it has one.
 
-        When this returns the broker has said that it is done. Raises BrokerError when
-        the deadline is over.
+        The broker has confirmed it when this returns. Raises BrokerError when the
+        deadline is over.
         """
         name = _account(product_key, device_name)
         commands = [
-            _command("deleteClient", {"username": name}),
-            _command("deleteRole", {"rolename": name}),
+            _Command("deleteClient", {"username": name}),
+            _Command("deleteRole", {"rolename": name}),
         ]
         errors = self._run(commands, time.monotonic() + self._deadline_s)
         if any(error and "not found" not in error for error in errors):
             raise BrokerError(f"the broker kept the account {name}: {errors}")
 
-    def _run(self, commands: list[dict[str, Any]], deadline: float) -> list[str]:
+    def _run(self, commands: list[_Command], deadline: float) -> list[str]:
         """Send `commands` and return the broker's error, or "", for each of them.
 
-        They are sent once more after the connection was lost: they may be repeated.
+        After a lost connection they are sent again, which does no harm.
         """
         mark = secrets.token_hex(8)
         reply = self._waiting[mark] = queue.SimpleQueue()
-        payload = json.dumps(
-            {"commands": [{**c, "correlationData": mark} for c in commands]}
-        )
+        payload = json.dumps({"commands": [each.as_json(mark) for each in commands]})
         try:
             while self._connected.wait(max(0.0, deadline - time.monotonic())):
                 self._client.publish(_CONTROL, payload)
@@ -278,12 +299,12 @@ class MosquittoAccounts:
     ) -> None:
         responses = json.loads(message.payload)["responses"]
         reply = self._waiting.get(responses[0].get("correlationData"))
-        if reply:  # or nobody waits for it any more
+        if reply:  # else its deadline is over
             reply.put([response.get("error", "") for response in responses])
 
 
 def _account(product_key: str, device_name: str) -> str:
-    """The user name of a device. Raises BrokerError for one that would be no word."""
+    """The user name of a device. Raises BrokerError for names that it cannot have."""
     try:
         credentials.word("productKey", product_key)
         credentials.word("deviceName", device_name)
@@ -292,10 +313,6 @@ def _account(product_key: str, device_name: str) -> str:
     return f"{device_name}&{product_key}"
 
 
-def _command(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    return {"command": name, **arguments}
-
-
 def _send_at_once(_client: mqtt.Client, _userdata: Any, opened: Any) -> None:
-    """Without this, Nagle's algorithm holds a small packet back for up to 40 ms."""
+    """Turn Nagle's algorithm off: it delays a small packet by up to 40 ms."""
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -18,7 +18,7 @@ _STOP_S = 5.0
 
 
 class BrokerError(PointctlError):
-    """A broker cannot be started, reached or told what it has to know."""
+    """A broker cannot be started, reached or administered."""
 
 
 class BrokerProcess:
@@ -49,11 +49,11 @@ class BrokerProcess:
 
     @property
     def pid(self) -> int | None:
-        """The process, None while it is stopped."""
+        """The id of the process; None while it is stopped."""
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        """Start it, and return when it accepts connections. Raises BrokerError."""
+        """Start it, and return once it accepts connections. Raises BrokerError."""
         if self._process:
             raise BrokerError(f"{self.name} is running already")
         self._process = Child[str](
@@ -73,12 +73,12 @@ class BrokerProcess:
         while not self._accepts():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
-                said = " / ".join(self._last_lines)
-                raise BrokerError(f"{self.name} does not start: {said}")
+                printed = " / ".join(self._last_lines)
+                raise BrokerError(f"{self.name} does not start; it printed: {printed}")
             time.sleep(0.01)
 
     def stop(self) -> None:
-        """Stop it and wait for its end; nothing happens if it is not running."""
+        """Stop it and wait until it has ended; do nothing if it is not running."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -98,7 +98,7 @@ class BrokerProcess:
                 self._on_line(line.rstrip("\n"))
 
     def _accepts(self) -> bool:
-        """Whether it is there: a verified handshake, which nobody else can fake."""
+        """Whether it answers, by a verified handshake, which others cannot fake."""
         context = ssl.create_default_context(cafile=self._ca_file)
         context.check_hostname = False
         try:
@@ -112,7 +112,7 @@ class BrokerProcess:
 
 
 def free_port() -> int:
-    """A port that nothing listens on."""
+    """Find a port that nothing listens on."""
     with socket.create_server((HOST, 0)) as probe:
         port: int = probe.getsockname()[1]
         return port

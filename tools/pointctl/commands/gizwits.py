@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
@@ -295,6 +295,17 @@ def gizwits_result(
         _fetch_keys(client, batch, None, out, as_json)
 
 
+class _PackageRow(TypedDict):
+    """A package as it is shown; an auth_code is a secret."""
+
+    created_at: str
+    updated_at: str
+    capacity: int
+    size: int
+    left: int
+    is_enabled: bool
+
+
 @app.command(
     "packages",
     epilog="Example: pointctl gizwits packages --warn-below 1000",
@@ -311,17 +322,22 @@ def gizwits_packages(
     auth_code = options.auth_code()
     with options.open_client() as client:
         found = list(client.packages(options.require_pin(), auth_code))
-    columns = ("created_at", "updated_at", "capacity", "size", "left", "is_enabled")
-    rows: list[dict[str, Any]] = [
-        {**each.model_dump(), "left": max(0, each.capacity - each.size)}
+    rows = [
+        _PackageRow(
+            created_at=each.created_at,
+            updated_at=each.updated_at,
+            capacity=each.capacity,
+            size=each.size,
+            left=max(0, each.capacity - each.size),
+            is_enabled=each.is_enabled,
+        )
         for each in found
     ]
-    rows = [{name: row[name] for name in columns} for row in rows]
     left = sum(row["left"] for row in rows if row["is_enabled"])
     if as_json:
         print_json({"packages": rows, "left": left, "low": left < warn_below})
     else:
-        print_table(rows, *columns)
+        print_table(rows, *_PackageRow.__annotations__)
         print(f"{left} keys are left")
     if left < warn_below:
         raise PartlyFailed(f"fewer than {warn_below} keys are left: buy more")

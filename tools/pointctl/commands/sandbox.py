@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from point import authkey
-from pointctl.certificates import CaFiles
 from pointctl.clouds.gizwits.preauth import algorithms
 from pointctl.clouds.gizwits.preauth.sandbox import keys, stock
 from pointctl.clouds.gizwits.preauth.sandbox.models import CallKind, KeyMode, TokenRole
@@ -187,6 +186,9 @@ def _certificate_files(
     """The certificate and its key, of the options or of pointctl ca init."""
     if (certificate is None) != (key is None):
         raise typer.BadParameter("--certificate and --key go together")
+    # Loaded here: it takes cryptography along, which other commands do not need.
+    from pointctl.certificates import CaFiles
+
     files = CaFiles(DataFolder(data).ca)
     return _CertificateFiles(certificate or files.server, key or files.server_key)
 

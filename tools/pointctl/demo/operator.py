@@ -60,5 +60,5 @@ class DemoOperator:
 
 
 def _send_at_once(_client: mqtt.Client, _userdata: Any, opened: Any) -> None:
-    """Without this, Nagle's algorithm holds a small packet back for up to 40 ms."""
+    """Turn Nagle's algorithm off: it delays a small packet by up to 40 ms."""
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

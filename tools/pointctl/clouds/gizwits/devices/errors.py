@@ -17,7 +17,7 @@ class DeviceRefusal(PointctlError):
     code: ClassVar[int]
 
 
-class UnknownDevice(DeviceRefusal):
+class DeviceNotFound(DeviceRefusal):
     """No such device: get its auth_key first, or check its did and product key."""
 
     status, code = 404, 9014

@@ -16,7 +16,7 @@ from pointctl.errors import Untrusted as Untrusted
 
 
 class PreauthRefusal(CloudError):
-    """One of the sixteen: `name`, `status`, `code`, `text` are the document's."""
+    """One of the sixteen; `name`, `status`, `code` and `text` are the document's."""
 
     exit_code = 3
     nothing_was_done = True

@@ -1,4 +1,4 @@
-"""Lists of MACs and IMEIs, as people keep them: text, CSV or .xlsx, one a row."""
+"""Lists of MACs and IMEIs: text, CSV or .xlsx, one device a row."""
 
 import re
 from collections.abc import Iterator

@@ -5,7 +5,7 @@ and its sample id begins with a space. So reading is lenient, and writing is exa
 in its samples. Members that are not named here are ignored.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -22,12 +22,12 @@ PENDING, RUNNING, DONE = 0, 1, 2  # of a batch; only 2 is in the document
 _MOST = 2**31 - 1
 
 
-def _stripped(value: Any) -> Any:
+def _strip(value: object) -> object:
     return value.strip() if isinstance(value, str) else value
 
 
 Count = Annotated[int, Field(ge=0, le=_MOST)]
-JobId = Annotated[str, BeforeValidator(_stripped), Field(pattern=HEX_32)]
+JobId = Annotated[str, BeforeValidator(_strip), Field(pattern=HEX_32)]
 
 
 class _Wire(BaseModel):

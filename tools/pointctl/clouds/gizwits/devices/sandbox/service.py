@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pointctl.clouds.gizwits.devices import wire
-from pointctl.clouds.gizwits.devices.errors import UnknownDevice, WrongSignature
+from pointctl.clouds.gizwits.devices.errors import DeviceNotFound, WrongSignature
 from pointctl.clouds.gizwits.devices.sandbox.models import Generation, KnownDevice
 from pointctl.clouds.gizwits.devices.wire import MqttAddress, SignedHeaders
 from pointctl.clouds.gizwits.preauth.errors import ModeInvalid
@@ -51,11 +51,11 @@ class DeviceService:
         with self._database.snapshot() as session:
             known = _find_known(session, did, Generation.AGENT)
             if known is None:
-                raise UnknownDevice
+                raise DeviceNotFound
             product_key, mac = known.product_key, known.mac
             auth_key = find_auth_key(session, self._maker, product_key, mac)
         if auth_key is None:
-            raise UnknownDevice
+            raise DeviceNotFound
         if not headers.has_token_under(product_key, mac, auth_key):
             raise WrongSignature
         return self._address.agent_form()
@@ -72,7 +72,7 @@ class DeviceService:
         with self._database.exclusive() as session:
             auth_key = find_auth_key(session, self._maker, product_key, mac)
             if auth_key is None:
-                raise UnknownDevice
+                raise DeviceNotFound
             secret = self._product_secret(session, product_key)
             if not any(
                 headers.has_token_under(product_key, mac, each)
@@ -104,7 +104,7 @@ class DeviceService:
             did = wire.decrypt(secret, encrypted_did).decode(errors="replace")
             known = _find_known(session, did, Generation.CLASSIC)
         if known is None or known.product_key != product_key:
-            raise UnknownDevice
+            raise DeviceNotFound
         return wire.encrypt(secret, self._address.classic_form(datetime.now(UTC)))
 
     def _product_secret(self, session: Session, product_key: str) -> str | None:
@@ -114,7 +114,7 @@ class DeviceService:
     def _classic_secret(self, session: Session, product_key: str) -> str:
         secret = self._product_secret(session, product_key)
         if secret is None or not wire.can_encrypt(secret):
-            raise UnknownDevice("no product that encrypts")
+            raise DeviceNotFound("no product that encrypts")
         return secret
 
 

@@ -31,7 +31,7 @@ _MOST_KEYS = 2**31 - 1
 _LONGEST_NAME = 64
 
 
-class ProductSummary(TypedDict):
+class SandboxProductSummary(TypedDict):
     """A product for people and programs, without its secret."""
 
     product_key: str
@@ -40,7 +40,7 @@ class ProductSummary(TypedDict):
     created_at: str | None
 
 
-class PackageSummary(TypedDict):
+class SandboxPackageSummary(TypedDict):
     """A package for people and programs; only who added it has its auth_code."""
 
     package: int
@@ -55,7 +55,7 @@ class PackageSummary(TypedDict):
     created_at: str | None
 
 
-class TokenSummary(TypedDict):
+class SandboxTokenSummary(TypedDict):
     """An Authorization for people and programs, without its text."""
 
     label: str
@@ -102,12 +102,12 @@ def add_product(
         )
 
 
-def list_products(database: SandboxDatabase) -> list[ProductSummary]:
+def list_products(database: SandboxDatabase) -> list[SandboxProductSummary]:
     """All products, by their keys."""
     query = select(SandboxProduct).order_by(SandboxProduct.product_key)
     with database.snapshot() as session:
         return [
-            ProductSummary(
+            SandboxProductSummary(
                 product_key=each.product_key,
                 name=each.name,
                 has_secret=each.encrypted_secret is not None,
@@ -242,7 +242,7 @@ def list_tokens(database: SandboxDatabase) -> Sequence[SandboxToken]:
         return session.scalars(select(SandboxToken).order_by(SandboxToken.label)).all()
 
 
-def package_summary(package: SandboxPackage) -> PackageSummary:
+def package_summary(package: SandboxPackage) -> SandboxPackageSummary:
     """A package as it is shown."""
     return {
         "package": package.id,
@@ -258,7 +258,7 @@ def package_summary(package: SandboxPackage) -> PackageSummary:
     }
 
 
-def token_summary(token: SandboxToken) -> TokenSummary:
+def token_summary(token: SandboxToken) -> SandboxTokenSummary:
     """An Authorization as it is shown."""
     return {
         "label": token.label,
