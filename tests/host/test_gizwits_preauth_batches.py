@@ -13,9 +13,7 @@ from pointctl.clouds.gizwits.preauth import errors, results
 from pointctl.clouds.gizwits.preauth.sandbox import batches
 from pointctl.clouds.gizwits.preauth.sandbox.keys import KeyMaker
 from pointctl.clouds.gizwits.preauth.sandbox.models import SandboxBatch, SandboxBatchRow
-from pointctl.clouds.kit.secrets import SandboxSecret
-from pointctl.clouds.kit.secrets import hash_token
-from pointctl.registry.accounts.operators import hash_secret
+from pointctl.clouds.kit.secrets import SandboxSecret, hash_token
 from tests.patience import PATIENCE_S
 
 BATCH = "0" * 31 + "1"
