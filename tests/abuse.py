@@ -3,7 +3,7 @@
 usage: python -m tests.abuse [--cases N] [--seed N]
 
 Schemathesis runs against a real server until it has made up so many requests; what it
-finds wrong is printed. tests/host/test_server_abuse.py runs a slice of it.
+finds wrong is printed. tests/host/server/test_abuse.py runs a slice of it.
 """
 
 import argparse

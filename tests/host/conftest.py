@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import structlog
-from preauth import filled_database
-from serving import Finished, Server, open_registry, url_of
-from vectors import VECTORS, Counts, table
 
 from pointctl import __main__, certificates, logs
 from pointctl.clouds.kit.database import SandboxDatabase
 from pointctl.folder import DataFolder
 from pointctl.registry.storage.database import Database
+from tests.host.preauth import filled_database
+from tests.host.serving import Finished, Server, open_registry, url_of
+from tests.host.vectors import VECTORS, Counts, table
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

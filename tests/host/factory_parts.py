@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, field
 
-from serving import KEYED
-
 from pointctl.boards.link import LinkError
 from pointctl.factory.domain.job import Plan, SelfTest, SourceKind
 from pointctl.factory.domain.units import BoardFacts, Reason, key_hash
@@ -19,6 +17,7 @@ from pointctl.factory.station.line import Line
 from pointctl.registry.devices import batches, products
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Policy
+from tests.host.serving import KEYED
 
 PRODUCT = "pk-line"
 MAC = "02004c4f4f50"

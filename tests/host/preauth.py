@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 import xlsxwriter
-from serving import PRODUCT, Server
 
 from pointctl.certificates import CaFiles
 from pointctl.clouds.gizwits.preauth.client import PreauthClient, PreauthSettings
@@ -22,6 +21,7 @@ from pointctl.clouds.gizwits.preauth.sandbox.models import CallKind, KeyMode, To
 from pointctl.clouds.gizwits.sandbox.database import open_database
 from pointctl.clouds.kit.database import SandboxDatabase
 from pointctl.folder import DataFolder
+from tests.host.serving import PRODUCT, Server
 from tests.patience import PATIENCE_S
 
 SECRET = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"  # of PRODUCT

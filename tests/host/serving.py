@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
@@ -20,7 +20,6 @@ from pointctl.certificates import CaFiles
 from pointctl.folder import DataFolder
 from pointctl.registry.broker_accounts import BrokerAccounts
 from pointctl.registry.devices import devices, products
-from pointctl.registry.devices.products import DeviceConfig
 from pointctl.registry.issuing import credentials, mqtt_login
 from pointctl.registry.issuing.board_requests import BoardRequest, board_request
 from pointctl.registry.issuing.issuer import Issuer
@@ -34,6 +33,9 @@ from pointctl.registry.storage.database import Database, open_database
 from pointctl.registry.storage.models import Policy, Product, RateLimit
 from tests.forked import Forked
 from tests.patience import PATIENCE_S
+
+if TYPE_CHECKING:
+    from point.credentials import DeviceConfig
 
 PRODUCT = "pk-test"
 KEYED, SHARED = "pk-keyed", "pk-shared"  # their boards sign; see add_signed()
@@ -82,8 +84,13 @@ def url_of(request: pytest.FixtureRequest) -> str | None:
 def open_registry(where: Path | str, folder: DataFolder) -> Database:
     """A new registry with one open product and the devices imei(0) … imei(9)."""
     opened = open_database(where, folder)
-    settings = {"product_key": PRODUCT, "mqtt_host": "mqtt.test"}
-    products.add(opened, "Tracker", policy=Policy.OPEN, **settings)
+    products.add(
+        opened,
+        "Tracker",
+        policy=Policy.OPEN,
+        product_key=PRODUCT,
+        mqtt_host="mqtt.test",
+    )
     rows = [devices.validate_row(n, imei(n), None) for n in range(10)]
     devices.register(opened, PRODUCT, rows)
     return opened
@@ -109,7 +116,7 @@ class Answer:
     """A final outcome, with None for what it does not have."""
 
     code: str
-    config: DeviceConfig | None = None
+    config: "DeviceConfig | None" = None
     seal_key: bytes | None = None
     retry_after_s: int | None = None
 
@@ -188,7 +195,7 @@ def forget_failures(database: Database) -> None:
         session.execute(delete(RateLimit))
 
 
-def issue(database: Database, serial: int) -> DeviceConfig:
+def issue(database: Database, serial: int) -> "DeviceConfig":
     """Give the board its credential, as version 1 does."""
     config = answer(database, {"imei": imei(serial), "productKey": PRODUCT}).config
     assert config is not None

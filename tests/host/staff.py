@@ -3,13 +3,13 @@
 import argon2
 import pytest
 from fastapi.testclient import TestClient
-from serving import KEYS
 
 from pointctl.registry.accounts import operators, sessions, tokens
 from pointctl.registry.storage.database import Database
 from pointctl.registry.storage.models import Role
 from pointctl.server.app import create_app
 from pointctl.server.console.session_dependency import COOKIE
+from tests.host.serving import KEYS
 
 PASSWORD = "correct horse battery"
 

@@ -2,7 +2,7 @@
 
 This is the only file that imports mpremote: its API may change with any release, so its
 version is pinned. We use its raw REPL and raw paste, because small boards need that
-flow control for long programs. tests/host/test_boards_link_mpremote.py checks what we
+flow control for long programs. tests/host/boards/test_link_mpremote.py checks what we
 rely on.
 """
 

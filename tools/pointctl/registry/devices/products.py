@@ -19,10 +19,8 @@ from pointctl.registry.storage.models import Batch, Policy, Product, Source, for
 from pointctl.registry.storage.vault import Vault
 from pointctl.registry.topics import make_client_id
 
-if TYPE_CHECKING:  # device code has its types in typings/, not where it runs
-    from point.credentials import DeviceConfig as DeviceConfig
-else:
-    DeviceConfig = dict
+if TYPE_CHECKING:
+    from point.credentials import DeviceConfig
 
 ALIYUN = ("aliyun", "aliyun-token")
 _NEEDS_SECRET = "the policy product-secret needs a product secret"
@@ -321,7 +319,7 @@ def build_device_config(
     device_name: str,
     device_secret: str,
     product_secret: str | None,
-) -> DeviceConfig:
+) -> "DeviceConfig":
     """Build the configuration of a device: the `result` of a reply.
 
     `product` may be a row of the product's columns. Raises PointError(FIELD) for

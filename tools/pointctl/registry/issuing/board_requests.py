@@ -1,7 +1,10 @@
 """What boards ask, as typed requests: made once, where a request enters the server."""
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from point.protocol_server import DecodedRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,10 @@ SignedRequest = ClaimRequest | Acknowledgement
 BoardRequest = OpenRequest | SignedRequest
 
 
-def board_request(decoded: dict[str, Any], address: str | None = None) -> BoardRequest:
-    """The request of what point.protocol_server.decode_request() returned."""
+def board_request(
+    decoded: "DecodedRequest", address: str | None = None
+) -> BoardRequest:
+    """Make a request of what point.protocol_server.decode_request() returned."""
     names = decoded["imei"], decoded["productKey"], decoded["time"], address
     request_id, signature = decoded["requestId"], decoded["sign"]
     if decoded["ack"]:

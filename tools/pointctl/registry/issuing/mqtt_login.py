@@ -6,7 +6,7 @@ import re
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from sqlalchemy import and_, bindparam, exists, select, update
 
@@ -27,6 +27,9 @@ from pointctl.registry.storage.models import (
 )
 from pointctl.registry.storage.vault import VaultError
 from pointctl.registry.topics import Topics, build_topics, make_client_id
+
+if TYPE_CHECKING:
+    from point.credentials import DeviceConfig
 
 _TEXT_MAX = 256  # as point.credentials: no name or password is longer
 _DEFAULT_METHOD = "hmacmd5"  # Alibaba's, for a client id that names no method
@@ -162,7 +165,7 @@ def owns_client_id(device: BrokerDevice, client_id: str) -> bool:
     return bare in (f"{key}.{name}", f"{key}&{name}", make_client_id(key, name))
 
 
-def fixed_password(config: products.DeviceConfig) -> str:
+def fixed_password(config: "DeviceConfig") -> str:
     """The password of a device at a broker that keeps accounts and computes nothing.
 
     Raises PointctlError where the scheme has a new password for each connection.

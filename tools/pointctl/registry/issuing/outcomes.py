@@ -2,18 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from point import protocol
-from pointctl.registry.devices.products import DeviceConfig
 from pointctl.registry.issuing.board_requests import BoardRequest
+
+if TYPE_CHECKING:
+    from point.credentials import DeviceConfig
 
 
 @dataclass(frozen=True)
 class CredentialIssued:
     """The board is given its credential. With a `seal_key` it is sealed under it."""
 
-    config: DeviceConfig = field(repr=False)
+    config: "DeviceConfig" = field(repr=False)
     seal_key: bytes | None = field(default=None, repr=False)
     code: ClassVar[str] = protocol.SUCCESS
 

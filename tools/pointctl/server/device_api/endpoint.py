@@ -179,19 +179,16 @@ def _reply(request: BoardRequest, outcome: FinalOutcome) -> _Reply:
 
 def _encode(request: BoardRequest, outcome: FinalOutcome) -> bytes:
     """The body of a reply; a credential is sealed if there is a key for that."""
-    body: bytes
-    match outcome:
-        case CredentialIssued(config, None):
-            body = protocol_server.encode_reply(outcome.code, config)
-        case CredentialIssued(config, seal_key):
-            body = protocol_server.encode_sealed_reply(
-                config, seal_key, request.request_id, os.urandom(16)
+    config = retry_after_s = None
+    if isinstance(outcome, CredentialIssued):
+        config = outcome.config
+        if outcome.seal_key is not None:
+            return protocol_server.encode_sealed_reply(
+                config, outcome.seal_key, request.request_id, os.urandom(16)
             )
-        case RequestRefused(code, retry_after_s):
-            body = protocol_server.encode_reply(code, None, retry_after_s)
-        case _:
-            body = protocol_server.encode_reply(outcome.code)
-    return body
+    elif isinstance(outcome, RequestRefused):
+        retry_after_s = outcome.retry_after_s
+    return protocol_server.encode_reply(outcome.code, config, retry_after_s)
 
 
 def _response(reply: _Reply) -> Response:

@@ -1,0 +1,1 @@
+"""All tests: device/ runs on every runtime, the rest on the host."""

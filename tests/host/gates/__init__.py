@@ -1,0 +1,1 @@
+"""Tests of the gates, set-up and benches."""

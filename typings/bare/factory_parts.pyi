@@ -1,1 +1,0 @@
-from tests.host.factory_parts import *

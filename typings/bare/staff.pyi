@@ -1,1 +1,0 @@
-from tests.host.staff import *

@@ -1,1 +1,0 @@
-from tests.host.vectors import *
