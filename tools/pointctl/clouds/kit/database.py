@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Self
 
 from sqlalchemy import (
     URL,
@@ -58,20 +57,10 @@ class SandboxDatabase:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
     @property
     def url(self) -> URL:
         """Where it is; it may hold a password."""
         return self._database.url
-
-    def close(self) -> None:
-        """Close what is not in use."""
-        self._database.close()
 
     def snapshot(self) -> AbstractContextManager[Session]:
         """A session that sees one moment of the database. Raises DatabaseError."""
