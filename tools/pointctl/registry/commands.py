@@ -52,9 +52,12 @@ _Instance = Annotated[
 ]
 
 
-def opened(data: Path) -> Database:
-    """The registry of a data folder, or the one that --database names."""
-    database = open_database(chosen_database(data), DataFolder(data))
+def opened(data: Path, *, make: bool = False) -> Database:
+    """The registry of a data folder, or the one that --database names.
+
+    Only commands that may come first `make` one; all others raise PointctlError.
+    """
+    database = open_database(chosen_database(data), DataFolder(data), make=make)
     try:
         imports.undo_broken_off(database)
     except BaseException:
@@ -102,7 +105,7 @@ def products_add(
     """Add a product with the MQTT settings that its boards are given."""
     if mqtt_host is None and auth not in products.ALIYUN:
         raise typer.BadParameter("name the broker with --mqtt-host")
-    with opened(data) as database:
+    with opened(data, make=True) as database:
         product = products.add(
             database,
             name,

@@ -44,16 +44,23 @@ class DatabaseError(PointctlError):
     """The registry cannot be read or written."""
 
 
-def open_database(where: Path | str, folder: DataFolder | None = None) -> "Database":
-    """Open the registry, making it or bringing its tables up to date.
+def open_database(
+    where: Path | str, folder: DataFolder | None = None, *, make: bool = True
+) -> "Database":
+    """Open the registry, bringing its tables up to date; `make` it if it is missing.
 
     A path is an SQLite file; a text is a URL, sqlite:///… or postgresql://…. The keys
     of its secrets are in `folder`, else in the file's, else in the current data folder.
-    Raises DatabaseError, and Refused where a newer pointctl has written it.
+    Raises DatabaseError, Refused where a newer pointctl has written it, and
+    PointctlError where it is missing and must not be made: then nothing is made.
     """
     url = parsed(where)
+    if not make and _is_missing(url):
+        raise _missing(url.database or "")
     database = Database(url, _vault(url, folder))
     try:
+        if not make and database.is_empty():
+            raise _missing(database.where)
         database.migrate()
     except BaseException:
         database.close()
@@ -66,9 +73,21 @@ def existing_database(
 ) -> "Database":
     """A registry as it is, of whatever revision. Raises PointctlError without one."""
     url = parsed(where)
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
-        raise PointctlError(f"{url.database} is not there")
+    if _is_missing(url):
+        raise _missing(url.database or "")
     return Database(url, _vault(url, folder))
+
+
+def _is_missing(url: URL) -> bool:
+    """Whether there is no file; of a server only its tables can say."""
+    return url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file()
+
+
+def _missing(where: str) -> PointctlError:
+    return PointctlError(
+        f"there is no registry at {where}: name another with --data or --database, or "
+        "make one with pointctl products add"
+    )
 
 
 def _vault(url: URL, folder: DataFolder | None) -> Vault:
@@ -139,6 +158,11 @@ class Database:
         """Close what is not in use. Sessions that are open keep their connection."""
         self._engine.dispose()
         self._for_boards.dispose()
+
+    def is_empty(self) -> bool:
+        """Whether there are no tables of a registry yet. Raises DatabaseError."""
+        with self._translated(), self._reading.connect() as connection:
+            return schema.revision(connection) is None
 
     def migrate(self) -> None:
         """Bring the tables up to date, and encrypt the secrets of an old registry.

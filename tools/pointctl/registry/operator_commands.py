@@ -43,7 +43,7 @@ def operators_add(
 ) -> None:
     """Add an operator, who logs in to the console with a password."""
     password = None if no_password else _password(password_file)
-    with opened(data) as database:
+    with opened(data, make=True) as database:
         operators.add(database, name, role, password, getpass.getuser())
     print(f"added operator {name}, {role.value}")
 

@@ -1,6 +1,8 @@
 """pointctl serve and pointctl ca …"""
 
+import dataclasses
 import ipaddress
+import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -134,8 +136,10 @@ def serve(
 ) -> None:
     """Serve boards over HTTPS until stopped; JSON log lines on stdout."""
     # Only this command needs the web framework, and it takes half a second to load.
+    from pointctl.server import metrics
     from pointctl.server.serve import Settings, listen
     from pointctl.server.serve import serve as run
+    from pointctl.server.tls import Certificate
     from pointctl.server.workers import run as run_workers
 
     if (certificate is None) != (key is None):
@@ -152,15 +156,23 @@ def serve(
         certificate=certificate or files.server,
         key=key or files.server_key,
         mosquitto=(mosquitto, mosquitto_login, mosquitto_ca),
-        mqtt_hook_token=_hook_token(mqtt_hook_token_file),
         metrics_port=metrics_port,
         trusted_proxies=tuple(_network(name) for name in trusted_proxy or ()),
     )
-    _prepare(settings)
-    if workers > 1:
-        run_workers(settings, workers)
-    with listen(settings) as listener:
-        run(settings, listener)
+    # What can fail comes before what makes something: a server that cannot start
+    # leaves nothing behind.
+    with mosquitto_accounts(*settings.mosquitto) as accounts:
+        fixed_passwords = accounts is not None
+    Certificate(settings.certificate, settings.key)
+    if metrics_port:
+        socket.create_server((metrics.HOST, metrics_port)).close()
+    with listen(settings, share=workers > 1) as listener:
+        _prepare(settings, fixed_passwords=fixed_passwords)
+        token = _hook_token(mqtt_hook_token_file)
+        settings = dataclasses.replace(settings, mqtt_hook_token=token)
+        if workers == 1:
+            run(settings, listener)
+    run_workers(settings, workers)
 
 
 def _network(name: str) -> str:
@@ -178,15 +190,12 @@ def _hook_token(file: Path | None) -> str | None:
     return hook_token.read_token(file)
 
 
-def _prepare(settings: "Settings") -> None:
+def _prepare(settings: "Settings", *, fixed_passwords: bool) -> None:
     """What has to be right before anything is served."""
     folder = DataFolder(settings.data)
-    with (
-        mosquitto_accounts(*settings.mosquitto) as accounts,
-        opened(settings.data) as database,
-    ):
+    with opened(settings.data, make=True) as database:
         # With another master than the boards' keys come from, every one is a stranger.
         if not products.any_needs_master(database) and keys.create_master(folder):
             print(f"made {folder.claim_master}: {keys.KEEP_IT}", file=sys.stderr)
-        if accounts is not None:
+        if fixed_passwords:
             products.check_fixed_passwords(database)

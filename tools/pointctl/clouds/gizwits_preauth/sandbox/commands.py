@@ -9,7 +9,7 @@ import typer
 
 from pointctl.certificates import CaFiles
 from pointctl.clouds.gizwits_preauth import algorithms
-from pointctl.clouds.gizwits_preauth.sandbox import keys, stock
+from pointctl.clouds.gizwits_preauth.sandbox import stock
 from pointctl.clouds.gizwits_preauth.sandbox.models import Kind, Mode, Role
 from pointctl.folder import DataFolder, private_file
 from pointctl.options import DATA, Data, Json, host_and_port, print_json, print_table
@@ -77,9 +77,7 @@ def serve(
 
     if (certificate is None) != (key is None):
         raise typer.BadParameter("--certificate and --key go together")
-    files, folder = CaFiles(DataFolder(data).ca), DataFolder(data)
-    if keys.create_secret(folder):
-        print(f"made {keys.entry(folder).path}: {keys.KEEP_IT}", file=sys.stderr)
+    files = CaFiles(DataFolder(data).ca)
     settings = Settings(
         data=data,
         host=host,
@@ -138,7 +136,7 @@ def packages_add(
     if (out is None) == (auth_code_file is None):
         raise typer.BadParameter("a new auth_code goes to --out, one is in a file")
     auth_code = read_file(auth_code_file) if auth_code_file else None
-    with opened(data) as database:
+    with opened(data, make=True) as database:
         package, made = stock.add_package(
             database,
             pin,
@@ -219,7 +217,7 @@ def tokens_add(
     data: Data = DATA,
 ) -> None:
     """Make an Authorization. It cannot be read again."""
-    with opened(data) as database, private_file(out) as file:
+    with opened(data, make=True) as database, private_file(out) as file:
         file.write(stock.add_token(database, label, role, pin, getpass.getuser()))
         file.write("\n")
     print(f"wrote the Authorization {label} to {out}", file=sys.stderr)

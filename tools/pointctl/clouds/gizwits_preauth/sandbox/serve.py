@@ -40,7 +40,10 @@ def serve(settings: Settings, behaviour: Behaviour) -> NoReturn:
     """
     certificate = Certificate(settings.certificate, settings.key)
     folder = DataFolder(settings.data)
-    with opened(settings.data) as database, listen(settings) as listener:
+    # The address first: where it cannot be had, nothing is to be made.
+    with listen(settings) as listener, opened(settings.data, make=True) as database:
+        if keys.create_secret(folder):
+            print(f"made {keys.entry(folder).path}: {keys.KEEP_IT}", file=sys.stderr)
         maker = keys.open_maker(folder, behaviour.algorithm)
         logs.configure()
         app = create_app(database, maker, behaviour.chaos, certificate, behaviour.place)
