@@ -1,7 +1,9 @@
 """The command line: one Typer app, whose commands are in the rooms."""
 
+import gc
 import os
 from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Annotated, Any, cast
 
@@ -34,6 +36,17 @@ _ROOMS = {
 }
 
 
+@contextmanager
+def _no_collecting() -> Iterator[None]:
+    """A block that loads modules: it makes many objects, and no garbage to look for."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 class _Commands(Mapping[str, Any]):
     """The commands of all rooms by name, each loaded when it is asked for."""
 
@@ -49,7 +62,8 @@ class _Commands(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         if name not in self._loaded:
             module, attribute = _ROOMS[name].split(":")
-            room = getattr(import_module(f"pointctl.{module}"), attribute)
+            with _no_collecting():
+                room = getattr(import_module(f"pointctl.{module}"), attribute)
             group = typer.main.get_group(room)
             group.name = name
             # One command of the room's own name is not a group.

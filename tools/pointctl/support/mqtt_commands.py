@@ -10,7 +10,6 @@ from point import aliyun, credentials, mqttauth
 from point.errors import PointError
 from pointctl.errors import Refused
 from pointctl.options import Json, print_json
-from pointctl.registry.products import ALIYUN
 from pointctl.support import signatures
 from pointctl.support.secret import SecretFile, read_secret
 
@@ -103,6 +102,7 @@ def connect(
 ) -> None:
     """Connect as a device, over verified TLS, and tell what the broker says."""
     # Only this command needs an MQTT client.
+    from pointctl.registry.products import ALIYUN  # it loads the database
     from pointctl.support.mqtt_client import Connection
 
     if host is None and auth not in ALIYUN:
