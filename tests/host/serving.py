@@ -81,6 +81,12 @@ def url_of(request: pytest.FixtureRequest) -> str | None:
     return request.getfixturevalue("postgres").new_registry() if on_postgresql else None
 
 
+def empty_url_of(request: pytest.FixtureRequest) -> str | None:
+    """The same, of a database that has no tables yet."""
+    on_postgresql = getattr(request, "param", "sqlite") == "postgresql"
+    return request.getfixturevalue("postgres").new_database() if on_postgresql else None
+
+
 def open_registry(where: Path | str, folder: DataFolder) -> Database:
     """A new registry with one open product and the devices imei(0) … imei(9)."""
     opened = open_database(where, folder)

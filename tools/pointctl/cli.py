@@ -1,7 +1,9 @@
 """The command line: one Typer app; each group of commands is a file in commands/."""
 
+import gc
 import os
 from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Annotated, Any, cast
 
@@ -34,6 +36,17 @@ _GROUPS = (
 )
 
 
+@contextmanager
+def _no_collecting() -> Iterator[None]:
+    """A block that loads modules: it makes many objects, and no garbage to look for."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 class _Commands(Mapping[str, Any]):
     """The groups by name; each is imported when it is used."""
 
@@ -50,7 +63,8 @@ class _Commands(Mapping[str, Any]):
         if name not in _GROUPS:
             raise KeyError(name)
         if name not in self._loaded:
-            app = import_module(f"pointctl.commands.{name}").app
+            with _no_collecting():
+                app = import_module(f"pointctl.commands.{name}").app
             group = typer.main.get_group(app)
             group.name = name
             # If a group has one command, named as the group, the group is that command.

@@ -72,7 +72,7 @@ def test_nothing_there(data: DataFolder, pointctl: Pointctl) -> None:
     """An empty folder is an error, and nothing is made in it."""
     done = pointctl("doctor")
     assert done.code == 1
-    assert "registry.sqlite is not there" in done.out
+    assert "there is no registry at" in done.out
     assert not data.path.exists()
 
 

@@ -141,7 +141,7 @@ def test_no_registry_is_made_by_looking_after_it(pointctl, data, what):
     """One line, and nothing on disk."""
     done = pointctl("db", *what)
     assert (done.code, done.err.count("\n")) == (1, 1)
-    assert "is not there" in done.err
+    assert "there is no registry at" in done.err
     assert not data.path.exists()
 
 

@@ -11,7 +11,6 @@ from point import aliyun, credentials, mqttauth
 from point.errors import PointError
 from pointctl.commands.options import Json, print_json
 from pointctl.errors import Refused
-from pointctl.registry.devices.products import ALIYUN
 from pointctl.support import signatures
 from pointctl.support.secret import SecretFile, read_secret
 
@@ -108,7 +107,8 @@ def connect(
     as_json: Json = False,
 ) -> None:
     """Connect as a device, over verified TLS, and show what the broker answers."""
-    # Only this command needs an MQTT client.
+    # Only this command needs an MQTT client, and the module that loads the database.
+    from pointctl.registry.devices.products import ALIYUN
     from pointctl.support.mqtt_client import DeviceConnection
 
     if host is None and auth not in ALIYUN:

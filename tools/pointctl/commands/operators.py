@@ -51,7 +51,7 @@ def operators_add(
 ) -> None:
     """Add an operator, who logs in to the console with a password."""
     password = None if no_password else _ask_password(password_file)
-    with open_registry(data) as database:
+    with open_registry(data, make=True) as database:
         operators.add(database, name, role, password, getpass.getuser())
     print(f"added operator {name}, {role.value}")
 

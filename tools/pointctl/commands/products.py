@@ -85,7 +85,7 @@ def products_add(
         raise typer.BadParameter(
             "the broker's host is missing; name it with --mqtt-host"
         )
-    with open_registry(data) as database:
+    with open_registry(data, make=True) as database:
         product = products.add(
             database,
             name,

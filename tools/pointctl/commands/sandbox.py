@@ -1,5 +1,6 @@
 """pointctl sandbox …: a stand-in for Gizwits' clouds, and what it gives out."""
 
+import socket
 import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -109,17 +110,20 @@ def serve(
     from pointctl.clouds.gizwits.sandbox.serve import SandboxBehaviour
     from pointctl.clouds.gizwits.sandbox.serve import serve as run
     from pointctl.clouds.kit.chaos import Chaos
-    from pointctl.clouds.kit.serving import SandboxAddress
+    from pointctl.web.serving import listen
+    from pointctl.web.tls import Certificate
 
     behaviour = SandboxBehaviour(
         chaos=Chaos(chaos, chaos_seed, chaos_delay) if chaos else None,
         mqtt=_mqtt_address(mqtt) if mqtt else None,
     )
     files = _certificate_files(data, certificate, key)
-    address = SandboxAddress(host, port, files.certificate, files.key)
-    maker = _open_maker(data, algorithm)
-    with _open(context, data) as database:
-        run(database, maker, address, behaviour)
+    loaded = Certificate(files.certificate, files.key)
+    # The address first: where it cannot be had, nothing is to be made.
+    with listen(host, port) as listener:
+        maker = _open_maker(data, algorithm)
+        with _open(context, data, make=True) as database:
+            run(database, maker, behaviour, listener, loaded)
 
 
 @app.command(epilog="Example: pointctl sandbox broker --port 8883")
@@ -149,26 +153,34 @@ def broker(
     # Loaded here: only this command needs a broker.
     from pointctl.broker.embedded import EmbeddedSettings, broker_name
     from pointctl.broker.login import create_login
+    from pointctl.broker.process import HOST
+    from pointctl.web.tls import Certificate
 
     broker_name()  # says what to install, where it is missing
     from pointctl.clouds.gizwits.sandbox.broker import run
 
     login_file = operator_file or data / "gizwits-sandbox-operator.json"
     files = _certificate_files(data, certificate, key)
+    # What can fail comes before what makes something.
+    Certificate(files.certificate, files.key)
+    socket.create_server((HOST, port)).close()
     maker = _open_maker(data, algorithm)
     create_login(login_file)
     settings = EmbeddedSettings(
         port, str(files.certificate), str(files.key), str(login_file)
     )
-    with _open(context, data) as database:
+    with _open(context, data, make=True) as database:
         run(database, maker, settings)
 
 
 def _open(
-    context: typer.Context, data: Path
+    context: typer.Context, data: Path, *, make: bool = False
 ) -> AbstractContextManager[SandboxDatabase]:
-    """The sandbox's database: that of --database, else the data folder's."""
-    return open_database(DataFolder(data), context.obj)
+    """Open the sandbox's database: that of --database, else the data folder's.
+
+    Only commands that may come first `make` one.
+    """
+    return open_database(DataFolder(data), context.obj, make=make)
 
 
 def _open_maker(data: Path, algorithm: str | None) -> keys.KeyMaker:
@@ -224,7 +236,7 @@ def products_add(
     """Add a product, whose devices may be authorised; its secret is kept encrypted."""
     secret = read_secret_file(secret_file) if secret_file else None
     encryption = _open_maker(data, None).secret if secret else None
-    with _open(context, data) as database:
+    with _open(context, data, make=True) as database:
         stock.add_product(database, key, name, secret, encryption)
     if as_json:
         print_json({"product_key": key, "name": name, "has_secret": secret is not None})
@@ -368,7 +380,7 @@ def tokens_add(
     data: Data = DATA,
 ) -> None:
     """Make an Authorization. It cannot be read again."""
-    with _open(context, data) as database, private_file(out) as file:
+    with _open(context, data, make=True) as database, private_file(out) as file:
         file.write(stock.add_token(database, label, role, pin))
         file.write("\n")
     print(f"wrote the Authorization {label} to {out}", file=sys.stderr)

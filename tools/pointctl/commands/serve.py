@@ -1,6 +1,8 @@
 """pointctl serve"""
 
+import dataclasses
 import ipaddress
+import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -72,10 +74,12 @@ def serve(
 ) -> None:
     """Serve boards over HTTPS until stopped; JSON log lines on stdout."""
     # Imported here: loading the web framework takes half a second.
+    from pointctl.server import metrics
     from pointctl.server.process.serve import ServeSettings
     from pointctl.server.process.serve import serve as run
     from pointctl.server.process.workers import run as run_workers
     from pointctl.web.serving import listen
+    from pointctl.web.tls import Certificate
 
     if (certificate is None) != (key is None):
         raise typer.BadParameter("give both --certificate and --key, or neither")
@@ -92,15 +96,23 @@ def serve(
         certificate=certificate or files.server,
         key=key or files.server_key,
         mosquitto=mosquitto_admin(mosquitto, mosquitto_login, mosquitto_ca),
-        mqtt_hook_token=_read_hook_token(mqtt_hook_token_file),
         metrics_port=metrics_port,
         trusted_proxies=tuple(_parse_network(name) for name in trusted_proxy or ()),
     )
-    _prepare(settings)
-    if workers > 1:
-        run_workers(settings, workers)
-    with listen(host, port) as listener:
-        run(settings, listener)
+    # What can fail comes before what makes something: a server that cannot start
+    # leaves nothing behind.
+    with open_accounts(settings.mosquitto) as accounts:
+        needs_fixed_passwords = accounts is not None
+    Certificate(settings.certificate, settings.key)
+    if metrics_port:
+        socket.create_server((metrics.HOST, metrics_port)).close()
+    with listen(host, port, share=workers > 1) as listener:
+        _prepare(settings, needs_fixed_passwords=needs_fixed_passwords)
+        hook_token = _read_hook_token(mqtt_hook_token_file)
+        settings = dataclasses.replace(settings, mqtt_hook_token=hook_token)
+        if workers == 1:
+            run(settings, listener)
+    run_workers(settings, workers)
 
 
 def _parse_network(name: str) -> str:
@@ -120,18 +132,15 @@ def _read_hook_token(file: Path | None) -> str | None:
     return token.read_token(file)
 
 
-def _prepare(settings: "ServeSettings") -> None:
+def _prepare(settings: "ServeSettings", *, needs_fixed_passwords: bool) -> None:
     """Make the claim master if needed, and check that the settings can work."""
     folder = DataFolder(settings.data)
-    with (
-        open_accounts(settings.mosquitto) as accounts,
-        open_registry(settings.data) as database,
-    ):
+    with open_registry(settings.data, make=True) as database:
         # If boards have keys already, they come from another master, which has to be
         # restored: with a new master, every board would be refused.
         if not products.needs_claim_master(database) and claim_keys.create_master(
             folder
         ):
             print(f"made {folder.claim_master}: {claim_keys.KEEP_IT}", file=sys.stderr)
-        if accounts is not None:
+        if needs_fixed_passwords:
             products.check_fixed_passwords(database)

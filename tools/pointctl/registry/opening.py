@@ -15,13 +15,14 @@ def registry_location(data: Path) -> Path | str:
     return os.environ.get(DATABASE) or DataFolder(data).registry
 
 
-def open_registry(data: Path) -> Database:
+def open_registry(data: Path, *, make: bool = False) -> Database:
     """Open the registry, and undo interrupted imports. Close it after use.
 
-    Prints on stderr where it wrote a new database key. Raises DatabaseError, and
-    Refused for a registry that a newer pointctl has written.
+    Only commands that may come first `make` one. Prints on stderr where it wrote a new
+    database key. Raises PointctlError where there is no registry and none is to be
+    made, DatabaseError, and Refused for one that a newer pointctl has written.
     """
-    database = open_database(registry_location(data), DataFolder(data))
+    database = open_database(registry_location(data), DataFolder(data), make=make)
     try:
         import_steps.undo_interrupted(database)
     except BaseException:

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from pointctl.errors import Refused
+from pointctl.errors import PointctlError, Refused
 from pointctl.folder import DataFolder
 from pointctl.registry.storage import models
 from pointctl.registry.storage.database import Database, parse_url
@@ -76,42 +76,60 @@ class SandboxDatabase:
 
 @contextmanager
 def open_sandbox_database(
-    name: str, metadata: MetaData, where: Path | str
+    name: str, metadata: MetaData, where: Path | str, *, make: bool = True
 ) -> Iterator[SandboxDatabase]:
-    """Open a sandbox's database for as long as the block runs; make it if it is new.
+    """Open a sandbox's database while the block runs; `make` it if it is missing.
 
-    A path is an SQLite file, a text is a URL. Raises DatabaseError, and Refused for a
-    database of another version or of another program.
+    A path is an SQLite file, a text is a URL. Raises DatabaseError, Refused for a
+    database of another version or of another program, and PointctlError for one that
+    is missing and is not to be made.
     """
     url = parse_url(where)
+    if not make and isinstance(where, Path) and not where.is_file():
+        raise _missing(str(where))
     # The vault stays unused, and so makes no key: a sandbox has its own (secrets.py).
     folder = DataFolder(where.parent if isinstance(where, Path) else Path())
     with Database(url, Vault(folder)) as database:
-        _make_tables(database, name, metadata)
+        if make:
+            _make_tables(database, name, metadata)
+        _check_tables(database, name, metadata)
         yield SandboxDatabase(database)
 
 
 def _make_tables(database: Database, name: str, metadata: MetaData) -> None:
-    """Make the tables where there are none. Raises Refused where there are others."""
-    wanted = fingerprint(metadata)
+    """Make the tables where there are none. Raises Refused for another program's."""
+    with database.snapshot() as session:
+        if _stamp(session.connection(), name) is not None:
+            return
+    # Alone from its first read on: of processes that start together one makes them.
+    with database.exclusive() as session:
+        connection = session.connection()
+        if _stamp(connection, name) is None:
+            _check_is_ours(connection, metadata, database.where)
+            _STAMPS.create(connection, checkfirst=True)
+            metadata.create_all(connection)
+            stamp = {"name": name, "tables": fingerprint(metadata)}
+            connection.execute(insert(_STAMPS).values(stamp))
+
+
+def _check_tables(database: Database, name: str, metadata: MetaData) -> None:
+    """Raise PointctlError where there are no tables, Refused where there are others."""
     with database.snapshot() as session:
         found = _stamp(session.connection(), name)
     if found is None:
-        # Alone from its first read on: of processes that start together one makes them.
-        with database.exclusive() as session:
-            connection = session.connection()
-            found = _stamp(connection, name)
-            if found is None:
-                _check_is_ours(connection, metadata, database.where)
-                _STAMPS.create(connection, checkfirst=True)
-                metadata.create_all(connection)
-                connection.execute(insert(_STAMPS).values(name=name, tables=wanted))
-                return
-    if found != wanted:
+        raise _missing(database.where)
+    if found != fingerprint(metadata):
         raise Refused(
             f"another version of pointctl made {database.where}; a sandbox's data is "
             f"disposable: {_deletion(database)}"
         )
+
+
+def _missing(where: str) -> PointctlError:
+    return PointctlError(
+        f"there is no sandbox at {where}: name another with --data or --database, or "
+        "make one with pointctl sandbox products add"
+    )
 
 
 def fingerprint(metadata: MetaData) -> str:

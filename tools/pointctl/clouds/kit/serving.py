@@ -1,11 +1,10 @@
 """What a sandbox needs beyond web/serving.py: an application, chaos, and work to do."""
 
 import asyncio
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NoReturn
 
 import structlog
@@ -13,7 +12,6 @@ from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 
 from point import __version__
-from pointctl import logs
 from pointctl.clouds.kit.chaos import Chaos, ChaosMiddleware, ChaosProtocol
 from pointctl.errors import PointctlError
 from pointctl.web import docs_page, serving, tls
@@ -22,16 +20,6 @@ from pointctl.web.headers import SafeHeaders
 _LOOK_EVERY_S = 0.25
 
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class SandboxAddress:
-    """Where a sandbox listens, and the certificate that it shows."""
-
-    host: str
-    port: int  # 0 takes a free one
-    certificate: Path
-    key: Path
 
 
 def new_app(
@@ -74,17 +62,10 @@ def new_app(
 
 
 def serve(
-    address: SandboxAddress, make_app: Callable[[tls.Certificate], FastAPI]
+    app: FastAPI, listener: socket.socket, certificate: tls.Certificate
 ) -> NoReturn:
-    """Serve HTTPS; SIGTERM and SIGINT end the process with exit code 0.
-
-    Raises PointctlError for a certificate that cannot be used, OSError for the address.
-    """
-    certificate = tls.Certificate(address.certificate, address.key)
-    with serving.listen(address.host, address.port) as listener:
-        logs.configure()
-        app = make_app(certificate)
-        serving.run(app, listener, certificate, http=ChaosProtocol)
+    """Serve HTTPS; SIGTERM and SIGINT end the process with exit code 0."""
+    serving.run(app, listener, certificate, http=ChaosProtocol)
     sys.exit(0)
 
 

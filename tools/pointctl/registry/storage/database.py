@@ -53,16 +53,23 @@ class DatabaseError(PointctlError):
     """The registry cannot be read or written."""
 
 
-def open_database(where: Path | str, folder: DataFolder | None = None) -> "Database":
-    """Open the registry; make its tables, or bring them up to date.
+def open_database(
+    where: Path | str, folder: DataFolder | None = None, *, make: bool = True
+) -> "Database":
+    """Open the registry and bring its tables up to date; `make` it if it is missing.
 
     A path is an SQLite file; a text is a URL, sqlite:///… or postgresql://…. The keys
     of its secrets are in `folder`, else in the file's, else in the current data folder.
-    Raises DatabaseError, and Refused where a newer pointctl has written it.
+    Raises DatabaseError, Refused where a newer pointctl has written it, and
+    PointctlError where it is missing and must not be made: then nothing is made.
     """
     url = parse_url(where)
+    if not make and _is_missing(url):
+        raise _missing(url.database or "")
     database = Database(url, _vault(url, folder))
     try:
+        if not make and database.is_empty():
+            raise _missing(database.where)
         database.migrate()
     except BaseException:
         database.close()
@@ -75,10 +82,22 @@ def existing_database(
 ) -> "Database":
     """Open a registry as it is, of any revision. Raises PointctlError without one."""
     url = parse_url(where)
-    file = _kind_of(url).file_of(url)
-    if file is not None and not file.is_file():
-        raise PointctlError(f"{file} is not there")
+    if _is_missing(url):
+        raise _missing(url.database or "")
     return Database(url, _vault(url, folder))
+
+
+def _is_missing(url: URL) -> bool:
+    """Whether there is no file; of a server only its tables can say."""
+    file = _kind_of(url).file_of(url)
+    return file is not None and not file.is_file()
+
+
+def _missing(where: str) -> PointctlError:
+    return PointctlError(
+        f"there is no registry at {where}: name another with --data or --database, or "
+        "make one with pointctl products add"
+    )
 
 
 def has_password(where: str) -> bool:
@@ -172,6 +191,11 @@ class Database:
         """Close what is not in use. Sessions that are open keep their connection."""
         self._engine.dispose()
         self._for_boards.dispose()
+
+    def is_empty(self) -> bool:
+        """Whether there are no tables of a registry yet. Raises DatabaseError."""
+        with self._translated(), self._snapshot.connect() as connection:
+            return schema.revision(connection) is None
 
     def migrate(self) -> None:
         """Bring the tables up to date, and choose the key of new secrets at first.

@@ -10,11 +10,11 @@ from pointctl.folder import DataFolder
 
 
 def open_database(
-    folder: DataFolder, url: str | None = None
+    folder: DataFolder, url: str | None = None, *, make: bool = True
 ) -> AbstractContextManager[SandboxDatabase]:
-    """Open the database: a file of the data folder, or the one of the URL.
+    """Open the database, a file of the data folder or the one of the URL.
 
-    Raises DatabaseError, and Refused for another version's or another program's.
+    `make` it if it is missing. Raises as kit.database.open_sandbox_database().
     """
     where = url or folder.path / "gizwits-sandbox.sqlite"
-    return open_sandbox_database("gizwits", GizwitsTable.metadata, where)
+    return open_sandbox_database("gizwits", GizwitsTable.metadata, where, make=make)

@@ -1,11 +1,13 @@
 """Serving all of Gizwits' sandboxes as one application."""
 
+import socket
 from dataclasses import dataclass
 from functools import partial
 from typing import NoReturn
 
 from fastapi import FastAPI
 
+from pointctl import logs
 from pointctl.clouds.gizwits.devices.sandbox import app as devices_app
 from pointctl.clouds.gizwits.devices.sandbox.service import DeviceService
 from pointctl.clouds.gizwits.devices.wire import MqttAddress
@@ -50,11 +52,11 @@ def create_app(
 def serve(
     database: SandboxDatabase,
     maker: KeyMaker,
-    address: serving.SandboxAddress,
     behaviour: SandboxBehaviour,
+    listener: socket.socket,
+    certificate: Certificate,
 ) -> NoReturn:
-    """Serve HTTPS until SIGTERM or SIGINT, which end the process with exit code 0.
-
-    Raises PointctlError for a certificate that cannot be used, OSError for the address.
-    """
-    serving.serve(address, partial(create_app, database, maker, behaviour))
+    """Serve HTTPS until SIGTERM or SIGINT, which end the process with exit code 0."""
+    logs.configure()
+    app = create_app(database, maker, behaviour, certificate)
+    serving.serve(app, listener, certificate)
