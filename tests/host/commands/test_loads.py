@@ -30,6 +30,8 @@ print("LOADED", *{name.partition(".")[0] for name in sys.modules})
         ("cipher derive --help", WEB | DATABASE | OTHERS),
         ("mqtt sign --help", WEB | DATABASE | OTHERS),
         ("gizwits --help", DATABASE | OTHERS),
+        ("boards list --help", WEB | DATABASE | OTHERS),
+        ("ca init --help", WEB | DATABASE | OTHERS),
         ("devices list", WEB | OTHERS | {"alembic", "psycopg"}),
         ("products list", WEB | OTHERS | {"alembic", "psycopg"}),
         ("serve --help", WEB | OTHERS | {"alembic", "psycopg"}),

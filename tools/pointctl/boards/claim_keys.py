@@ -10,9 +10,7 @@ from pointctl.boards.plan import sha256
 from pointctl.boards.remote_board import RemoteBoard
 from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder
-from pointctl.registry.devices import devices, products
 from pointctl.registry.keys import claim_keys
-from pointctl.registry.opening import open_registry
 from pointctl.registry.storage import keystore
 
 
@@ -37,6 +35,10 @@ class RegistryKey:
 
     def key_for(self, board: RemoteBoard) -> bytes:
         """Return the 32 bytes. Raises PointctlError for an unregistered IMEI."""
+        # Imported here: a board can be deployed without the database's library.
+        from pointctl.registry.devices import devices
+        from pointctl.registry.opening import open_registry
+
         imei = self.imei or _ask_imei(board)
         with open_registry(self.data) as database, database.snapshot() as session:
             devices.find(session, imei, self.product_key)
@@ -72,6 +74,9 @@ def registry_key(data: Path, product_key: str, imei: str | None) -> RegistryKey 
     """
     if keystore.SecretEntry(DataFolder(data).claim_master).read() is None:
         return None
+    from pointctl.registry.devices import products
+    from pointctl.registry.opening import open_registry
+
     with open_registry(data) as database:
         products.check_has_device_keys(database, product_key)
     return RegistryKey(data, product_key, imei)

@@ -8,7 +8,7 @@ from typing import Annotated, NotRequired, TypedDict
 
 import typer
 
-from pointctl.boards import info, provision, simulate, wipe
+from pointctl.boards import info, provision, wipe
 from pointctl.boards.connection import Connection
 from pointctl.boards.info import BoardInfo
 from pointctl.boards.provision import Provisioned
@@ -19,7 +19,6 @@ from pointctl.commands.options import DATA, PRODUCT, Data, Json, print_json, pri
 from pointctl.errors import PointctlError, Refused
 from pointctl.folder import DataFolder
 from pointctl.imeis import check_imei
-from pointctl.registry.opening import open_registry
 
 app = typer.Typer(
     no_args_is_help=True, help="Boards on serial ports, and simulated ones."
@@ -178,6 +177,10 @@ def boards_simulate(
     Its flash is filled as the factory would fill it. The board proves to the server who
     it is, stores its credentials, and is switched off.
     """
+    # Imported here: only this command needs the registry.
+    from pointctl.boards import simulate
+    from pointctl.registry.opening import open_registry
+
     check_imei(imei)
     folder = DataFolder(data)
     authority = ca or CaFiles(folder.ca).ca_der
