@@ -138,7 +138,7 @@ def test_ready(database: Database, authority: CaFiles) -> None:
     assert reply.json()["certificate_days"] >= 823
     with database.exclusive() as session:
         session.connection().exec_driver_sql(
-            "UPDATE alembic_version SET version_num = '0001'"
+            "UPDATE alembic_version SET version_num = '0000'"
         )
     reply = client.get("/readyz")
     assert (reply.status_code, reply.json()["database"]) == (503, "wrong revision")
