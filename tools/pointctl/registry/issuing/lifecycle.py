@@ -2,7 +2,7 @@
 
 All raise devices.UnknownDevice, and Refused where the device is not in a state for it.
 A `reason` is kept with the entry. With an `etag`, which search.show() gives, nothing is
-done to a device that has changed since: that raises versions.Changed.
+done to a device that has changed since: that raises etags.Changed.
 """
 
 from collections.abc import Iterator
