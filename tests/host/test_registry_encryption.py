@@ -463,7 +463,7 @@ def test_a_vault_says_nothing_of_its_keys(data):
     keys = Vault(data)
     keys.make_first()
     key_id = keys.newest()
-    shown = repr(keys) + repr(keys._seen)
+    shown = repr(keys) + repr(keys._keys)
     assert data.database_key.read_text().strip() not in shown
     box = keys.encrypt("secret", key_id, b"a")
     assert keys.decrypt(box, b"a") == "secret"
