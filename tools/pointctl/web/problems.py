@@ -67,10 +67,10 @@ def install(
         return page
 
     app.openapi = with_problem  # type: ignore[method-assign]
-    app.exception_handler(PointctlError)(_ours)
-    app.exception_handler(HTTPException)(_http)
-    app.exception_handler(RequestValidationError)(_invalid)
-    app.exception_handler(Exception)(_unforeseen)
+    app.exception_handler(PointctlError)(_answer_pointctl_error)
+    app.exception_handler(HTTPException)(_answer_http_error)
+    app.exception_handler(RequestValidationError)(_answer_invalid)
+    app.exception_handler(Exception)(_answer_unforeseen)
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -101,7 +101,7 @@ def problem(
     return JSONResponse(body, status, headers, "application/problem+json")
 
 
-async def _ours(request: Request, error: Exception) -> Response:
+async def _answer_pointctl_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PointctlError)
     status: int = request.app.state.status_of(error)
     if status >= 500:
@@ -109,16 +109,16 @@ async def _ours(request: Request, error: Exception) -> Response:
     return problem(status, str(error))
 
 
-async def _http(request: Request, error: Exception) -> Response:
+async def _answer_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
     if error.status_code == 405:
-        headers["Allow"] = ", ".join(_allowed(request)) or headers["Allow"]
+        headers["Allow"] = ", ".join(_list_methods(request)) or headers["Allow"]
     known = error.detail == HTTPStatus(error.status_code).phrase
     return problem(error.status_code, None if known else error.detail, headers)
 
 
-def _allowed(request: Request) -> list[str]:
+def _list_methods(request: Request) -> list[str]:
     """Return all methods of a path; the framework knows those of its first route."""
     path = request.url.path
     found: set[str] = set()
@@ -128,7 +128,7 @@ def _allowed(request: Request) -> list[str]:
     return sorted(found)
 
 
-async def _invalid(_request: Request, error: Exception) -> Response:
+async def _answer_invalid(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     # Without the values that were sent: they may be passwords, or not be text.
     errors = [
@@ -138,5 +138,5 @@ async def _invalid(_request: Request, error: Exception) -> Response:
     return problem(422, "the request is not valid; see errors", None, errors)
 
 
-async def _unforeseen(_request: Request, error: Exception) -> Response:
+async def _answer_unforeseen(_request: Request, error: Exception) -> Response:
     return problem(500)  # the server logs the exception

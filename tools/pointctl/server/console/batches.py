@@ -45,8 +45,8 @@ def add(
             product,
             name.strip(),
             browser.actor.name,
-            quota=_number(quota),
-            expires_at=_moment(ends),
+            quota=_parse_quota(quota),
+            expires_at=_parse_time(ends),
         )
     except PointctlError as error:
         return _page(request, database, status_of(error), error=str(error))
@@ -69,8 +69,8 @@ def change(
             product_key,
             name,
             browser.actor.name,
-            quota=_number(quota),
-            expires_at=_moment(ends),
+            quota=_parse_quota(quota),
+            expires_at=_parse_time(ends),
         )
     except PointctlError as error:
         return _page(request, database, status_of(error), error=str(error))
@@ -96,7 +96,7 @@ def _page(
     )
 
 
-def _number(text: str) -> int | None:
+def _parse_quota(text: str) -> int | None:
     if not text.strip():
         return None
     if not (text.strip().isascii() and text.strip().isdecimal()):
@@ -104,7 +104,7 @@ def _number(text: str) -> int | None:
     return int(text)
 
 
-def _moment(text: str) -> datetime | None:
+def _parse_time(text: str) -> datetime | None:
     """Parse a browser's field of date and time, as UTC."""
     if not text.strip():
         return None
