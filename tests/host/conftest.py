@@ -78,7 +78,7 @@ def sandbox_database(data, request) -> Iterator[SandboxDatabase]:
 
     It is in the data folder; with preauth.ON_BOTH the test also runs on PostgreSQL.
     """
-    with filled_database(data, empty_url_of(request)) as opened:
+    with filled_database(data, empty_url_of(request, empty=True)) as opened:
         yield opened
 
 

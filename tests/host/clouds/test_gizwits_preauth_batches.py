@@ -88,7 +88,7 @@ def test_killed_in_the_middle(sandbox_database, start):
 
 def test_two_processes_work_on_one_database(data, authority, start, postgres):
     """They agree on everything: batches, single keys, the quota."""
-    url = postgres.new_database()
+    url = postgres.new_database()  # empty: a sandbox makes its own tables
     with filled_database(data, url) as database:
         who, count = customer(database, 1500), 1500
         one, other = start(url=url), start(url=url)

@@ -145,7 +145,7 @@ BROKEN = {
 def test_what_may_have_arrived_is_not_sent_again(hostile, answer):
     """A POST that broke is told; a GET is asked again, and a POST where it is free."""
     with hostile(answer, GOOD_KEY) as (server, client):
-        with pytest.raises(errors.NoReply, match="may have been done"):
+        with pytest.raises(errors.NoReply, match="may have been"):
             ask_key(client)
         assert len(server.requests) == 1
     with hostile(answer, GOOD_PAGE) as (server, client):
@@ -298,7 +298,7 @@ def test_a_result_must_have_what_it_promised(hostile):
         for counts in ({"success": 2}, {"failed": 1}, {"success": 0}):
             with pytest.raises(errors.BadReply, match="has not the keys"):
                 client.keys(batch_at(place, **counts))
-    none = pytest.raises(errors.BadReply, match=r"no \.xlsx")
+    none = pytest.raises(errors.BadReply, match=r"\.xlsx")
     with hostile(ok(b"no workbook")) as (server, client), none:
         client.keys(batch_at(f"localhost:{server.port}/x.xlsx"))
 

@@ -68,7 +68,7 @@ class World:
 def world(request, tmp_path_factory, authority):
     """Its devices may make their keys by our algorithm."""
     folder = DataFolder(tmp_path_factory.mktemp("world") / "data")
-    url = empty_url_of(request)
+    url = empty_url_of(request, empty=True)
     with filled_database(folder, url) as database:
         server = Sandbox(folder.path, authority, "--algorithm", authkey.NAME, url=url)
         yield World(database, folder, server)
