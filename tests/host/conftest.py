@@ -13,7 +13,7 @@ from pointctl.clouds.kit.database import SandboxDatabase
 from pointctl.folder import DataFolder
 from pointctl.registry.storage.database import Database
 from tests.host.preauth import filled_database
-from tests.host.serving import Finished, Server, empty_url_of, open_registry, url_of
+from tests.host.serving import Finished, Server, open_registry, url_of
 from tests.host.vectors import VECTORS, Counts, table
 
 
@@ -78,7 +78,7 @@ def sandbox_database(data, request) -> Iterator[SandboxDatabase]:
 
     It is in the data folder; with preauth.ON_BOTH the test also runs on PostgreSQL.
     """
-    with filled_database(data, empty_url_of(request, empty=True)) as opened:
+    with filled_database(data, url_of(request, empty=True)) as opened:
         yield opened
 
 

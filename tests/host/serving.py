@@ -76,20 +76,14 @@ def imei(serial: int) -> str:
 
 
 def url_of(request: pytest.FixtureRequest, *, empty: bool = False) -> str | None:
-    """Where the registry of a parametrized fixture is; None is the data folder.
+    """Where the database of a parametrized fixture is; None is the data folder.
 
-    A sandbox's database has to be empty: it makes its own tables.
+    It has a registry's tables already, unless it is to be `empty`.
     """
     if getattr(request, "param", "sqlite") != "postgresql":
         return None
     postgres = request.getfixturevalue("postgres")
-    return str(postgres.new_registry() if on_postgresql else None
-
-
-def empty_url_of(request: pytest.FixtureRequest) -> str | None:
-    """The same, of a database that has no tables yet."""
-    on_postgresql = getattr(request, "param", "sqlite") == "postgresql"
-    return request.getfixturevalue("postgres").new_database())
+    return str(postgres.new_database() if empty else postgres.new_registry())
 
 
 def open_registry(where: Path | str, folder: DataFolder) -> Database:

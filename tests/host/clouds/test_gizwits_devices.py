@@ -27,7 +27,7 @@ from tests.host.preauth import (
     customer,
     filled_database,
 )
-from tests.host.serving import PRODUCT, empty_url_of
+from tests.host.serving import PRODUCT, url_of
 
 IMEI = "866123456789018"
 NONCE = "ABCDEFGHIJ"
@@ -111,7 +111,7 @@ def decrypted(secret: str, text: str) -> dict[str, str]:
 def world(request, tmp_path_factory, authority):
     """Devices are told to log in at mqtt.test."""
     folder = DataFolder(tmp_path_factory.mktemp("world") / "data")
-    url = empty_url_of(request, empty=True)
+    url = url_of(request, empty=True)
     with filled_database(folder, url) as database:
         server = Sandbox(folder.path, authority, "--mqtt", "mqtt.test:8883", url=url)
         with server.client() as http:

@@ -17,7 +17,7 @@ from tests.host.preauth import (
     filled_database,
     settings_of,
 )
-from tests.host.serving import PRODUCT, empty_url_of
+from tests.host.serving import PRODUCT, url_of
 
 MAC = "02004c4f4f50"
 
@@ -68,7 +68,7 @@ class World:
 def world(request, tmp_path_factory, authority):
     """Its devices may make their keys by our algorithm."""
     folder = DataFolder(tmp_path_factory.mktemp("world") / "data")
-    url = empty_url_of(request, empty=True)
+    url = url_of(request, empty=True)
     with filled_database(folder, url) as database:
         server = Sandbox(folder.path, authority, "--algorithm", authkey.NAME, url=url)
         yield World(database, folder, server)

@@ -19,7 +19,7 @@ from pointctl.registry.storage import models, schema, vault
 from pointctl.registry.storage.database import open_database, parse_url
 from pointctl.registry.storage.models import Base, Device, Policy, State
 from pointctl.registry.storage.vault import Vault
-from tests.host.serving import ON_BOTH, answer, empty_url_of, imei
+from tests.host.serving import ON_BOTH, answer, imei, url_of
 
 _CONFIG = Config()
 _CONFIG.set_main_option("script_location", "pointctl.registry.storage:migrations")
@@ -55,7 +55,7 @@ _ROWS = (
 def where(request, data) -> Path | str:
     """Where a registry is that nobody has made yet."""
     data.path.mkdir()
-    return empty_url_of(request) or data.registry
+    return url_of(request, empty=True) or data.registry
 
 
 def engine_of(where: Path | str) -> Engine:
