@@ -23,7 +23,7 @@ class PointAccess:
     success_code = SUCCESS
     spread_s = 0  # a board's first request comes within so many seconds, at random
     flash_key = None  # 32 bytes of this board's own, which encrypt its flash
-    registration = None  # what to register with a cloud as: point.registration
+    registration = None  # what to register with a cloud as: point.aliyun.register
     overrides = {}  # members of "connect" that the board's settings know better
 
     def __init__(

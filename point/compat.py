@@ -49,7 +49,7 @@ if micropython:
 
     hmac_digest = None
 else:
-    from .cpython import (
+    from .host.cpython import (
         aes,
         const,
         hmac_digest,

@@ -21,28 +21,28 @@ def plain(device, connect, random):
 # A cloud's module is loaded by the boards that use it, and by no other.
 def aliyun(device, connect, random):
     """Alibaba: signed under the deviceSecret. Raises as point.aliyun.login()."""
-    from . import aliyun as cloud
+    from .aliyun import login as cloud
 
     return cloud.login(device, connect)
 
 
 def aliyun_token(device, connect, random):
     """Alibaba, registered without being known before: by a deviceToken."""
-    from . import aliyun as cloud
+    from .aliyun import login as cloud
 
     return cloud.token_login(device, connect)
 
 
 def gizwits(device, connect, random):
     """Gizwits: signed under the auth_key, with a nonce of `random`."""
-    from . import gizwits as cloud
+    from .gizwits import login as cloud
 
     return cloud.login(device, connect, random)
 
 
 def gizwits_classic(device, connect, random):
     """Gizwits' older cloud: did and passcode."""
-    from . import gizwits as cloud
+    from .gizwits import login as cloud
 
     return cloud.classic_login(device, connect)
 
@@ -70,7 +70,8 @@ def settings(config, random):
     """What a board's mqtt() is given, made of a device_config, but for trust.
 
     Raises PointError(SETTING) for a scheme that is not in SCHEMES, PointError(OPTION)
-    for settings that its cloud cannot have, PointError(LACKING) as point.aliyun.sign().
+    for settings that its cloud cannot have, PointError(LACKING) as point.aliyun.login
+    does.
     """
     device = config["device"]
     connect = config["connect"]

@@ -22,13 +22,13 @@ def prepare(board):
     if wanted["source"] == "access":
         access.claim_key = _claim_key(board, wanted)
     else:
-        from . import cloudsettings
-
-        access.registration = cloudsettings.registration(wanted, request["imei"])
+        cloud = settings.load_cloud(wanted["source"])
+        access.registration = cloud.registration(wanted, request["imei"])
     access.flash_key = board.flash_key()
     access.spread_s = wanted["spreadS"]
     access.overrides = wanted["mqtt"]
-    unload(("settings", "cloudsettings", "setup"))  # a board reads its settings once
+    # A board reads its settings once.
+    unload(("settings", "aliyun.settings", "gizwits.settings", "setup"))
     return access, wanted.get("url"), request
 
 

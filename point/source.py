@@ -12,9 +12,9 @@ def conversation(access, url, data, headers):
     if not given:
         from .exchange import Exchange as Conversation
     elif given["source"] == "aliyun":
-        from .registration import Registration as Conversation
+        from .aliyun.register import Registration as Conversation
     else:
-        from .registergizwits import Registration as Conversation
+        from .gizwits.register import Registration as Conversation
     return Conversation(access, url, data, headers)
 
 

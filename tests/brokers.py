@@ -15,7 +15,7 @@ import paho.mqtt.client as mqtt
 import trustme
 from paho.mqtt.enums import CallbackAPIVersion
 
-from point import protocol_server
+from point.host import protocol_server
 from pointctl.broker import BrokerProcess, embedded, mosquitto
 from pointctl.broker.process import HOST, free_port
 from pointctl.registry.devices import devices, products

@@ -9,10 +9,11 @@ def say(event, what=""):
 
 
 def run(device):
-    from point import cipher, strictjson  # now: what is above needed the room
-    from point.alink import Alink
-    from point.binding import Binding
-    from point.gateway import CLOSED, Gateway
+    from point import strictjson  # now: what is above needed the room
+    from point.aliyun import cipher
+    from point.aliyun.alink import Alink
+    from point.aliyun.binding import Binding
+    from point.aliyun.gateway import CLOSED, Gateway
     from point.session import Session
     from point.store import read_setup
 

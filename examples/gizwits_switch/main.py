@@ -11,8 +11,8 @@ def say(event, what=""):
 
 
 def run(did):
-    from point import gizwitsframe as frames  # now: what is above needed the room
     from point.errors import PointError
+    from point.gizwits import frame as frames  # now: what is above needed the room
     from point.session import Session
 
     waiting = []

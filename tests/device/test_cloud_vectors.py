@@ -9,20 +9,18 @@ import unittest
 
 import fakes
 
-from point import (
-    aliyun,
-    cipher,
-    gizwits,
-    gizwitsform,
-    gizwitsframe,
-    registerhttps,
-    registermqtt,
-)
-from point.alink import Alink
+from point.aliyun import cipher
+from point.aliyun import login as aliyun
+from point.aliyun import register_https as registerhttps
+from point.aliyun import register_mqtt as registermqtt
+from point.aliyun.alink import Alink
+from point.aliyun.gateway import Gateway
 from point.compat import binascii, hashlib
 from point.digest import sha256
 from point.errors import BROKER_REFUSED, LACKING, PointError
-from point.gateway import Gateway
+from point.gizwits import form as gizwitsform
+from point.gizwits import frame as gizwitsframe
+from point.gizwits import login as gizwits
 
 GOLDEN = __file__.rsplit("/", 1)[0] + "/../golden/"
 REPORT = []

@@ -1,12 +1,15 @@
-"""point.registergizwits: credentials from Gizwits' cloud, by PointAccess.ensure()."""
+"""point.gizwits.register: credentials from Gizwits' cloud, by PointAccess.ensure()."""
 
 import unittest
 
 import fakes
 from fakes import http
 
-from point import authkey, gizwits, gizwitsform, run
+from point import run
 from point.access import PointAccess
+from point.gizwits import authkey
+from point.gizwits import form as gizwitsform
+from point.gizwits import login as gizwits
 from point.store import Store
 
 KEY = "a1B2c3D4e5F"

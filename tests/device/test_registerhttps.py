@@ -1,4 +1,4 @@
-"""point.registerhttps: what is asked, and what is believed of an answer."""
+"""point.aliyun.register_https: what is asked, and what is believed of an answer."""
 
 import unittest
 
@@ -9,7 +9,7 @@ from fakes import http
 
 from point import run
 from point.access import PointAccess
-from point.registerhttps import Way
+from point.aliyun.register_https import Way
 from point.store import Store
 
 DATA_OF_ONE = {"productKey": KEY, "deviceName": NAME, "deviceSecret": "s"}

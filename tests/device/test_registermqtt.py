@@ -1,4 +1,4 @@
-"""point.registermqtt under real umqtt.simple: packets in, one typed end out."""
+"""point.aliyun.register_mqtt under real umqtt.simple: packets in, one typed end out."""
 
 import json
 import unittest
@@ -7,10 +7,11 @@ import cloud
 import fakes
 from cloud import CONNACK, DATA, KEY, NAME, TRUST, publish
 
-from point import registermqtt, run, stream
+from point import run, stream
 from point.access import PointAccess
+from point.aliyun import register_mqtt as registermqtt
+from point.aliyun.register_mqtt import Way
 from point.errors import CLOSED, PointError
-from point.registermqtt import Way
 from point.store import Store
 
 try:

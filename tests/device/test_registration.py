@@ -1,4 +1,4 @@
-"""point.registration: credentials from Alibaba's cloud, by PointAccess.ensure()."""
+"""point.aliyun.register: credentials from Alibaba's cloud, by PointAccess.ensure()."""
 
 import unittest
 
@@ -6,8 +6,10 @@ import cloud
 import fakes
 from cloud import DATA, KEY, NAME, PRODUCT_SECRET, TRUST, WAYS
 
-from point import aliyun, credentials, mqttauth, registermqtt, run
+from point import credentials, mqttauth, run
 from point.access import PointAccess
+from point.aliyun import login as aliyun
+from point.aliyun import register_mqtt as registermqtt
 from point.errors import CONNECT, FLASH, READ_BACK, PointError
 from point.store import Store
 

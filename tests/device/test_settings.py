@@ -62,7 +62,7 @@ class Settings(Case):
         for text in (b"", b"{", b'{"url" "x"}', b'{"url":"x",}', b"\xff\xfe", b"url=x"):
             self.refused(text, "is not JSON")
         for text in (b"[]", b"null", b'"x"', b"1"):
-            self.refused(text, "is no object")
+            self.refused(text, "is not an object")
 
     def test_url(self):
         """Only https, up to 512 characters."""
@@ -105,7 +105,7 @@ class Settings(Case):
         ):
             self.refused(given(mqtt={name: value}), name)
         for value in ([], None, "x", 1):
-            self.refused(given(mqtt=value), "mqtt is no object")
+            self.refused(given(mqtt=value), "mqtt is not an object")
 
     def test_policy(self):
         """Three of them; a secret for the product goes with one."""

@@ -1,9 +1,9 @@
-"""point.topology: the names of sub-devices, and what is signed for each."""
+"""point.aliyun.topology: the names of sub-devices, and what is signed for each."""
 
 import unittest
 
-from point import topology
-from point.aliyun import sign
+from point.aliyun import topology
+from point.aliyun.login import sign
 from point.errors import PointError
 
 SECRET = "TkovXjVOlAHKzEIhm8Gbrila69vpMCnE"

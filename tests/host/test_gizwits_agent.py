@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from preauth import Customer, Sandbox, client_of, customer
 from serving import PRODUCT, product_secret, url_of
 
-from point import authkey
+from point.gizwits import authkey
 from pointctl.clouds.gizwits.devices.sandbox import cloud
 from pointctl.clouds.gizwits.preauth.sandbox import keys
 from pointctl.clouds.gizwits.preauth.sandbox.models import Mode

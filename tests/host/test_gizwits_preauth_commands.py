@@ -12,7 +12,7 @@ import serving
 from preauth import Sandbox, customer, xlsx
 from serving import PRODUCT
 
-from point import authkey
+from point.gizwits import authkey
 from pointctl.clouds.gizwits.preauth.account import AUTH_CODE, AUTHORIZATION
 from pointctl.clouds.gizwits.preauth.sandbox.models import Mode
 from pointctl.folder import DataFolder

@@ -5,7 +5,7 @@ from preauth import Sandbox, client_of, customer, settings_of
 from serving import PRODUCT, product_secret, url_of
 from sqlalchemy import text
 
-from point import authkey
+from point.gizwits import authkey
 from pointctl.clouds.gizwits.preauth import errors
 from pointctl.clouds.gizwits.preauth.client import PreauthClient
 from pointctl.clouds.gizwits.preauth.sandbox import keys, stock

@@ -6,7 +6,7 @@ import pytest
 from preauth import customer
 from serving import ON_BOTH, PRODUCT
 
-from point import authkey
+from point.gizwits import authkey
 from pointctl.clouds.gizwits.preauth import algorithms, errors, wire
 from pointctl.clouds.gizwits.preauth.sandbox import keys
 from pointctl.clouds.gizwits.preauth.sandbox.cloud import Cloud

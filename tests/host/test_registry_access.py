@@ -6,7 +6,8 @@ import pytest
 from serving import KEYS, ON_BOTH, PRODUCT, answer, imei, issue, log_in, secrets_of
 from sqlalchemy import func, select
 
-from point import protocol, protocol_server
+from point import protocol
+from point.host import protocol_server
 from pointctl.registry.devices import devices, products, search
 from pointctl.registry.issuing import lifecycle
 from pointctl.registry.issuing.issuer import Issuer

@@ -22,7 +22,8 @@ from serving import (
 )
 from sqlalchemy import create_engine, select, text, update
 
-from point import protocol, protocol_server
+from point import protocol
+from point.host import protocol_server
 from pointctl.errors import PointctlError, Refused
 from pointctl.registry import audit
 from pointctl.registry.devices import device_csv, devices, products

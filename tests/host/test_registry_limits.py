@@ -18,7 +18,8 @@ from serving import (
 )
 from sqlalchemy import func, select
 
-from point import protocol, protocol_server
+from point import protocol
+from point.host import protocol_server
 from pointctl.registry import rate_limits
 from pointctl.registry.devices import products
 from pointctl.registry.issuing.issuer import Issuer

@@ -6,7 +6,8 @@ import pytest
 from serving import KEYED, KEYS, ON_BOTH, add_product, device_key_board, imei
 from sqlalchemy import func, select, text, update
 
-from point import protocol, protocol_server
+from point import protocol
+from point.host import protocol_server
 from pointctl.registry.issuing.issuer import Answer, Issuer
 from pointctl.registry.storage.database import DatabaseError
 from pointctl.registry.storage.models import Credential, Device

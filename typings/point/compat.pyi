@@ -15,12 +15,12 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Final
 
-from .cpython import aes as aes
-from .cpython import const as const
-from .cpython import sleep_ms as sleep_ms
-from .cpython import ticks_add as ticks_add
-from .cpython import ticks_diff as ticks_diff
-from .cpython import ticks_ms as ticks_ms
+from .host.cpython import aes as aes
+from .host.cpython import const as const
+from .host.cpython import sleep_ms as sleep_ms
+from .host.cpython import ticks_add as ticks_add
+from .host.cpython import ticks_diff as ticks_diff
+from .host.cpython import ticks_ms as ticks_ms
 
 tls = ssl
 micropython: ModuleType | None  # None on CPython

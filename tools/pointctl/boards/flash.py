@@ -10,10 +10,8 @@ import point
 from pointctl.errors import PointctlError
 from pointctl.folder import private_file
 
-# Of point/, what only CPython and servers need.
-NOT_ON_BOARDS = ("cpython.py", "protocol_server.py")
-
 _POINT = Path(point.__file__).parent
+_NOT_ON_BOARDS = _POINT / "host"  # what only CPython and servers need
 CHECKOUT = _POINT.parent  # site-packages, where pointctl was installed from a wheel
 _PACKAGED = Path(__file__).parents[1] / "device"
 # In a wheel the device files travel inside the package; in a checkout they stand
@@ -47,9 +45,9 @@ def files(board: str, libraries: Path | None = None) -> dict[str, Path]:
         known = sorted(p.parent.name for p in _DEVICE.glob("firmware/*/board.py"))
         raise PointctlError(f"no board {board!r}; there are {', '.join(known)}")
     found = {"boot.py": _DEVICE / "boot.py", program(board): _DEVICE / "main.py"}
-    for source in sorted(_POINT.glob("*.py")):
-        if source.name not in NOT_ON_BOARDS:
-            found[f"point/{source.name}"] = source
+    for source in sorted(_POINT.rglob("*.py")):
+        if _NOT_ON_BOARDS not in source.parents:
+            found[f"point/{source.relative_to(_POINT).as_posix()}"] = source
     # The board's own come last: they win over what all boards share.
     found |= {source.name: source for source in sorted(firmware.glob("*.py"))}
     for source in sorted(libraries.rglob("*.py")) if libraries else ():

@@ -58,14 +58,25 @@ def _survey(root, names):
             _tell([name, size, _hash(root + name)])
 """
 
+# Every file below a folder, also in the folders in it; paths from there on.
 _LISTED = """
+def _walk(folder, inside, found):
+    for name in os.listdir((folder + inside)[:-1]):
+        if os.stat(folder + inside + name)[0] & 0x4000:
+            _walk(folder, inside + name + "/", found)
+        else:
+            found.append(inside + name)
+
 def _listed(folder):
+    found = []
     try:
-        _tell(os.listdir(folder[:-1]))
+        _walk(folder, "", found)
     except OSError:
-        _tell([])
+        pass
+    _tell(found)
 """
 
+# An empty folder must go too: it would hide a module of the same name.
 _REMOVE = """
 def _remove(root, names):
     for name in names:
@@ -74,6 +85,13 @@ def _remove(root, names):
         except OSError:
             if _size(root + name) is not None:
                 raise
+    for name in names:
+        while "/" in name:
+            name = name[: name.rfind("/")]
+            try:
+                os.rmdir(root + name)
+            except OSError:
+                break
 """
 
 _FOLDERS = """
@@ -232,7 +250,8 @@ class OnBoard:
     ) -> dict[str, Found]:
         """Those of the files that are there, hashed by the board.
 
-        With `whole` also what else is in the folder that is all ours, point/.
+        With `whole` also what else is in the folder that is all ours, point/, and in
+        the folders in it.
         """
         wanted = set(names)
         if whole:

@@ -27,7 +27,7 @@ from amqtt.contexts import Action, BaseContext
 from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
 from amqtt.session import Session
 
-from point import authkey
+from point.gizwits import authkey
 from pointctl import logs
 from pointctl.broker.login import make_login, read_login
 from pointctl.broker.process import HOST, BrokerProcess

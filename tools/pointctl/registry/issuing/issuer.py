@@ -74,7 +74,7 @@ class Issuer:
         self._one_announcer = threading.Lock()  # a broker's client may know no threads
 
     def answer(self, request: dict[str, Any], address: str | None = None) -> Answer:
-        """The answer to what point.protocol_server.decode_request() returned.
+        """The answer to what point.host.protocol_server.decode_request() returned.
 
         `address` is where the request came from, for the limits; None is not limited.
         A credential is on disk, and the broker knows it, before this returns. Raises

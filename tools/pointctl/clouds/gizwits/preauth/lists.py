@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from point import gizwits, imei
+from point import imei
 from point.errors import PointError
+from point.gizwits import login as gizwits
 from pointctl.clouds.gizwits.preauth.names import MAC_OR_IMEI
 from pointctl.lists import workbook
 

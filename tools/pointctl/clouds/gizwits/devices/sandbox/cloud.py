@@ -15,8 +15,10 @@ from typing import TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from point import credentials, gizwits, gizwitsform
+from point import credentials
 from point.errors import PointError
+from point.gizwits import form as gizwitsform
+from point.gizwits import login as gizwits
 from pointctl.clouds.gizwits.devices.sandbox.models import Generation, KnownDevice
 from pointctl.clouds.gizwits.preauth.errors import ModeInvalid
 from pointctl.clouds.gizwits.preauth.sandbox.keys import KeyMaker, check_of

@@ -1,0 +1,1 @@
+"""Alibaba Cloud IoT: registration, login, and what a device says and is told."""

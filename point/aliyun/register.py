@@ -1,0 +1,94 @@
+"""Credentials from Alibaba's cloud: dynamic registration, with one secret a product.
+
+Until a device has first connected the cloud gives it another secret each time, and the
+last one counts; from then on it refuses.
+"""
+
+from .. import credentials, source
+from ..errors import FIELD, REFUSED, SUCCESS, PointError
+from ..seal import hexed
+from . import login
+
+
+class Registration:
+    """What point.run does with an exchange.Exchange, but with the cloud.
+
+    `access.registration`: productSecret, deviceName, by ("https", "mqtt", "mqtt-token")
+    and perhaps region, instanceId, signMethod. `url` is where "https" asks, None at the
+    cloud's own; `data` has the productKey.
+    """
+
+    request_id = None  # the cloud knows none
+
+    def __init__(self, access, url, data, headers=None):
+        self._access = access
+        self._url = url
+        self._product_key = data["productKey"]
+        self._way = None
+
+    def fetch(self):
+        """(code, device_config or None); if it is refused, the access's error says so.
+
+        Raises PointError if nothing was decided: UNVERIFIED, before anything is sent,
+        FIELD for an answer that is not this device's, or what the way there raises.
+        """
+        access = self._access
+        given = access.registration
+        source.check_verified(access)
+        names = {
+            "productKey": self._product_key,
+            "deviceName": given["deviceName"],
+            "random": hexed(access.random(16)),
+        }
+        request = dict(names)
+        request["signMethod"] = given.get("signMethod") or login.METHODS[2]
+        request["sign"] = login.sign(
+            request["signMethod"], given["productSecret"], names
+        )
+        self._way = self._open()
+        code, found = self._way.ask(request)
+        if code != SUCCESS:
+            access.error = PointError(REFUSED, found)
+            return code, None
+        return code, self._config(names, found)
+
+    def acknowledge(self):
+        """Nothing to say: the cloud will see the device connect."""
+
+    def close(self):
+        if self._way:
+            self._way.close()
+
+    def _open(self):
+        if self._access.registration["by"] == "https":
+            from . import register_https as way
+        else:
+            from . import register_mqtt as way
+        return way.Way(self._access, self._url)
+
+    def _config(self, names, found):
+        """The device_config that the cloud's answer stands for, with which it works."""
+        if type(found) is not dict:
+            raise PointError(FIELD, "the answer is not an object")
+        for name in ("productKey", "deviceName"):
+            if found.get(name) != names[name]:
+                raise PointError(FIELD, name + " is not this device's")
+        given = self._access.registration
+        device = dict(names)
+        connect = {n: given.get(n) for n in ("region", "instanceId", "signMethod")}
+        connect["qos"] = 1
+        connect["host"] = login.host(
+            names["productKey"], connect["region"], connect["instanceId"]
+        )
+        if given["by"] == "mqtt-token":
+            connect["auth"] = "aliyun-token"
+            connect["clientId"] = credentials.text("clientId", found.get("clientId"))
+            device["deviceSecret"] = found.get("deviceToken")
+            log_in = login.token_login
+        else:
+            connect["auth"] = "aliyun"
+            device["deviceSecret"] = found.get("deviceSecret")
+            log_in = login.login
+        config = credentials.checked({"device": device, "connect": connect})
+        log_in(config["device"], config["connect"])  # what cannot log in is not kept
+        return config
