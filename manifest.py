@@ -51,7 +51,6 @@ package(
         "mqttauth.py",
         "mqttclient.py",
         "protocol.py",
-        "room.py",
         "run.py",
         "seal.py",
         "session.py",

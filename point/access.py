@@ -1,8 +1,7 @@
 """PointAccess: from an IMEI to credentials (seed document 003 §4)."""
 
-from .compat import os
+from .compat import os, provisioning
 from .errors import FETCH_FAILED, NO_MEMORY, SUCCESS, PointError
-from .room import FINDERS, unload
 
 _NO_MEMORY = PointError(NO_MEMORY, "on the way to credentials")
 
@@ -38,13 +37,10 @@ class PointAccess:
         self.device_config = _empty()
         self.error = self.source = self._claim = self._opened = self._confirmed = None
         self.retry_after_s = self._lived = 0
-        self.board = board
+        self.board, self._clock = board, None
         self.random = board.random if board else os.urandom
-        self.post = post
-        self.trust = trust
-        self.claim_key = claim_key
-        self.timeout_s = timeout_s
-        self._store = store
+        self.post, self.trust, self.claim_key = post, trust, claim_key
+        self.timeout_s, self._store = timeout_s, store
         self.rejected = False  # True: the broker refuses them, ensure() finds better
 
     def request(self, url, data, headers=None):
@@ -53,9 +49,10 @@ class PointAccess:
         "00000": `device_config` is new; else it is untouched, and `error` says why.
         "77777": nothing was got. "99999": no code. Any other: the server's refusal."""
         try:
-            from . import exchange
+            with provisioning:
+                from . import exchange
 
-            return exchange.request(self, url, data, headers)
+                return exchange.request(self, url, data, headers)
         except MemoryError:
             return self.no_memory()
 
@@ -64,14 +61,15 @@ class PointAccess:
 
         After `attempts`, with growing pauses, the last code; "77777" if flash fails."""
         try:
-            from . import run
+            with provisioning:
+                from . import run
 
-            code = run.ensure(self, url, data, attempts, headers)
+                code = run.ensure(self, url, data, attempts, headers)
         except MemoryError:
             return self.no_memory()
         if code == SUCCESS:
             run = self._claim = self._opened = None  # what is held would stay
-            unload(FINDERS)
+            provisioning.unload()
         return code
 
     def confirm(self):
@@ -80,17 +78,17 @@ class PointAccess:
             self.claim.settle()
             self.store.confirm()  # last: then all is settled where this is done
         self._claim = self._opened = None
-        unload(FINDERS)
+        provisioning.unload()
 
     def load(self, verb="load"):
         """Take the credentials that flash holds. False if it holds none."""
-        from . import credentials
-
         store = self.store
         record = getattr(store, verb)()
         if record is None:
             return False
         try:
+            with provisioning:
+                from . import credentials
             self.adopt(credentials.checked(record), "flash")
             self._lived = record.get("time") or 0
             self._confirmed = store.confirmed and not set(store.pending()) - {"reset"}
@@ -119,8 +117,8 @@ class PointAccess:
     def store(self):
         """The point.store.Store that was given, or the one in the board's flash."""
         if self._opened is None:
-            from .store import Store
-
+            with provisioning:
+                from .store import Store
             directory = self.board.DIR if self.board else "."
             self._opened = self._store or Store(directory, self.flash_key, self.random)
         return self._opened
@@ -129,8 +127,8 @@ class PointAccess:
     def claim(self):
         """The point.claim.Claim in the store."""
         if self._claim is None:
-            from .claim import Claim
-
+            with provisioning:
+                from .claim import Claim
             self._claim = Claim(self.store, self.random)
         return self._claim
 
@@ -141,9 +139,11 @@ class PointAccess:
     def set_clock(self):
         """See to it that certificates can be judged. Does nothing without a CA."""
         if self.board and self.trust and self.trust.get("ca"):
-            from . import clock
+            if self._clock is None:
+                from .clock import Clock
 
-            clock.ensure(self.board, self._lived)
+                self._clock = Clock(self.board)
+            self._clock.ensure(self._lived)
 
     def no_memory(self):
         self.error = _NO_MEMORY  # a new one could not be made

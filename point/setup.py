@@ -1,10 +1,8 @@
 """What main.py begins with: a PointAccess from settings.json, always strict."""
 
-from . import settings
 from .access import PointAccess
+from .compat import loaded, provisioning, unload
 from .errors import SETTING, PointError
-from .room import unload
-from .store import read_setup
 
 
 def prepare(board):
@@ -13,6 +11,11 @@ def prepare(board):
     `url` may be None if the credentials come from a cloud. Raises PointError(SETTING or
     IMEI).
     """
+    with provisioning:
+        from .store import read_setup
+    before = loaded()
+    from . import settings
+
     wanted = settings.parse(read_setup(board.DIR, "settings.json"))
     trust = {"pins": wanted["pins"]}
     if "ca" in wanted:
@@ -27,8 +30,7 @@ def prepare(board):
     access.flash_key = board.flash_key()
     access.spread_s = wanted["spreadS"]
     access.overrides = wanted["mqtt"]
-    # A board reads its settings once.
-    unload(("settings", "aliyun.settings", "gizwits.settings", "setup"))
+    unload((loaded() - before) | {__name__})  # a board reads its settings once
     return access, wanted.get("url"), request
 
 

@@ -11,7 +11,7 @@ import ssl
 import struct as struct
 import sys as sys
 import time as time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Final
 
@@ -28,3 +28,13 @@ hmac_digest: Callable[[bytes, bytes, str], bytes] | None  # None on boards
 EPOCH: Final[int]
 
 def crc32(data: bytes) -> int: ...
+def loaded() -> set[str]: ...
+def unload(names: Iterable[str]) -> None: ...
+
+# Use it by `with`; it is one of a kind.
+class _Tracker:
+    def __enter__(self) -> None: ...
+    def __exit__(self, *error: object) -> None: ...
+    def unload(self) -> None: ...
+
+provisioning: _Tracker

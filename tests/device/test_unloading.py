@@ -1,4 +1,4 @@
-"""point.room: modules that are let go, and come back when they are wanted."""
+"""Unloading: modules that are let go, and come back when they are wanted."""
 
 import sys
 import unittest
@@ -8,19 +8,27 @@ import fakes
 import provisioning
 from provisioning import DATA, KEY, TRUST, URL, Server
 
-from point import room
+from point import compat
 from point.access import PointAccess
 from point.compat import micropython
 from point.errors import PointError
 
+# What a board holds when it begins to provision itself.
+KEPT = {"point." + name for name in ("access", "compat", "errors")}
+# Of what it loads then, some of what MQTT never needs, and what its session does.
+FINDERS = ("claim", "credentials", "httpreply", "https", "protocol", "seal", "slot")
+FINDERS += ("store", "strictjson", "url")
+
 
 def loaded():
-    """Those of FINDERS that this VM has in memory."""
-    return [name for name in room.FINDERS if "point." + name in sys.modules]
+    """What this VM has in memory beyond that."""
+    return sorted(compat.loaded() - KEPT)
 
 
-class Room(unittest.TestCase):
+class Unloading(unittest.TestCase):
     def setUp(self):
+        compat.provisioning.unload()  # of other tests
+        compat.unload(compat.loaded() - KEPT)
         self.folder = fakes.Folder()
         self.server = Server()
         self.dice = fakes.Dice()
@@ -38,36 +46,74 @@ class Room(unittest.TestCase):
         access.flash_key = b"f" * 32
         return access
 
-    def test_names(self):
-        """Each is a module, and none of those that stay is among them."""
-        for name in room.FINDERS:
-            __import__("point." + name)
-        stay = "access compat errors flow mqttauth mqttclient broker session stream"
-        for name in (stay + " trust digest clock room").split():
-            self.assertNotIn(name, room.FINDERS)
-        self.assertEqual(len(set(room.FINDERS)), len(room.FINDERS))
-
     def test_let_go(self):
         """On a board they are gone, and another import loads them anew."""
         from point import url
+        from point.gizwits import frame
 
-        room.unload(("url", "no_such_module"))
+        compat.unload({"point.url", "point.gizwits.frame", "point.no_such_module"})
         self.assertEqual("point.url" in sys.modules, not micropython)
+        self.assertEqual("point.gizwits.frame" in sys.modules, not micropython)
         from point import url as again
+        from point.gizwits import frame as another
 
         self.assertEqual(again is url, not micropython)
+        self.assertEqual(another is frame, not micropython)
         self.assertEqual(again.split("https://a/b"), url.split("https://a/b"))
+
+    def test_a_whole_folder(self):
+        """A folder that came with its modules goes with them."""
+        names = {name for name in compat.loaded() if name.startswith("point.gizwits")}
+        compat.unload(names)
+        with compat.provisioning:
+            from point.gizwits import form, login
+        self.assertTrue({"point.gizwits", "point.gizwits.form"} <= compat.loaded())
+        compat.provisioning.unload()
+        self.assertEqual("point.gizwits" in sys.modules, not micropython)
+        self.assertEqual("point.gizwits.form" in sys.modules, not micropython)
+        from point.gizwits import form as again
+
+        self.assertEqual(again is form, not micropython)
+        self.assertEqual(login.bare("AA:BB"), "aabb")
+
+    def test_what_was_there_before_stays(self):
+        """Only what is loaded by `with` goes, also where one is in another."""
+        from point import flow
+
+        compat.unload({"point.url", "point.imei"})
+        with compat.provisioning:
+            with compat.provisioning:
+                from point import url
+            from point import flow as same
+            from point import imei
+        from point import strictjson
+
+        compat.provisioning.unload()
+        self.assertTrue(same is flow and "point.flow" in sys.modules)
+        self.assertEqual(strictjson.loads(b"1"), 1)
+        self.assertIn("point.strictjson", sys.modules)
+        for name in ("point.url", "point.imei"):
+            self.assertEqual(name in sys.modules, not micropython)
+        self.assertTrue(url.split and imei.check)
+
+    def test_a_failure_is_noted_too(self):
+        """What was loaded before an exception is known."""
+        compat.unload({"point.url"})
+        with self.assertRaises(ValueError):
+            with compat.provisioning:
+                from point import url
+
+                raise ValueError(url)
+        compat.provisioning.unload()
+        self.assertEqual("point.url" in sys.modules, not micropython)
 
     def test_gone_with_the_credentials(self):
         """Once they are there, and again once the broker took them."""
         access = self.boot()
         self.assertEqual(access.ensure(URL, DATA), "00000")
-        gone = [] if micropython else list(room.FINDERS)
-        held = [name for name in loaded() if name not in gone]
-        self.assertEqual(held, [])
+        self.assertEqual(loaded() == [], bool(micropython))
         access.confirm()
-        held = [name for name in loaded() if name not in gone]
-        self.assertEqual(held, [])
+        self.assertEqual(loaded() == [], bool(micropython))
 
     def test_what_was_asked_before_a_connection(self):
         """Whoever looks into the flash of a warm board does not keep it open."""
@@ -76,13 +122,20 @@ class Room(unittest.TestCase):
         access.confirm()
         access = self.boot()
         self.assertEqual(access.ensure(URL, DATA), "00000")
-        gone = [] if micropython else list(room.FINDERS)
         self.assertFalse(access.claim.reset)
+        from point import session  # as a program does before it connects
+
+        for name in ("claim", "store", "session", "flow"):
+            self.assertIn("point." + name, loaded())
         access.confirm()
-        self.assertEqual([name for name in loaded() if name not in gone], [])
+        self.assertTrue(session.Session)
+        for name in ("session", "flow", "mqttauth"):
+            self.assertIn("point." + name, loaded())
+        for name in FINDERS:
+            self.assertEqual("point." + name in loaded(), not micropython, name)
 
     def test_gone_after_a_registration(self):
-        """What registers with a cloud goes as well; what the session needs stays."""
+        """What registers with a cloud goes as well, with its folder."""
         try:
             from umqtt import simple
         except ImportError:
@@ -92,26 +145,26 @@ class Room(unittest.TestCase):
             board = cloud.Board(self.folder.path, cloud.Cloud(), simple)
             access = PointAccess(board, trust=TRUST)
             access.registration = cloud.registration(by)
+            before = loaded()
             self.assertEqual(access.ensure(None, cloud.DATA), "00000")
-            self.assertEqual(loaded() == [], bool(micropython))
-            for name in ("mqttclient", "broker", "aliyun"):
-                self.assertIn("point." + name, sys.modules)
+            more = [name for name in loaded() if name not in before]
+            self.assertTrue(more == [] or not micropython, more)
+            self.assertEqual("point.aliyun.register" in loaded(), not micropython)
             access.forget()
         simple.socket = socket
 
     def test_a_customers_server_needs_no_cloud(self):
         """A board that never registers does not load what does."""
-        names = ["registration", "registerhttps", "registermqtt", "aliyun"]
-        names += ["registergizwits", "registerauthkey", "registerclassic", "gizwits"]
-        names += ["gizwitsform", "cloudsettings"]
-        room.unload(names)
-        stayed = [name for name in names if "point." + name in sys.modules]
+        stayed = self.clouds()
         self.assertTrue(stayed == [] or not micropython)  # CPython lets none go
         access = self.boot()
         self.assertEqual(access.ensure(URL, DATA), "00000")
         access.confirm()
-        found = [name for name in names if "point." + name in sys.modules]
-        self.assertEqual(found, stayed)
+        self.assertEqual(self.clouds(), stayed)
+
+    def clouds(self):
+        """What is in memory of the clouds' folders."""
+        return [name for name in loaded() if "aliyun" in name or "gizwits" in name]
 
     def test_a_failure_lets_nothing_go(self):
         """What is going to be tried again stays."""
@@ -119,7 +172,7 @@ class Room(unittest.TestCase):
         access = self.boot()
         self.assertEqual(access.ensure(URL, DATA, 1), "77777")
         for name in ("run", "exchange", "claim", "store"):
-            self.assertIn(name, loaded())
+            self.assertIn("point." + name, loaded())
 
     def test_a_whole_life(self):
         """All that an access can do it can do afterwards, any number of times."""
