@@ -15,15 +15,15 @@ def _empty():
 class PointAccess:
     """Asks a provisioning server for this board's credentials and keeps them.
 
-    `board`: as firmware/template/board.py; without, sockets and this folder serve.
+    `board`: as firmware/template/board.py; else sockets and this folder serve.
     `post` is called like requests.post instead of our own HTTPS. `trust`: point.trust.
     With `claim_key` requests are signed, and only sealed replies count."""
 
     success_code = SUCCESS
-    spread_s = 0  # a board's first request comes within so many seconds, at random
+    spread_s = 0  # the first request waits a random time of up to so many seconds
     flash_key = None  # 32 bytes of this board's own, which encrypt its flash
-    registration = None  # what to register with a cloud as: point.aliyun.register
-    overrides = {}  # members of "connect" that the board's settings know better
+    identity = None  # what to register with a cloud as: identity() in its settings
+    overrides = {}  # members of "connect" that replace those of the server
 
     def __init__(
         self,
@@ -47,41 +47,41 @@ class PointAccess:
         """POST `data` to `url` once, return the code.
 
         "00000": `device_config` is new; else it is untouched, and `error` says why.
-        "77777": nothing was got. "99999": no code. Any other: the server's refusal."""
+        "77777": no configuration. "99999": no code. Any other: the server's refusal."""
         try:
             with provisioning:
-                from . import exchange
+                from . import provision_exchange
 
-                return exchange.request(self, url, data, headers)
+                return provision_exchange.request(self, url, data, headers)
         except MemoryError:
             return self.no_memory()
 
     def ensure(self, url, data, attempts=5, headers=None):
-        """Have credentials: from flash, or from the server and then kept in flash.
+        """Load credentials from flash, or get them from the server and keep them.
 
-        After `attempts`, with growing pauses, the last code; "77777" if flash fails."""
+        Tries `attempts` times. Returns the last code, "77777" if the flash fails."""
         try:
             with provisioning:
-                from . import run
+                from . import provision
 
-                code = run.ensure(self, url, data, attempts, headers)
+                code = provision.ensure(self, url, data, attempts, headers)
         except MemoryError:
             return self.no_memory()
         if code == SUCCESS:
-            run = self._claim = self._opened = None  # what is held would stay
+            provision = self._claim = self._opened = None  # what is held would stay
             provisioning.unload()
         return code
 
     def confirm(self):
-        """The broker took them. Raises PointError(FLASH or READ_BACK)."""
-        if not self._confirmed:  # else the flash knows that they have worked
+        """Keep that the broker accepted them. Raises PointError(FLASH or READ_BACK)."""
+        if not self._confirmed:  # else the flash says that they have worked
             self.claim.settle()
             self.store.confirm()  # last: then all is settled where this is done
         self._claim = self._opened = None
         provisioning.unload()
 
     def load(self, verb="load"):
-        """Take the credentials that flash holds. False if it holds none."""
+        """Load the credentials from flash. False if it holds none."""
         store = self.store
         record = getattr(store, verb)()
         if record is None:
@@ -137,7 +137,7 @@ class PointAccess:
         return self.board and self.board.now() or 0
 
     def set_clock(self):
-        """See to it that certificates can be judged. Does nothing without a CA."""
+        """Set a wrong clock, so that dates of certificates count. Only with a CA."""
         if self.board and self.trust and self.trust.get("ca"):
             if self._clock is None:
                 from .clock import Clock

@@ -12,7 +12,7 @@ FORM = "application/x-www-form-urlencoded"
 _OURS = ("host", "content-type", "content-length", "transfer-encoding", "connection")
 
 
-class Server:
+class HttpClient:
     """The server at `url`, asked over one connection as long as it holds.
 
     `connect(host, port, trust, timeout_s)` gives a Stream (point.stream). With `trust`

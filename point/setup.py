@@ -26,7 +26,7 @@ def prepare(board):
         access.claim_key = _claim_key(board, wanted)
     else:
         cloud = settings.load_cloud(wanted["source"])
-        access.registration = cloud.registration(wanted, request["imei"])
+        access.identity = cloud.identity(wanted, request["imei"])
     access.flash_key = board.flash_key()
     access.spread_s = wanted["spreadS"]
     access.overrides = wanted["mqtt"]

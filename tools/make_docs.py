@@ -60,7 +60,7 @@ def diagram() -> str:
     for state, name in enumerate(states[: flow.HAND_OVER]):
         after: dict[int, list[str]] = {}
         for event, word in events.items():
-            after.setdefault(flow.after(state, event), []).append(word)
+            after.setdefault(flow.next_state(state, event), []).append(word)
         for target, words in after.items():
             label = "in any case" if len(words) == len(events) else " or ".join(words)
             lines.append(f"    {name} --> {states[target]}: {label}")

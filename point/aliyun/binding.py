@@ -1,7 +1,7 @@
-"""How a board comes to belong to somebody, and no more: Alibaba Living Link's binding.
+"""Alibaba Living Link's binding: how a board gets an owner, and loses it.
 
-A token that the board reports, a time window after each connection, a reset of which
-the cloud hears whatever happens, and the cloud's word on what became of them. Messages
+The board reports a token, and may be bound in a time window after each connection. A
+reset is repeated until the cloud has it. The cloud notifies of what it did. Messages
 and times are the SDK's (iotkit-embedded v3.2.0 src/dev_bind).
 """
 
@@ -19,7 +19,7 @@ _OPERATIONS = ("Bind", "Unbind", "Reset")
 class Binding:
     """Runs in the steps of `alink`. `access` is the PointAccess, whose flash it uses.
 
-    `on_event(operation)` is told "Bind", "Unbind" or "Reset", once it was answered.
+    `on_event(operation)` is called with "Bind", "Unbind" or "Reset", once answered.
     """
 
     def __init__(self, alink, access, on_event, window_s=600):
@@ -36,7 +36,7 @@ class Binding:
         self._life = Countdown()
         self._token = self._report = self._reset = None
         self._reports = 0
-        alink.serve("_thing/event/notify", self._notified)
+        alink.serve("_thing/event/notify", self._receive_event)
         alink.steps.append(self._step)
 
     @property
@@ -49,7 +49,7 @@ class Binding:
         return self._window.left_s()
 
     def reset(self):
-        """Have the cloud forget whose board this is. The flash keeps it until it has.
+        """Have the cloud forget the owner. The flash keeps the request until it has.
 
         No token is reported before. Raises PointError(FLASH or READ_BACK): then nothing
         has happened.
@@ -76,7 +76,7 @@ class Binding:
             self._begin()
         if self.resetting:
             if not self._reset:
-                self._reset = self._ask("thing.reset", {}, self._told, -1)
+                self._reset = self._ask("thing.reset", {}, self._receive_reset, -1)
         elif not self._life.left_ms():
             if self._report:
                 self._reports = self._report.left
@@ -100,14 +100,14 @@ class Binding:
     def _ask(self, method, params, then, times):
         return self._alink.ask(method, params, then, _EVERY_MS, times)
 
-    def _told(self, code, data):
+    def _receive_reset(self, code, data):
         # Any code ends it, as in the SDK: a board that hears "no" may be bound again.
         self._claim.keep_reset(False)
         self.resetting = False
         self._reset = None
         self._begin()
 
-    def _notified(self, params):
+    def _receive_event(self, params):
         identifier = params.get("identifier")
         value = params.get("value")
         if identifier != "awss.BindNotify" or type(value) is not dict:

@@ -9,7 +9,7 @@ from ..credentials import number, word
 from ..errors import REFUSED, PointError
 from .alink_json import OK
 from .countdown import Countdown
-from .topology import member, named, names, pair, secret
+from .topology import check_pair, make_member, read_pair, read_pairs, read_secret
 
 ALWAYS = const(0)  # a permit's time; between these two it is seconds
 CLOSED = const(65535)
@@ -22,7 +22,7 @@ _TIMES = const(3)
 
 
 class Gateway:
-    """Runs in the steps of `alink`. `on_permit(time)` is told each permit."""
+    """Runs in the steps of `alink`. `on_permit(time)` is called for each permit."""
 
     def __init__(self, alink, on_permit=None):
         self._alink = alink
@@ -33,7 +33,7 @@ class Gateway:
         self._open = Countdown()
         self._jobs = []
         self._busy = False
-        alink.serve("thing/gateway/permit", self._permitted)
+        alink.serve("thing/gateway/permit", self._receive_permit)
         alink.steps.append(self._step)
 
     def open_s(self):
@@ -43,24 +43,24 @@ class Gateway:
     def add(self, sub_devices, then=None):
         """Add `sub_devices`, each {"productKey", "deviceName", "deviceSecret"}.
 
-        `then(code, names)` is told of some (productKey, deviceName) at a time: the
+        `then(code, names)` is called for some (productKey, deviceName) at a time: the
         cloud's code, None if it says nothing, FORBIDDEN if the permit has ended. Raises
         PointError(FIELD) for one that cannot be, PointError(REFUSED) without a permit.
         """
-        found = [named(each) + (secret(each),) for each in sub_devices]
+        found = [read_pair(each) + (read_secret(each),) for each in sub_devices]
         if not self._permits_all(found):
             raise PointError(REFUSED, "no permit for this product now")
         self._queue(_ADD, found, then)
 
     def remove(self, pairs, then=None):
         """Remove sub-devices by (productKey, deviceName); `then` as add()."""
-        self._queue("thing.topo.delete", [pair(*each) for each in pairs], then)
+        self._queue("thing.topo.delete", [check_pair(*each) for each in pairs], then)
 
     def topology(self, then):
         """Ask who is there: then(a list of names), or then(None) if no one says."""
 
         def taken(code, data):
-            self._alink.call(then, names(data) if code == OK else None)
+            self._alink.call(then, read_pairs(data) if code == OK else None)
 
         self._alink.ask("thing.topo.get", {}, taken, _EVERY_MS, _TIMES)
 
@@ -73,7 +73,7 @@ class Gateway:
             return False
         return all(self._product in (None, each[0]) for each in found)
 
-    def _permitted(self, params):
+    def _receive_permit(self, params):
         time = number("time", params.get("time"), ALWAYS, CLOSED)
         product = params.get("productKey")
         self._product = None if product is None else word("productKey", product)
@@ -91,14 +91,14 @@ class Gateway:
 
     def _next(self, method, found, then):
         some = found[:_AT_ONCE]
-        told = [each[:2] for each in some]
+        pairs = [each[:2] for each in some]
 
         def done(code, data):
             self._busy = False
-            self._alink.call(then, code, told)
+            self._alink.call(then, code, pairs)
 
         if method != _ADD or self._permits_all(some):
-            params = [member(*each) for each in some]
+            params = [make_member(*each) for each in some]
             self._alink.ask(method, params, done, _EVERY_MS, _TIMES)
             self._busy = True
         else:

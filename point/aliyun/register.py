@@ -4,16 +4,16 @@ Until a device has first connected the cloud gives it another secret each time, 
 last one counts; from then on it refuses.
 """
 
-from .. import credentials, source
+from .. import conversation, credentials
 from ..errors import FIELD, REFUSED, SUCCESS, PointError
 from ..seal import hexed
 from . import login
 
 
 class Registration:
-    """What point.run does with an exchange.Exchange, but with the cloud.
+    """What point.provision does with an exchange.Exchange, but with the cloud.
 
-    `access.registration`: productSecret, deviceName, by ("https", "mqtt", "mqtt-token")
+    `access.identity`: productSecret, deviceName, by ("https", "mqtt", "mqtt-token")
     and perhaps region, instanceId, signMethod. `url` is where "https" asks, None at the
     cloud's own; `data` has the productKey.
     """
@@ -33,8 +33,8 @@ class Registration:
         FIELD for an answer that is not this device's, or what the way there raises.
         """
         access = self._access
-        given = access.registration
-        source.check_verified(access)
+        given = access.identity
+        conversation.check_verified(access)
         names = {
             "productKey": self._product_key,
             "deviceName": given["deviceName"],
@@ -60,11 +60,11 @@ class Registration:
             self._way.close()
 
     def _open(self):
-        if self._access.registration["by"] == "https":
+        if self._access.identity["by"] == "https":
             from . import register_https as way
         else:
             from . import register_mqtt as way
-        return way.Way(self._access, self._url)
+        return way.Transport(self._access, self._url)
 
     def _config(self, names, found):
         """The device_config that the cloud's answer stands for, with which it works."""
@@ -73,7 +73,7 @@ class Registration:
         for name in ("productKey", "deviceName"):
             if found.get(name) != names[name]:
                 raise PointError(FIELD, name + " is not this device's")
-        given = self._access.registration
+        given = self._access.identity
         device = dict(names)
         connect = {n: given.get(n) for n in ("region", "instanceId", "signMethod")}
         connect["qos"] = 1

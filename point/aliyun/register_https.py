@@ -13,13 +13,13 @@ _MOST = const(99999999)
 _DEVICE = const(600)  # codes below are the service's own trouble, as in HTTP
 
 
-class Way:
+class Transport:
     """`url` is where to ask, None at the cloud's own for the region."""
 
     def __init__(self, access, url):
-        region = access.registration.get("region") or login.REGION
+        region = access.identity.get("region") or login.REGION
         url = url or "https://iot-auth.%s.aliyuncs.com/auth/register/device" % region
-        self._server = https.Server(
+        self._server = https.HttpClient(
             access.board.connect, url, access.trust, access.timeout_s
         )
         self.close = self._server.close

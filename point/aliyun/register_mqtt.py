@@ -13,12 +13,12 @@ _KEEP_ALIVE_S = const(60)  # the cloud does not look at it here
 _LOOK_MS = const(20)
 
 
-class Way:
+class Transport:
     """`access.board` connects, to the settings' host if they name one."""
 
     def __init__(self, access, url):
         self._access = access
-        token = access.registration["by"] == "mqtt-token"
+        token = access.identity["by"] == "mqtt-token"
         self._kind = "regnwl" if token else "register"
         self._client = None
         self._answer = None
@@ -59,7 +59,7 @@ class Way:
 
     def _settings(self, request):
         access = self._access
-        given = access.registration
+        given = access.identity
         region, instance = given.get("region"), given.get("instanceId")
         host = login.host(request["productKey"], region, instance)
         extension = "random=%s,authType=%s,securemode=%d,signmethod=%s" % (

@@ -17,8 +17,8 @@ def rules(given):
     return found, defaults, ("productSecret",)
 
 
-def registration(wanted, imei):
-    """What access.registration holds, made of the settings and the board's IMEI.
+def identity(wanted, imei):
+    """What access.identity holds, made of the settings and the board's IMEI.
 
     Always there: source, by, deviceName, productSecret, region, instanceId, signMethod.
     Raises PointError(SETTING) for a setting that would have no effect.

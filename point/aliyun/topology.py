@@ -9,32 +9,32 @@ from ..errors import FIELD, PointError
 from . import login
 
 
-def pair(key, name):
+def check_pair(key, name):
     """(productKey, deviceName), if they can be. Raises PointError(FIELD)."""
     return word("productKey", key), word("deviceName", name)
 
 
-def named(member):
+def read_pair(member):
     """The pair that a member of a message, or of an application's list, stands for."""
     if type(member) is not dict:
         raise PointError(FIELD, "a sub-device is not an object")
-    return pair(member.get("productKey"), member.get("deviceName"))
+    return check_pair(member.get("productKey"), member.get("deviceName"))
 
 
-def secret(member):
+def read_secret(member):
     """The deviceSecret beside it. Raises PointError(FIELD)."""
     return text("deviceSecret", member.get("deviceSecret"))
 
 
-def names(data):
+def read_pairs(data):
     """All pairs of a reply, None if any of it is malformed."""
     try:
-        return [named(member) for member in data] if type(data) is list else None
+        return [read_pair(member) for member in data] if type(data) is list else None
     except PointError:
         return None
 
 
-def member(key, name, secret=None):
+def make_member(key, name, secret=None):
     """A sub-device in a request: signed under its deviceSecret if it is to be added."""
     found = {"productKey": key, "deviceName": name}
     if secret:

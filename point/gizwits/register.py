@@ -3,7 +3,7 @@
 What is certain of either and what is not: docs/gizwits.md.
 """
 
-from .. import credentials, https, source
+from .. import conversation, credentials, https
 from ..compat import const
 from ..errors import HTTP_STATUS, REFUSED, SUCCESS, PointError
 from ..protocol import loads
@@ -20,7 +20,7 @@ class Registration:
     """As point.aliyun.register.Registration, with `by` "auth-key", "computed-key" or
     "classic".
 
-    `access.registration` has the deviceName, which is the MAC or the IMEI, and the
+    `access.identity` has the deviceName, which is the MAC or the IMEI, and the
     productSecret, which "auth-key" only needs without a did. `url` is the cloud's, None
     for its own in China.
     """
@@ -40,12 +40,12 @@ class Registration:
         that is none, or what the network or the reply is wrong with.
         """
         access = self._access
-        source.check_verified(access)
-        if access.registration["by"] == "classic":
+        conversation.check_verified(access)
+        if access.identity["by"] == "classic":
             from . import register_classic as way
         else:
             from . import register_authkey as way
-        self._server = https.Server(
+        self._server = https.HttpClient(
             access.board.connect, self._url or way.URL, access.trust, access.timeout_s
         )
         try:
@@ -73,7 +73,7 @@ class Registration:
         return reply
 
     def _config(self, way, secret, form):
-        name = self._access.registration["deviceName"]
+        name = self._access.identity["deviceName"]
         device = {"productKey": self._product_key, "deviceName": name}
         device[way.FIELD] = secret
         port = form.get("port", "")

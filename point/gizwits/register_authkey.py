@@ -21,7 +21,7 @@ _NEW = "is_reset=1&random_code=%s&lan_proto_ver=v5.0&user_id="
 
 def find(ask, access, product_key):
     """(auth_key, the cloud's form with did, address and port)."""
-    given = access.registration
+    given = access.identity
     mac = given["deviceName"]
     if given["by"] == "computed-key":
         from .authkey import derive

@@ -13,7 +13,7 @@ FIELD = "deviceSecret"
 
 def find(ask, access, product_key):
     """(passcode, the cloud's form with did, address and port)."""
-    secret = access.registration["productSecret"]
+    secret = access.identity["productSecret"]
     path = "/dev/%s/device" % product_key
 
     def asked(path, body=None):
@@ -21,7 +21,7 @@ def find(ask, access, product_key):
         return form.parse(form.opened(secret, reply))
 
     passcode = login.letters(access.random)
-    names = login.bare(access.registration["deviceName"]), passcode
+    names = login.bare(access.identity["deviceName"]), passcode
     data = form.sealed(secret, "mac=%s&passcode=%s&type=normal" % names)
     did = credentials.word("did", asked(path, b"data=" + data.encode()).get("did"))
     found = asked(path + "?did=" + form.sealed(secret, did))

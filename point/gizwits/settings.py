@@ -14,8 +14,8 @@ def rules(given):
     return found, {"register": _REGISTER[0]}, wanted
 
 
-def registration(wanted, imei):
-    """What access.registration holds, made of the settings and the board's IMEI.
+def identity(wanted, imei):
+    """What access.identity holds, made of the settings and the board's IMEI.
 
     Always there: source, by, deviceName, productSecret.
     """

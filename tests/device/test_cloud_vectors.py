@@ -119,8 +119,8 @@ class Access:
     timeout_s = 5
 
     def __init__(self, vector, by):
-        self.registration = dict(vector["inputs"])
-        self.registration["by"] = by
+        self.identity = dict(vector["inputs"])
+        self.identity["by"] = by
         body = b'{"code":200,"data":{}}'
         head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
         self.board = fakes.Board(replies=[head + body])
@@ -150,7 +150,7 @@ def mqtt_dynreg(vector):
     access = Access(
         vector, {"register": "mqtt", "regnwl": "mqtt-token"}[vector["authType"]]
     )
-    registermqtt.Way(access, None).ask(registration(vector))
+    registermqtt.Transport(access, None).ask(registration(vector))
     found = access.settings
     same(found["host"], expect["host"])
     same(members(found["clientId"]), members(expect["clientId"]))
@@ -161,7 +161,7 @@ def mqtt_dynreg(vector):
 def https_dynreg(vector):
     """A registration's POST: the address, and the form in any order."""
     access = Access(vector, "https")
-    registerhttps.Way(access, None).ask(registration(vector))
+    registerhttps.Transport(access, None).ask(registration(vector))
     host, port = access.board.connected[0][:2]
     head, body = access.board.streams[0].writes[0].decode().split("\r\n\r\n")
     same((port, head.split(" ")[0]), (443, "POST"))

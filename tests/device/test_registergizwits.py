@@ -5,7 +5,7 @@ import unittest
 import fakes
 from fakes import http
 
-from point import run
+from point import provision
 from point.access import PointAccess
 from point.gizwits import authkey
 from point.gizwits import form as gizwitsform
@@ -81,7 +81,7 @@ class Case(unittest.TestCase):
         self.folder.write("auth.key", (AUTH_KEY + "," + DID + "\n").encode())
         self.patch = fakes.Patch()
         fakes.hold(self.patch)
-        self.patch.set(run, "sleep_ms", lambda ms: None)
+        self.patch.set(provision, "sleep_ms", lambda ms: None)
         self.cloud = Cloud()
 
     def tearDown(self):
@@ -93,7 +93,7 @@ class Case(unittest.TestCase):
         access = PointAccess(self.board, trust=trust, store=Store(self.folder.path))
         found = {"source": "gizwits", "by": by, "deviceName": IMEI}
         found["productSecret"] = secret
-        access.registration = found
+        access.identity = found
         return access
 
     def refused(self, name, by="auth-key", secret=SECRET):

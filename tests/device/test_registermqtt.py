@@ -7,10 +7,10 @@ import cloud
 import fakes
 from cloud import CONNACK, DATA, KEY, NAME, TRUST, publish
 
-from point import run, stream
+from point import provision, stream
 from point.access import PointAccess
 from point.aliyun import register_mqtt as registermqtt
-from point.aliyun.register_mqtt import Way
+from point.aliyun.register_mqtt import Transport
 from point.errors import CLOSED, PointError
 from point.store import Store
 
@@ -47,7 +47,7 @@ class Case(unittest.TestCase):
         self.patch = fakes.Patch()
         fakes.hold(self.patch)
         self.patch.set(simple, "socket", simple.socket)
-        self.patch.set(run, "sleep_ms", lambda ms: None)
+        self.patch.set(provision, "sleep_ms", lambda ms: None)
         self.now = 0
         self.fed = self.hungry = 0
         self.patch.set(registermqtt, "sleep_ms", self.sleep_ms)
@@ -71,7 +71,7 @@ class Case(unittest.TestCase):
         self.board.feed = self.feed
         store = Store(self.folder.path)
         access = PointAccess(self.board, None, TRUST, None, TIMEOUT_S, store)
-        access.registration = cloud.registration(by, **more)
+        access.identity = cloud.registration(by, **more)
         return access
 
     def gives(self, answer, by="mqtt"):
@@ -101,7 +101,7 @@ class Case(unittest.TestCase):
 
 class Packets(Case):
     def ask(self, by="mqtt", **more):
-        way = Way(self.boot(CONNACK + ANSWER, by, **more), None)
+        way = Transport(self.boot(CONNACK + ANSWER, by, **more), None)
         if by == "mqtt":
             self.assertEqual(way.ask(REQUEST), ("00000", FOUND))
         else:
@@ -143,7 +143,7 @@ class Packets(Case):
     def test_unused(self):
         """The constructor connects to nobody, and closes quietly."""
         access = self.boot(b"")
-        way = Way(access, None)
+        way = Transport(access, None)
         way.close()
         self.assertEqual(self.board.settings, [])
 

@@ -144,7 +144,7 @@ class Unloading(unittest.TestCase):
         for by in cloud.WAYS:
             board = cloud.Board(self.folder.path, cloud.Cloud(), simple)
             access = PointAccess(board, trust=TRUST)
-            access.registration = cloud.registration(by)
+            access.identity = cloud.registration(by)
             before = loaded()
             self.assertEqual(access.ensure(None, cloud.DATA), "00000")
             more = [name for name in loaded() if name not in before]
@@ -171,7 +171,7 @@ class Unloading(unittest.TestCase):
         self.server.script = [provisioning.lost]
         access = self.boot()
         self.assertEqual(access.ensure(URL, DATA, 1), "77777")
-        for name in ("run", "exchange", "claim", "store"):
+        for name in ("provision", "provision_exchange", "claim", "store"):
             self.assertIn("point." + name, loaded())
 
     def test_a_whole_life(self):

@@ -20,5 +20,5 @@ def test_settings(example: str) -> None:
 def test_sub_devices() -> None:
     """Each is one that point.aliyun.gateway adds."""
     members = json.loads((EXAMPLES / "aliyun_gateway/sub-devices.json").read_bytes())
-    assert topology.names(members) == [("a1C3d4E5f6G", f"lamp-{n}") for n in (1, 2)]
-    assert all(topology.secret(member) for member in members)
+    assert topology.read_pairs(members) == [("a1C3d4E5f6G", f"lamp-{n}") for n in (1, 2)]
+    assert all(topology.read_secret(member) for member in members)

@@ -176,7 +176,7 @@ def test_settings_have_the_documented_members() -> None:
     known = set(vars(settings)["_RULES"]) | set(vars(settings)["_OWN"])
     assert members("settings", "Settings") == known
     text = b'{"source": "aliyun", "productKey": "pk", "productSecret": "s", "ca": "c"}'
-    found = aliyun_settings.registration(settings.parse(text), IMEI)
+    found = aliyun_settings.identity(settings.parse(text), IMEI)
     assert members("aliyun/settings", "AliyunIdentity") == found.keys()
 
 
@@ -186,7 +186,7 @@ def test_messages_have_the_documented_members() -> None:
     connect["will"] = {"topic": "t", "message": "m"}
     found = mqttauth.settings({"device": CONFIG["device"], "connect": connect}, bytes)
     assert members("mqttauth", "Login") == found.keys()
-    assert members("aliyun/topology", "Member") == topology.member("k", "n", "s").keys()
+    assert members("aliyun/topology", "Member") == topology.make_member("k", "n", "s").keys()
 
 
 def test_a_board_is_what_the_template_is() -> None:

@@ -3,7 +3,7 @@ from typing import Any
 
 from ..access import PointAccess
 
-class Way:
+class Transport:
     close: Callable[[], None]
     def __init__(self, access: PointAccess, url: str | None) -> None: ...
     # Beside "00000" the answer's data, which nobody has checked yet.

@@ -5,7 +5,7 @@ from .access import PointAccess
 from .credentials import DeviceConfig
 from .trust import Trust
 
-# What point.run asks: of a server, or of a cloud.
+# With the customer's server, or with a cloud.
 @type_check_only
 class Conversation(Protocol):
     request_id: str | None
@@ -13,7 +13,7 @@ class Conversation(Protocol):
     def acknowledge(self) -> None: ...
     def close(self) -> None: ...
 
-def conversation(
+def begin(
     access: PointAccess,
     url: str | None,
     data: Mapping[str, object],
@@ -21,5 +21,5 @@ def conversation(
 ) -> Conversation: ...
 
 # Only its truth counts: a list of pins, say.
-def verified(trust: Trust | None) -> object: ...
+def must_verify(trust: Trust | None) -> object: ...
 def check_verified(access: PointAccess) -> None: ...

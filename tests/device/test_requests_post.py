@@ -1,9 +1,9 @@
-"""point.foreign: other people's `requests`, however they answer."""
+"""point.requests_post: other people's `requests`, however they answer."""
 
 import json
 import unittest
 
-from point import foreign
+from point import requests_post
 from point.errors import PointError
 
 
@@ -55,7 +55,7 @@ class Foreign(unittest.TestCase):
             return response
 
         given = {"imei": "1"} if data is None else data
-        server = foreign.Server(call, "https://a/")
+        server = requests_post.RequestsClient(call, "https://a/")
         try:
             return server.post(given, headers)
         finally:

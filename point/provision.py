@@ -1,4 +1,4 @@
-"""The one loop: does what flow says next, and tells it what became of it."""
+"""The loop that provisions a board: does what flow says, and reports the outcome."""
 
 from . import flow
 from .compat import sleep_ms
@@ -8,8 +8,8 @@ from .errors import FETCH_FAILED, REFUSED, SUCCESS, PointError
 def ensure(access, url, data, attempts, headers):
     """Walk to HAND_OVER or STOP, return the last code.
 
-    `access` is the PointAccess to fill. If it is rejected, the way begins where the
-    broker has refused what is there.
+    `access` is the PointAccess to fill. If it is rejected, the walk begins at REVERT:
+    the broker has refused its credentials.
     """
     walk = _Walk(access, attempts, (access, url, data, headers))
     state = flow.REVERT if access.rejected else flow.LOAD
@@ -24,17 +24,17 @@ def ensure(access, url, data, attempts, headers):
                 event = flow.FAILED
             except MemoryError:
                 if state == flow.LOAD:
-                    raise  # flash may well hold credentials: nobody need be asked
+                    raise  # flash may hold credentials: do not ask the server
                 access.no_memory()
                 event = flow.FAILED
-            state = flow.after(state, event)
+            state = flow.next_state(state, event)
     finally:
         walk.hang_up()
     return SUCCESS if state == flow.HAND_OVER else walk.code
 
 
 class _Walk:
-    """What can be done; each answers DONE, FAILED or REFUSED, or raises PointError."""
+    """The actions. Each returns DONE, FAILED or REFUSED, or raises PointError."""
 
     def __init__(self, access, attempts, request):
         self._access = access
@@ -64,16 +64,16 @@ class _Walk:
     def revert(self):
         access = self._access
         refused = access.store.load() or {}
-        access.claim.renew(refused.get("requestId"))  # it would only give them again
+        access.claim.renew(refused.get("requestId"))  # the old id gives the same again
         return flow.DONE if access.revert() else flow.FAILED
 
     def spread(self):
-        """Wait a share of spread_s, or as the failures before a reboot ask for."""
+        """Wait a random part of spread_s, or longer after failures before a reboot."""
         access = self._access
         if access.claim.attempts:
             self._back_off(access.claim.attempts)
         else:
-            self._pause(flow.share(access.spread_s * 1000, access.random(2)))
+            self._pause(flow.random_part(access.spread_s * 1000, access.random(2)))
         return flow.DONE
 
     def online(self):
@@ -87,23 +87,23 @@ class _Walk:
         return flow.DONE
 
     def fetch(self):
+        from .conversation import begin
         from .protocol import REPLAYED
-        from .source import conversation
 
         self.code = FETCH_FAILED
-        self._exchange = conversation(*self._request)
+        self._exchange = begin(*self._request)
         self.code, self._config = self._exchange.fetch()
         if self._config:
             return flow.DONE
         if self.code == REPLAYED and not self._renewed:
-            # Once: this refusal proves nothing, and a server counts ids that are left.
+            # Once: this refusal proves nothing, and the server counts unused ids.
             self._renewed = True
             self._access.claim.renew(self._exchange.request_id)
         refused = self._access.error.number == REFUSED
         return flow.REFUSED if refused else flow.FAILED
 
     def keep(self):
-        self.code = FETCH_FAILED  # what is not in flash has not been got
+        self.code = FETCH_FAILED  # credentials that are not in flash do not count
         access = self._access
         record = dict(self._config)
         record["time"] = access.now()
@@ -131,7 +131,7 @@ class _Walk:
             self._exchange = None
 
     def feed(self):
-        """Each step may take most of a watchdog's patience."""
+        """Feed the watchdog: each step may take most of its time."""
         if self._board:
             self._board.feed()
 

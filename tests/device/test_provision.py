@@ -1,4 +1,4 @@
-"""point.run: waits that are fed, failures that end, and boards that reboot for ever."""
+"""point.provision: waits feed the watchdog, failures end, boards reboot for ever."""
 
 import unittest
 
@@ -6,7 +6,7 @@ import fakes
 import provisioning
 from provisioning import DATA, KEY, TRUST, URL, Server, refusal
 
-from point import flow, run
+from point import flow, provision
 from point.access import PointAccess
 from point.errors import CONNECT, FLASH, OFFLINE, READ_BACK, TLS_CA, PointError
 from point.store import Store
@@ -20,7 +20,7 @@ class Case(unittest.TestCase):
         self.server = Server()
         self.patch = fakes.Patch()
         fakes.hold(self.patch)
-        self.patch.set(run, "sleep_ms", self.sleep_ms)
+        self.patch.set(provision, "sleep_ms", self.sleep_ms)
         self.now = 0  # ms
         self.longest = 0
         self.feeds = self.fed = self.hungry = 0
@@ -290,7 +290,7 @@ class Reboots(Case):
                     raise Over
                 self.now += ms
 
-            run.sleep_ms = sleeping
+            provision.sleep_ms = sleeping
             try:
                 while True:
                     access.ensure(URL, DATA, attempts)
@@ -417,7 +417,7 @@ class Failures(Case):
 
     def test_table_is_what_is_done(self):
         """There is an action for each state, in the table's order."""
-        walk = run._Walk(self.boot(), 1, ())
+        walk = provision._Walk(self.boot(), 1, ())
         names = "LOAD SPREAD ONLINE CLOCK FETCH KEEP ACKNOWLEDGE WAIT REVERT".split()
         self.assertEqual(len(walk.actions), flow.HAND_OVER)
         for name in names:

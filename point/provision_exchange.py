@@ -1,7 +1,7 @@
 """One conversation with the provisioning server: the request, then the acknowledgement.
 
-Both go over one connection. With a claim key it is version 2, signed and sealed, and
-nothing that is not sealed is taken for credentials; without one it is the seed's.
+Both go over one connection. With a claim key it is version 2: the request is signed,
+and only a sealed reply counts. Without one it is version 1, the seed's.
 """
 
 from . import protocol
@@ -18,7 +18,7 @@ _warned = False
 
 
 def request(access, url, data, headers):
-    """One conversation by itself: the seed's request(). Returns the code."""
+    """Ask once, without acknowledgement: the seed's request(). Returns the code."""
     exchange = Exchange(access, url, data, headers)
     try:
         code, config = exchange.fetch()
@@ -39,7 +39,7 @@ class Exchange:
         self._headers = headers
         self.request_id = None
         self._url = url
-        self._server = None
+        self._client = None
 
     def fetch(self):
         """(code, device_config or None); sets the access's error and retry_after_s."""
@@ -48,7 +48,7 @@ class Exchange:
         access.retry_after_s = 0
         try:
             data = self._data
-            self._server = _server(access, self._url)
+            self._client = _open_client(access, self._url)
             if access.claim_key:
                 self.request_id = access.claim.request_id()
                 data = protocol.claim(
@@ -58,7 +58,7 @@ class Exchange:
                     access.now(),
                     access.device_config["device"]["deviceSecret"],
                 )
-            status, body = self._server.post(data, self._headers)
+            status, body = self._client.post(data, self._headers)
             code, config, access.retry_after_s = protocol.decode_reply(
                 status, body, access.claim_key, self.request_id
             )
@@ -71,33 +71,33 @@ class Exchange:
         return code, config
 
     def acknowledge(self):
-        """Tell the server that flash holds what it gave. Raises PointError."""
+        """Tell the server that flash holds its credentials. Raises PointError."""
         key = self._access.claim_key
         if key:
-            told = protocol.acknowledge(self._data, self.request_id, key)
-            protocol.decode_code(*self._server.post(told, self._headers))
+            message = protocol.acknowledge(self._data, self.request_id, key)
+            protocol.decode_code(*self._client.post(message, self._headers))
 
     def close(self):
-        if self._server:
-            self._server.close()
+        if self._client:
+            self._client.close()
 
 
-def _server(access, url):
+def _open_client(access, url):
     if access.post:
-        from . import foreign
+        from . import requests_post
 
-        return foreign.Server(access.post, url)
-    from . import https, source, stream
+        return requests_post.RequestsClient(access.post, url)
+    from . import conversation, https, stream
 
     board = access.board
-    verified = source.verified(access.trust)
+    verified = conversation.must_verify(access.trust)
     if not access.claim_key:
         if board and not (verified and board.VERIFIES):
             raise PointError(UNVERIFIED, "no claim key, and the server not verified")
         if not verified:
             _warn()
     connect = board.connect if board else stream.connect
-    return https.Server(connect, url, access.trust, access.timeout_s)
+    return https.HttpClient(connect, url, access.trust, access.timeout_s)
 
 
 def _warn():

@@ -1,4 +1,4 @@
-"""point.exchange: version 2 with a server in memory, whatever is lost on the way."""
+"""point.provision_exchange: version 2 with a server in memory; messages are lost."""
 
 import json
 import unittest
@@ -8,8 +8,8 @@ import provisioning
 from fakes import http
 from provisioning import DATA, KEY, TRUST, URL, PowerCut, Server, refusal
 
-from point import exchange as module
 from point import protocol, seal
+from point import provision_exchange as module
 from point.access import PointAccess
 from point.errors import FLASH, PointError
 from point.store import Store

@@ -9,7 +9,7 @@ from .errors import CLOSED, MALFORMED, TOO_LARGE, PointError, refine
 from .protocol import MAX_BODY
 
 
-class Server:
+class RequestsClient:
     """The server at `url`, asked through `call(url, json=data, headers=…)`."""
 
     def __init__(self, call, url):

@@ -8,7 +8,7 @@ class Post(Protocol):
         self, url: str, /, *, json: dict[str, object], headers: dict[str, str]
     ) -> Any: ...
 
-class Server:
+class RequestsClient:
     def __init__(self, call: Post, url: str) -> None: ...
     def post(
         self, data: Mapping[str, object], headers: Mapping[str, str] | None = None
