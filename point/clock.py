@@ -1,7 +1,7 @@
-"""The time, which certificates have: from the board, the network, NTP, or a floor.
+"""The time, for the dates of certificates: from the board, network, NTP, or a floor.
 
-A clock below the build date is wrong. Verification is never turned off for it: with
-nothing better the clock is set to the latest time this board is known to have lived.
+A clock below the build date is wrong. Verification is never turned off for it: without
+an answer the clock is set to the latest time that this board is known to have seen.
 """
 
 from .compat import const, socket, struct

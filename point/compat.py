@@ -1,4 +1,4 @@
-"""The runtime's names under one spelling: the only file that knows who runs us.
+"""The runtime's names under one spelling: the only file that knows the runtime.
 
 Each name is tried as old MicroPython spells it (`ujson`) and then as everybody else
 does, because QuecPython's 1.13 build has no aliases. Features are probed, never
@@ -11,7 +11,7 @@ try:
     import micropython
 
     _PREFIX = "u"
-except ImportError:  # CPython, where ujson is somebody else's
+except ImportError:  # CPython, where ujson is another package
     micropython = None
     _PREFIX = ""
 

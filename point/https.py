@@ -1,4 +1,4 @@
-"""A POST or GET that ends: one deadline, small caps, no redirects, all closed.
+"""A POST or GET with one deadline, small limits, and no redirects.
 
 Just enough of HTTP/1.1 (RFC 9112) for one exchange with a provisioning server.
 """

@@ -1,4 +1,4 @@
-"""Somebody else's `requests`: anything that is called like requests.post.
+"""A client over anything that is called like requests.post.
 
 micropython-lib's and CPython's give `content` as bytes; in QuecPython's it is a
 generator of text or bytes, and json() is None where there was no body.
@@ -34,7 +34,7 @@ class RequestsClient:
             raise
         except OSError as error:
             raise refine(error, CLOSED)
-        except Exception as error:  # IndexError, RuntimeError: QuecPython has no order
+        except Exception as error:  # QuecPython raises IndexError and RuntimeError
             number = CLOSED if response is None else MALFORMED
             raise PointError(number, "by " + type(error).__name__)
         finally:

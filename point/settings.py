@@ -75,7 +75,7 @@ def _known(where, given, keys):
 def _check(rule, name, value):
     if type(rule) is tuple:
         if value not in rule:
-            _fail(name + " is none of " + ", ".join(rule))
+            _fail(name + " is not one of " + ", ".join(rule))
         return value
     try:
         if type(rule) is list:

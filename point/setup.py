@@ -1,4 +1,4 @@
-"""What main.py begins with: a PointAccess from settings.json, always strict."""
+"""The start of main.py: a PointAccess from settings.json, always verified."""
 
 from .access import PointAccess
 from .compat import loaded, provisioning, unload
@@ -35,7 +35,7 @@ def prepare(board):
 
 
 def _claim_key(board, wanted):
-    """What signs the request and opens the reply; None for a policy without."""
+    """The key that signs the request and opens the reply, None without one."""
     if wanted["policy"] == "product-secret":
         return wanted["productSecret"].encode()
     if wanted["policy"] == "device-key":

@@ -9,7 +9,7 @@ def say(event, what=""):
 
 
 def run(device):
-    from point import strictjson  # now: what is above needed the room
+    from point import strictjson  # late: provisioning needed the memory
     from point.aliyun import cipher
     from point.aliyun.alink import Alink
     from point.aliyun.binding import Binding
@@ -52,7 +52,7 @@ def run(device):
 
 START = compat.ticks_ms()
 access, url, request = setup.prepare(board)
-del setup  # and its module: MQTT needs the room
+del setup  # and its module: MQTT needs the memory
 while not access.error or access.error.name != "NO_MEMORY":
     code = access.ensure(url, request)
     say("credentials", "%s %s" % (code, access.error or access.source))

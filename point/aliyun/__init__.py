@@ -1,1 +1,1 @@
-"""Alibaba Cloud IoT: registration, login, and what a device says and is told."""
+"""Alibaba Cloud IoT: registration, login, and the messages of devices."""

@@ -1,8 +1,8 @@
-"""Alink over one session: what a device asks Alibaba's cloud, and what it is asked.
+"""Alink over one session: a device's requests to Alibaba's cloud, and the cloud's.
 
 Topics are /sys/{productKey}/{deviceName}/{method}, and the same + "_reply" for replies.
-What comes waits for step(): an answer in the middle of a publish would swallow the
-acknowledgement that the publish is waiting for.
+A message that comes waits for step(): an answer in the middle of a publish would
+swallow the acknowledgement that the publish is waiting for.
 """
 
 from ..compat import const, ticks_add, ticks_diff, ticks_ms
@@ -18,7 +18,7 @@ def _silent(event, detail):
 
 
 class Request:
-    """A request without its reply, to be sent `left` more times, next at `due`."""
+    """A request without a reply yet. It is sent `left` more times, next at `due`."""
 
     def __init__(self, number, text, then, every_ms, times):
         self.number = number
@@ -33,7 +33,7 @@ class Alink:
     """`session` is a point.session.Session, `device` its device_config's "device".
 
     Each of `steps` is called by step(), with True if the session has connected since.
-    `log(event, detail)` is told of replies, and what goes wrong."""
+    `log(event, detail)` is called for replies and failures."""
 
     def __init__(self, session, device, random, log=_silent):
         self.steps = []

@@ -41,7 +41,7 @@ def decode(message):
 
 
 class Answers:
-    """Answers the cloud's requests, and one that is delivered again as at first."""
+    """Answers the cloud's requests. A repeated request gets the first answer again."""
 
     def __init__(self, log):
         self._log = log
@@ -50,7 +50,7 @@ class Answers:
     def answer(self, message, members, handler):
         """The reply to a request, whose handler(params) returns the reply's data.
 
-        400 if it is no request, 460 if the handler raises PointError, 500 for the rest.
+        400 if it is not a request, 460 if the handler raises PointError, else 500.
         """
         mark = handler, crc32(message)
         for known, reply in self._given:

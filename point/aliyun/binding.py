@@ -111,7 +111,7 @@ class Binding:
         identifier = params.get("identifier")
         value = params.get("value")
         if identifier != "awss.BindNotify" or type(value) is not dict:
-            raise PointError(FIELD, "no bind notification")
+            raise PointError(FIELD, "not a bind notification")
         operation = value.get("Operation", value.get("operation"))
         if operation not in _OPERATIONS:
             raise PointError(FIELD, "operation")

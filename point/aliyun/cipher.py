@@ -35,9 +35,9 @@ def provisioning_key(cipher_type, secret, random, mac=None):
         _BLE_PER_PRODUCT,
         _BLE_PER_DEVICE,
     ):
-        _fail("cipher_type", "none of 3, 4, 6, 7")
+        _fail("cipher_type", "not one of 3, 4, 6, 7")
     if type(secret) is not str or not secret:
-        _fail("secret", "no text")
+        _fail("secret", "not text")
     key = secret.encode() + b","
     if cipher_type >= _BLE_PER_PRODUCT:
         if type(mac) is str:
@@ -84,7 +84,7 @@ class Channel:
             return self._cfb(_octets("data", data), True)
         data = _unhexed("data", data)
         if len(data) % _BLOCK:
-            _fail("data", "no whole blocks")
+            _fail("data", "not whole blocks")
         return aes(self._key, _CBC, self._iv).decrypt(data).rstrip(b"\0")
 
     def _cfb(self, data, decrypting):
@@ -107,7 +107,7 @@ def _fail(name, why):
 
 def _octets(name, value, size=None):
     if not isinstance(value, (bytes, bytearray)):
-        _fail(name, "no bytes")
+        _fail(name, "not bytes")
     if size and len(value) != size:
         _fail(name, "not %d bytes" % size)
     return bytes(value)

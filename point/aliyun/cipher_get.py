@@ -19,7 +19,7 @@ def ask(alink, cipher_type, random, then):
     Raises PointError(OPTION) that names the argument.
     """
     if type(cipher_type) is not int or cipher_type not in _TYPES:
-        raise PointError(OPTION, "cipher_type is none of 3, 4, 6, 7")
+        raise PointError(OPTION, "cipher_type is not one of 3, 4, 6, 7")
     if not _hex(random):
         raise PointError(OPTION, "random is not 32 hex digits")
     names = {name: alink.device[name] for name in ("productKey", "deviceName")}

@@ -1,10 +1,10 @@
-"""Time that runs out: what is over stays over, though the ticks come round in days."""
+"""A countdown that stays at 0, although the ticks wrap around after days."""
 
 from ..compat import ticks_add, ticks_diff, ticks_ms
 
 
 class Countdown:
-    """Nothing is left before start(). Look at it once in six days, or it is lost."""
+    """Nothing is left before start(). Ask it once in six days, or the ticks wrap."""
 
     def __init__(self):
         self._end = None

@@ -1,4 +1,4 @@
-"""A board as gateway: who may join through it, and which sub-devices it speaks for.
+"""A board as gateway: permits to join, and the sub-devices that it stands for.
 
 The cloud permits, and each sub-device is added under its own signature, a few in each
 message: point.aliyun.topology has their form.

@@ -1,6 +1,6 @@
-"""Alibaba Cloud IoT: who a device says it is over MQTT, and every signature it makes.
+"""Alibaba Cloud IoT: a device's login over MQTT, and every signature it makes.
 
-The service answers for the format (iotkit-embedded v3.0.1 dev_sign_mqtt.c and dynreg.c,
+The format is the service's (iotkit-embedded v3.0.1 dev_sign_mqtt.c and dynreg.c,
 aliyun-iot-linkkit 1.2.13); docs/alibaba.md shows which bytes are signed.
 """
 
@@ -8,7 +8,7 @@ from ..compat import binascii, const, hashlib
 from ..digest import hmac
 from ..errors import LACKING, OPTION, PointError
 
-# The cloud only signs this text, it compares it with no clock: the C SDK's, 2050.
+# The C SDK's, of 2050. The cloud checks its signature only, against no clock.
 FIXED_TIME = "2524608000000"
 REGION = "cn-shanghai"
 METHODS = ("hmacmd5", "hmacsha1", "hmacsha256")
@@ -23,7 +23,7 @@ def sign(method, secret, members):
     not in METHODS, PointError(LACKING) if this firmware has no such hash.
     """
     if method not in METHODS:
-        raise PointError(OPTION, "signMethod is none of " + ", ".join(METHODS))
+        raise PointError(OPTION, "signMethod is not one of " + ", ".join(METHODS))
     name = method[4:]
     found = getattr(hashlib, name, None)
     if not found:
@@ -61,7 +61,7 @@ def token_login(device, connect):
     """(client_id, user, password) of a device whose deviceSecret holds a deviceToken.
 
     Its clientId is the one that the cloud gave with the token (regnwl); nothing is
-    signed. Raises PointError(OPTION) without one, or where the token would go in clear.
+    signed. Raises PointError(OPTION) without one, or if the token would go in clear.
     """
     if not connect.get("ssl", 1):
         raise PointError(OPTION, "a deviceToken goes over TLS only")
@@ -71,7 +71,7 @@ def token_login(device, connect):
 
 
 def host(product_key, region=None, instance_id=None):
-    """Where a device connects to: its instance's host, else the region's for all."""
+    """The host that a device connects to: its instance's, else its region's."""
     if instance_id:
         return instance_id + ".mqtt.iothub.aliyuncs.com"
     return "%s.iot-as-mqtt.%s.aliyuncs.com" % (product_key, region or REGION)

@@ -11,7 +11,7 @@ from . import login
 
 
 class Registration:
-    """What point.provision does with an exchange.Exchange, but with the cloud.
+    """As point.provision_exchange.Exchange, but with the cloud.
 
     `access.identity`: productSecret, deviceName, by ("https", "mqtt", "mqtt-token")
     and perhaps region, instanceId, signMethod. `url` is where "https" asks, None at the
@@ -24,13 +24,13 @@ class Registration:
         self._access = access
         self._url = url
         self._product_key = data["productKey"]
-        self._way = None
+        self._transport = None
 
     def fetch(self):
         """(code, device_config or None); if it is refused, the access's error says so.
 
         Raises PointError if nothing was decided: UNVERIFIED, before anything is sent,
-        FIELD for an answer that is not this device's, or what the way there raises.
+        FIELD for an answer that is not this device's, or what the transport raises.
         """
         access = self._access
         given = access.identity
@@ -45,29 +45,29 @@ class Registration:
         request["sign"] = login.sign(
             request["signMethod"], given["productSecret"], names
         )
-        self._way = self._open()
-        code, found = self._way.ask(request)
+        self._transport = self._open()
+        code, found = self._transport.ask(request)
         if code != SUCCESS:
             access.error = PointError(REFUSED, found)
             return code, None
         return code, self._config(names, found)
 
     def acknowledge(self):
-        """Nothing to say: the cloud will see the device connect."""
+        """Do nothing: the cloud will see the device connect."""
 
     def close(self):
-        if self._way:
-            self._way.close()
+        if self._transport:
+            self._transport.close()
 
     def _open(self):
         if self._access.identity["by"] == "https":
-            from . import register_https as way
+            from . import register_https as kind
         else:
-            from . import register_mqtt as way
-        return way.Transport(self._access, self._url)
+            from . import register_mqtt as kind
+        return kind.Transport(self._access, self._url)
 
     def _config(self, names, found):
-        """The device_config that the cloud's answer stands for, with which it works."""
+        """The device_config in the cloud's answer, checked, and tried by a login."""
         if type(found) is not dict:
             raise PointError(FIELD, "the answer is not an object")
         for name in ("productKey", "deviceName"):
@@ -90,5 +90,7 @@ class Registration:
             device["deviceSecret"] = found.get("deviceSecret")
             log_in = login.login
         config = credentials.checked({"device": device, "connect": connect})
-        log_in(config["device"], config["connect"])  # what cannot log in is not kept
+        log_in(
+            config["device"], config["connect"]
+        )  # as it will: raises what is wrong
         return config

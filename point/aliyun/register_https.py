@@ -1,6 +1,6 @@
 """Dynamic registration over HTTPS: a form, answered as JSON.
 
-The service answers for the format (iotkit-embedded v3.0.1 dynreg.c).
+The format is the service's (iotkit-embedded v3.0.1 dynreg.c).
 """
 
 from .. import credentials, https, protocol
@@ -10,7 +10,7 @@ from . import login
 
 _OK = const(200)
 _MOST = const(99999999)
-_DEVICE = const(600)  # codes below are the service's own trouble, as in HTTP
+_DEVICE = const(600)  # lower codes are failures of the service itself, as in HTTP
 
 
 class Transport:
@@ -29,7 +29,7 @@ class Transport:
 
         Raises PointError(HTTP_STATUS, MALFORMED, TOO_LARGE, FIELD or the network's).
         """
-        # No name, no value holds a character that means something in a form.
+        # No name and no value holds a character that a form would have to escape.
         form = "&".join(["%s=%s" % (name, request[name]) for name in request])
         status, body = self._server.send(form.encode(), https.FORM)
         try:

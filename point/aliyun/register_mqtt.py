@@ -1,6 +1,6 @@
 """Dynamic registration over MQTT: the CONNECT asks, a PUBLISH answers.
 
-The service answers for the format (aliyun-iot-linkkit 1.2.13; securemode as its page
+The format is the service's (aliyun-iot-linkkit 1.2.13; securemode as its page
 "MQTT-based dynamic registration" has it). The answer comes unsubscribed.
 """
 
@@ -47,7 +47,7 @@ class Transport:
         return SUCCESS, protocol.loads(self._answer)
 
     def close(self):
-        """Say goodbye if the cloud has answered; never complain."""
+        """Disconnect if the cloud has answered. Never raises."""
         client, self._client = self._client, None
         if client:
             try:
@@ -86,4 +86,4 @@ class Transport:
 
     def _received(self, topic, message):
         if topic == b"/ext/" + self._kind.encode():
-            self._answer = message  # judged later: a callback may not fail
+            self._answer = message  # checked later: a callback must not fail

@@ -1,6 +1,6 @@
 """Sub-devices as Alibaba's topology messages name them, and the signature of each.
 
-The SDKs answer for the format (iotkit-embedded v3.0.1 dm_message.c, aliyun-iot-linkkit
+The format is the SDKs' (iotkit-embedded v3.0.1 dm_message.c, aliyun-iot-linkkit
 1.2.13).
 """
 
@@ -10,12 +10,12 @@ from . import login
 
 
 def check_pair(key, name):
-    """(productKey, deviceName), if they can be. Raises PointError(FIELD)."""
+    """Return (productKey, deviceName) if they are valid. Raises PointError(FIELD)."""
     return word("productKey", key), word("deviceName", name)
 
 
 def read_pair(member):
-    """The pair that a member of a message, or of an application's list, stands for."""
+    """The pair in a member of a message, or of an application's list."""
     if type(member) is not dict:
         raise PointError(FIELD, "a sub-device is not an object")
     return check_pair(member.get("productKey"), member.get("deviceName"))

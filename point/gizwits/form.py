@@ -1,8 +1,8 @@
 """Gizwits' forms: name=value joined by &, and the older cloud's encryption of them.
 
 AES-128-ECB under the product secret, PKCS#7, lower-case hex, as the cloud's encrypted
-registration has it. One known client fills only what is no whole block, so what comes
-without filling is read too. ECB hides no repetition and proves nothing: this travels in
+registration has it. One known client pads only a part of a block, so a text without
+padding is read too. ECB hides no repetition and proves nothing: this travels in
 TLS.
 """
 
@@ -30,7 +30,7 @@ def parse(text):
 
 
 def sealed(product_secret, text):
-    """`text` encrypted, as hex. Raises PointError(SETTING) for what is no secret."""
+    """`text` encrypted, as hex. Raises PointError(SETTING) for a malformed secret."""
     data = text.encode()
     count = _BLOCK - len(data) % _BLOCK
     data += bytes([count]) * count

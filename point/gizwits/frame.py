@@ -47,7 +47,7 @@ def encode(command, payload, number=None):
 def decode(frame):
     """(command, payload, number or None) of a frame in bytes.
 
-    Raises PointError(MALFORMED) for what is no frame, is cut, or has more at its end.
+    Raises PointError(MALFORMED) if it is not a frame, is cut short, or too long.
     """
     place, size, shift = 4, 0, 0
     while True:

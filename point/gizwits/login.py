@@ -1,4 +1,4 @@
-"""Gizwits: who a device says it is over MQTT, as the cloud's own firmware does it.
+"""Gizwits: a device's login over MQTT, as the cloud's own firmware does it.
 
 A `did` is the id that the cloud gave the device, kept as connect's clientId.
 """
@@ -30,7 +30,7 @@ def token(product_key, mac, auth_key, nonce):
 
 
 def etag(auth_key, nonce, body):
-    """What signs the bytes of a request's body, beside its token."""
+    """The signature over the bytes of a request's body, sent beside its token."""
     signed = ",".join((auth_key, nonce, "")).encode() + body
     return binascii.hexlify(sha256(signed)).decode()
 

@@ -8,8 +8,8 @@ from ..compat import const
 from ..errors import HTTP_STATUS, REFUSED, SUCCESS, PointError
 from ..protocol import loads
 
-_PORT = const(1883)  # what the cloud tells of is in clear,
-_PORT_TLS = const(8883)  # and this beside it is not
+_PORT = const(1883)  # the port that the cloud names is in clear,
+_PORT_TLS = const(8883)  # this one has TLS
 
 
 class _Refused(Exception):
@@ -31,7 +31,7 @@ class Registration:
         self._access = access
         self._url = url
         self._product_key = data["productKey"]
-        self._server = None
+        self._client = None
 
     def fetch(self):
         """(code, device_config or None); if it is refused, the access's error says so.
@@ -42,43 +42,43 @@ class Registration:
         access = self._access
         conversation.check_verified(access)
         if access.identity["by"] == "classic":
-            from . import register_classic as way
+            from . import register_classic as kind
         else:
-            from . import register_authkey as way
-        self._server = https.HttpClient(
-            access.board.connect, self._url or way.URL, access.trust, access.timeout_s
+            from . import register_authkey as kind
+        self._client = https.HttpClient(
+            access.board.connect, self._url or kind.URL, access.trust, access.timeout_s
         )
         try:
-            secret, form = way.find(self._ask, access, self._product_key)
+            secret, form = kind.find(self._ask, access, self._product_key)
         except _Refused as error:
             code = error.args[0]
             access.error = PointError(REFUSED, "the cloud answered " + code)
             return code, None
-        return SUCCESS, self._config(way, secret, form)
+        return SUCCESS, self._config(kind, secret, form)
 
     def acknowledge(self):
-        """Nothing to say: the cloud will see the device connect."""
+        """Do nothing: the cloud will see the device connect."""
 
     def close(self):
-        if self._server:
-            self._server.close()
+        if self._client:
+            self._client.close()
 
     def _ask(self, path, body, media_type=None, headers=None):
         """A reply's bytes, to a POST, or to a GET if `body` is None."""
-        status, reply = self._server.send(body, media_type, headers, path)
+        status, reply = self._client.send(body, media_type, headers, path)
         if not 200 <= status < 300:
             if status < 400 or status >= 500 or status == 429:
                 raise PointError(HTTP_STATUS, "HTTP %d" % status)
             raise _Refused(_code(status, reply))
         return reply
 
-    def _config(self, way, secret, form):
+    def _config(self, kind, secret, form):
         name = self._access.identity["deviceName"]
         device = {"productKey": self._product_key, "deviceName": name}
-        device[way.FIELD] = secret
+        device[kind.FIELD] = secret
         port = form.get("port", "")
         port = int(port) if port.isdigit() else 0
-        connect = {"host": form.get("address"), "qos": 1, "auth": way.AUTH}
+        connect = {"host": form.get("address"), "qos": 1, "auth": kind.AUTH}
         connect["port"] = _PORT_TLS if port == _PORT else port
         connect["clientId"] = credentials.word("did", form.get("did"))
         return credentials.checked({"device": device, "connect": connect})

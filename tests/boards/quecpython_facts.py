@@ -544,7 +544,7 @@ class Setup(Case):
             ("[]", "not an object"),
             ("{", "not JSON"),
             ('{"nope": 1}', "unknown setting nope"),
-            ('{"auth": "md5"}', "auth is none of"),
+            ('{"auth": "md5"}', "auth is not one of"),
             ('{"auth": "pap"}', "auth needs"),
             ('{"user": "u"}', "user needs"),
             ('{"user": "uuuuuuuuuuuuuuuu", "apn": "a"}', "user"),

@@ -248,7 +248,7 @@ class Aliyun(Case):
                 self.refused(for_aliyun(**{name: value}), name)
         for name in ("source", "register", "signMethod"):
             for value in ("", "Aliyun", "MQTT", "sha256", None, 1, True, [], {}):
-                self.refused(for_aliyun(**{name: value}), name + " is none of ")
+                self.refused(for_aliyun(**{name: value}), name + " is not one of ")
 
     def test_what_one_source_alone_knows(self):
         """A setting that would do nothing is an error."""
@@ -293,9 +293,9 @@ class Gizwits(Case):
     def test_what_it_does_not_take(self):
         """The other cloud's settings and ways, and the server's policy."""
         for way in ("https", "mqtt", "", None, 1, [], {}):
-            self.refused(for_gizwits(register=way), "register is none of ")
+            self.refused(for_gizwits(register=way), "register is not one of ")
         for name in ("policy", "region", "instanceId", "signMethod"):
             words = name + " does not go with this source"
             self.refused(for_gizwits(**{name: "x"}), words)
         for way in ("auth-key", "classic"):
-            self.refused(for_aliyun(register=way), "register is none of ")
+            self.refused(for_aliyun(register=way), "register is not one of ")
