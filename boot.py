@@ -1,4 +1,4 @@
-"""What a board runs first: make room, nothing else. main.py follows by itself."""
+"""What a board runs first: it tunes the garbage collector. main.py follows."""
 
 import gc
 

@@ -25,14 +25,14 @@ def run(session):
 
 START = compat.ticks_ms()
 access, url, request = setup.prepare(board)
-del setup  # and its module: MQTT needs the room
+del setup  # and its module: MQTT needs the memory
 say("boot", "IMEI " + request["imei"])
 while not access.error or access.error.name != "NO_MEMORY":
     try:
         code = access.ensure(url, request)
         say("credentials", "%s %s" % (code, access.error or access.source))
         if code == access.success_code:
-            from point.session import Session  # now: what is above needs the room too
+            from point.session import Session  # late: provisioning needs the memory
 
             run(Session(access, received, say))
     except MemoryError:

@@ -25,7 +25,7 @@ Wait = Callable[[int, Random, int], float]
 
 
 def ours(attempt: int, chance: Random, retry_after_s: int) -> float:
-    """What point/run.py waits."""
+    """What point/provision.py waits."""
     return flow.backoff_ms(attempt, chance.randbytes(2), retry_after_s) / 1000
 
 
@@ -68,7 +68,7 @@ def simulate(schedule: Schedule, boards: int, capacity: int, seed: int) -> Outco
     chance = Random(seed)
     # (when, failures so far, how many boards): boards alike need not be told apart.
     due = [
-        (flow.share(schedule.spread_s * 1000, chance.randbytes(2)) / 1000, 0, 1)
+        (flow.random_part(schedule.spread_s * 1000, chance.randbytes(2)) / 1000, 0, 1)
         for _ in range(boards)
     ]
     if not schedule.spread_s:

@@ -47,12 +47,7 @@ def figures(scenarios: Scenarios, rounds: int, heap_runs: int) -> list[Figure]:
 
 
 def _sizes(scenarios: Scenarios) -> Iterator[Figure]:
-    files = Path(point.__file__).parent.glob("*.py")
-    modules = [
-        check_size.measure(file)
-        for file in files
-        if file.name not in check_size.NOT_ON_BOARDS
-    ]
+    modules = check_size.measure_all(Path(point.__file__).parent)
     seed = scenarios.seed_bytes()
     for total in check_size.sums(modules):
         yield Figure(f".mpy, {total.name}", "bytes", total.bytes, total.aim, seed)

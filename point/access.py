@@ -1,8 +1,7 @@
 """PointAccess: from an IMEI to credentials (seed document 003 §4)."""
 
-from .compat import os
+from .compat import os, provisioning
 from .errors import FETCH_FAILED, NO_MEMORY, SUCCESS, PointError
-from .room import FINDERS, unload
 
 _NO_MEMORY = PointError(NO_MEMORY, "on the way to credentials")
 
@@ -16,15 +15,15 @@ def _empty():
 class PointAccess:
     """Asks a provisioning server for this board's credentials and keeps them.
 
-    `board`: as firmware/template/board.py; without, sockets and this folder serve.
+    `board`: as firmware/template/board.py; else sockets and this folder serve.
     `post` is called like requests.post instead of our own HTTPS. `trust`: point.trust.
     With `claim_key` requests are signed, and only sealed replies count."""
 
     success_code = SUCCESS
-    spread_s = 0  # a board's first request comes within so many seconds, at random
+    spread_s = 0  # the first request waits a random time of up to so many seconds
     flash_key = None  # 32 bytes of this board's own, which encrypt its flash
-    registration = None  # what to register with a cloud as: point.registration
-    overrides = {}  # members of "connect" that the board's settings know better
+    identity = None  # what to register with a cloud as: identity() in its settings
+    overrides = {}  # members of "connect" that replace those of the server
 
     def __init__(
         self,
@@ -38,59 +37,58 @@ class PointAccess:
         self.device_config = _empty()
         self.error = self.source = self._claim = self._opened = self._confirmed = None
         self.retry_after_s = self._lived = 0
-        self.board = board
+        self.board, self._clock = board, None
         self.random = board.random if board else os.urandom
-        self.post = post
-        self.trust = trust
-        self.claim_key = claim_key
-        self.timeout_s = timeout_s
-        self._store = store
+        self.post, self.trust, self.claim_key = post, trust, claim_key
+        self.timeout_s, self._store = timeout_s, store
         self.rejected = False  # True: the broker refuses them, ensure() finds better
 
     def request(self, url, data, headers=None):
         """POST `data` to `url` once, return the code.
 
         "00000": `device_config` is new; else it is untouched, and `error` says why.
-        "77777": nothing was got. "99999": no code. Any other: the server's refusal."""
+        "77777": no configuration. "99999": no code. Any other: the server's refusal."""
         try:
-            from . import exchange
+            with provisioning:
+                from . import provision_exchange
 
-            return exchange.request(self, url, data, headers)
+                return provision_exchange.request(self, url, data, headers)
         except MemoryError:
             return self.no_memory()
 
     def ensure(self, url, data, attempts=5, headers=None):
-        """Have credentials: from flash, or from the server and then kept in flash.
+        """Load credentials from flash, or get them from the server and keep them.
 
-        After `attempts`, with growing pauses, the last code; "77777" if flash fails."""
+        Tries `attempts` times. Returns the last code, "77777" if the flash fails."""
         try:
-            from . import run
+            with provisioning:
+                from . import provision
 
-            code = run.ensure(self, url, data, attempts, headers)
+                code = provision.ensure(self, url, data, attempts, headers)
         except MemoryError:
             return self.no_memory()
         if code == SUCCESS:
-            run = self._claim = self._opened = None  # what is held would stay
-            unload(FINDERS)
+            provision = self._claim = self._opened = None  # what is held would stay
+            provisioning.unload()
         return code
 
     def confirm(self):
-        """The broker took them. Raises PointError(FLASH or READ_BACK)."""
-        if not self._confirmed:  # else the flash knows that they have worked
+        """Keep that the broker accepted them. Raises PointError(FLASH or READ_BACK)."""
+        if not self._confirmed:  # else the flash says that they have worked
             self.claim.settle()
             self.store.confirm()  # last: then all is settled where this is done
         self._claim = self._opened = None
-        unload(FINDERS)
+        provisioning.unload()
 
     def load(self, verb="load"):
-        """Take the credentials that flash holds. False if it holds none."""
-        from . import credentials
-
+        """Load the credentials from flash. False if it holds none."""
         store = self.store
         record = getattr(store, verb)()
         if record is None:
             return False
         try:
+            with provisioning:
+                from . import credentials
             self.adopt(credentials.checked(record), "flash")
             self._lived = record.get("time") or 0
             self._confirmed = store.confirmed and not set(store.pending()) - {"reset"}
@@ -119,8 +117,8 @@ class PointAccess:
     def store(self):
         """The point.store.Store that was given, or the one in the board's flash."""
         if self._opened is None:
-            from .store import Store
-
+            with provisioning:
+                from .store import Store
             directory = self.board.DIR if self.board else "."
             self._opened = self._store or Store(directory, self.flash_key, self.random)
         return self._opened
@@ -129,8 +127,8 @@ class PointAccess:
     def claim(self):
         """The point.claim.Claim in the store."""
         if self._claim is None:
-            from .claim import Claim
-
+            with provisioning:
+                from .claim import Claim
             self._claim = Claim(self.store, self.random)
         return self._claim
 
@@ -139,11 +137,13 @@ class PointAccess:
         return self.board and self.board.now() or 0
 
     def set_clock(self):
-        """See to it that certificates can be judged. Does nothing without a CA."""
+        """Set a wrong clock, so that dates of certificates count. Only with a CA."""
         if self.board and self.trust and self.trust.get("ca"):
-            from . import clock
+            if self._clock is None:
+                from .clock import Clock
 
-            clock.ensure(self.board, self._lived)
+                self._clock = Clock(self.board)
+            self._clock.ensure(self._lived)
 
     def no_memory(self):
         self.error = _NO_MEMORY  # a new one could not be made

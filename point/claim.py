@@ -1,14 +1,14 @@
 """A claim under way, kept in flash: its request id, and how often it was tried.
 
-A reset that the cloud must hear of is kept beside it, but is no part of it."""
+A reset that the cloud must hear of is kept beside it."""
 
 from .compat import const
 from .errors import PointError
 from .seal import hexed
 
-# Half of the attempts, by lot, are written to flash, each ahead of the true number, and
-# none beyond where the waits are at their longest: after a few writes even a board that
-# dies with each request comes rarely, and its flash is spared for good.
+# Half of the attempts, at random, are written to flash, ahead of the true number, and
+# none after the waits have become longest: after a few writes even a board that dies
+# with each request asks rarely, and its flash is not worn any more.
 _LOT = const(128)  # of 256
 _AHEAD = const(3)
 _ENOUGH = const(12)
@@ -23,7 +23,7 @@ class Claim:
         self.attempts = store.pending().get("attempts", 0)
 
     def count(self):
-        """One more attempt. A flash that fails must not stop the board: it is told."""
+        """Count an attempt. Returns the flash's failure: it must not stop the board."""
         self.attempts += 1
         pending = self._store.pending()
         counted = pending.get("attempts", 0)  # one write serves until it is caught up
@@ -63,11 +63,11 @@ class Claim:
 
     @property
     def reset(self):
-        """True while the cloud has yet to be told that the board was reset."""
+        """True while the cloud does not know yet that the board was reset."""
         return "reset" in self._store.pending()
 
     def keep_reset(self, wanted):
-        """Keep that, or that it was told. Raises PointError(FLASH or READ_BACK)."""
+        """Keep that a reset is wanted, or no longer. Raises as settle()."""
         pending = self._store.pending()
         if wanted:
             pending["reset"] = 1

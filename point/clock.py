@@ -1,7 +1,7 @@
-"""The time, which certificates have: from the board, the network, NTP, or a floor.
+"""The time, for the dates of certificates: from the board, network, NTP, or a floor.
 
-A clock below the build date is wrong. Verification is never turned off for it: with
-nothing better the clock is set to the latest time this board is known to have lived.
+A clock below the build date is wrong. Verification is never turned off for it: without
+an answer the clock is set to the latest time that this board is known to have seen.
 """
 
 from .compat import const, socket, struct
@@ -12,32 +12,38 @@ _FROM_1900 = const(2208988800)
 _NTP_HOST = "pool.ntp.org"
 
 
-_guessed = False  # the clock was set to a floor: ask again, somebody may know by now
+class Clock:
+    """The clock of `board`."""
 
+    def __init__(self, board):
+        self._board = board
+        self._guessed = (
+            False  # it was set to a floor: ask again, there may be an answer
+        )
 
-def ensure(board, floor, timeout_s=5):
-    """See to it that the board's clock is not below `floor` (Unix s) or BUILT.
+    def ensure(self, floor, timeout_s=5):
+        """Set the board's clock if it is below `floor` (Unix s) or BUILT.
 
-    Returns the time. Never raises: a clock that stays wrong makes TLS fail, by date.
-    """
-    global _guessed
-    floor = max(floor, BUILT)
-    now = board.now() or 0
-    if now >= floor and not _guessed:
-        return now
-    for source in (board.network_time, lambda: ntp(timeout_s)):
-        try:
-            found = source()
-        except (PointError, OSError, IndexError):  # IndexError: no address for a name
-            continue
-        if found and found >= floor:
-            _guessed = False
-            board.set_clock(found)
-            return found
-    _guessed = True
-    if now < floor:
-        board.set_clock(floor)
-    return max(now, floor)
+        Returns the time. Never raises: TLS fails by date if the clock stays wrong.
+        """
+        board = self._board
+        floor = max(floor, BUILT)
+        now = board.now() or 0
+        if now >= floor and not self._guessed:
+            return now
+        for ask in (board.network_time, lambda: ntp(timeout_s)):
+            try:
+                found = ask()
+            except (PointError, OSError, IndexError):  # IndexError: a name, no address
+                continue
+            if found and found >= floor:
+                self._guessed = False
+                board.set_clock(found)
+                return found
+        self._guessed = True
+        if now < floor:
+            board.set_clock(floor)
+        return max(now, floor)
 
 
 def ntp(timeout_s, host=_NTP_HOST, port=123):

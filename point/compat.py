@@ -1,4 +1,4 @@
-"""The runtime's names under one spelling: the only file that knows who runs us.
+"""The runtime's names under one spelling: the only file that knows the runtime.
 
 Each name is tried as old MicroPython spells it (`ujson`) and then as everybody else
 does, because QuecPython's 1.13 build has no aliases. Features are probed, never
@@ -11,7 +11,7 @@ try:
     import micropython
 
     _PREFIX = "u"
-except ImportError:  # CPython, where ujson is somebody else's
+except ImportError:  # CPython, where ujson is another package
     micropython = None
     _PREFIX = ""
 
@@ -49,7 +49,7 @@ if micropython:
 
     hmac_digest = None
 else:
-    from .cpython import (
+    from .host.cpython import (
         aes,
         const,
         hmac_digest,
@@ -59,8 +59,54 @@ else:
         ticks_ms,
     )
 
+_POINT = __name__[: __name__.rfind(".") + 1]
+
 # Seconds from 1970 to where this runtime's clock begins: 2000 on most boards.
 EPOCH = 0 if time.localtime(86400)[0] == 1970 else 946684800
+
+
+def loaded():
+    """The names of the modules of point that are in memory."""
+    return {name for name in sys.modules if name.startswith(_POINT)}
+
+
+def unload(names):
+    """Free the memory of modules; an import loads them again. Only boards need this."""
+    if micropython:
+        for name in names:
+            sys.modules.pop(name, None)
+            at = name.rfind(".")
+            package = sys.modules.get(name[:at])
+            if hasattr(package, name[at + 1 :]):
+                delattr(package, name[at + 1 :])
+    gc.collect()
+
+
+class _Tracker:
+    """Knows the modules of point that were loaded while it was entered."""
+
+    def __init__(self):
+        self._depth = 0
+        self._names = set()
+
+    def __enter__(self):
+        if not self._depth:
+            self._before = loaded()
+        self._depth += 1
+
+    def __exit__(self, *error):
+        self._depth -= 1
+        if not self._depth:
+            self._names.update(loaded() - self._before)
+
+    def unload(self):
+        """Let them go."""
+        unload(self._names)
+        self._names.clear()
+
+
+# What is loaded with this is let go once there are credentials: MQTT needs the memory.
+provisioning = _Tracker()
 
 
 def crc32(data):

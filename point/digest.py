@@ -1,4 +1,4 @@
-"""HMAC (RFC 2104) over any hash, and a comparison that tells no timing."""
+"""HMAC (RFC 2104) over any hash, and a comparison in constant time."""
 
 from .compat import hashlib, hmac_digest
 

@@ -12,17 +12,17 @@ NO_CODE_IN_REPLY = "99999"
 
 # 1x: wait. The network is not there, or the other side is not; trying again is right.
 DNS = const(10)  # the name does not resolve
-CONNECT = const(11)  # nobody answers at the address
+CONNECT = const(11)  # no answer at the address
 TIMEOUT = const(12)  # the deadline of the whole exchange has passed
 CLOSED = const(13)  # the other side closed the connection too early
 OFFLINE = const(14)  # the board has no network
 BROKER_LOST = const(15)  # the broker is gone, silent, or does not speak MQTT
-# 2x: operator. The other side did not prove who it is, and was told nothing.
+# 2x: operator. The other side did not prove its identity, and nothing was sent to it.
 TLS = const(20)  # the handshake failed: no common version, a broken CA file, not TLS
 TLS_NAME = const(21)  # the certificate is for another name
 TLS_CA = const(22)  # the certificate is not signed by the board's CA
 TLS_DATE = const(23)  # the certificate is not valid now, or the clock is wrong
-TLS_PIN = const(24)  # the certificate is none of the pinned ones
+TLS_PIN = const(24)  # the certificate is not a pinned one
 UNVERIFIED = const(25)  # neither claim key nor a way to verify: nothing was asked
 # 3x: operator. The server answered, but not with credentials.
 HTTP_STATUS = const(30)  # another status than 200, and no refusal code
@@ -35,8 +35,8 @@ SEAL = const(36)  # the reply is not sealed with this board's key
 # 4x: firmware. The flash does not keep what it is given.
 FLASH = const(40)  # full, read-only or broken; the record from before is still there
 READ_BACK = const(41)  # what was read back is not what was written
-# 5x: operator. The broker has an opinion of this board.
-BROKER_REFUSED = const(50)  # it does not take the credentials
+# 5x: operator. The broker refuses this board.
+BROKER_REFUSED = const(50)  # it does not accept the credentials
 BROKER_DENIED = const(52)  # it does not allow a subscription
 # 6x: firmware. The board is not set up right.
 SETTING = const(60)  # settings.json, the CA or the claim key is missing or wrong
@@ -88,7 +88,7 @@ def refine(error, otherwise):
     """Return the PointError that `error` from a socket or from TLS stands for.
 
     mbedTLS gives its reasons as sentences in a ValueError, OpenSSL as `verify_code`;
-    all else goes by number, since the texts differ between builds.
+    all others are told apart by number: texts differ between builds.
     """
     if isinstance(error, PointError):
         return error

@@ -1,4 +1,4 @@
-"""An HTTP/1.1 reply, read from a stream with small caps (RFC 9112)."""
+"""An HTTP/1.1 reply, read from a stream with small limits (RFC 9112)."""
 
 from .compat import const
 from .errors import CLOSED, MALFORMED, TOO_LARGE, PointError

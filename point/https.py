@@ -1,4 +1,4 @@
-"""A POST or GET that ends: one deadline, small caps, no redirects, all closed.
+"""A POST or GET with one deadline, small limits, and no redirects.
 
 Just enough of HTTP/1.1 (RFC 9112) for one exchange with a provisioning server.
 """
@@ -12,7 +12,7 @@ FORM = "application/x-www-form-urlencoded"
 _OURS = ("host", "content-type", "content-length", "transfer-encoding", "connection")
 
 
-class Server:
+class HttpClient:
     """The server at `url`, asked over one connection as long as it holds.
 
     `connect(host, port, trust, timeout_s)` gives a Stream (point.stream). With `trust`

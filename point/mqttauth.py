@@ -1,4 +1,4 @@
-"""Who a board says it is to its broker: client id, user and password."""
+"""The login of a board at its broker: client id, user and password."""
 
 from .compat import const
 from .errors import SETTING, PointError
@@ -21,28 +21,28 @@ def plain(device, connect, random):
 # A cloud's module is loaded by the boards that use it, and by no other.
 def aliyun(device, connect, random):
     """Alibaba: signed under the deviceSecret. Raises as point.aliyun.login()."""
-    from . import aliyun as cloud
+    from .aliyun import login as cloud
 
     return cloud.login(device, connect)
 
 
 def aliyun_token(device, connect, random):
     """Alibaba, registered without being known before: by a deviceToken."""
-    from . import aliyun as cloud
+    from .aliyun import login as cloud
 
     return cloud.token_login(device, connect)
 
 
 def gizwits(device, connect, random):
     """Gizwits: signed under the auth_key, with a nonce of `random`."""
-    from . import gizwits as cloud
+    from .gizwits import login as cloud
 
     return cloud.login(device, connect, random)
 
 
 def gizwits_classic(device, connect, random):
     """Gizwits' older cloud: did and passcode."""
-    from . import gizwits as cloud
+    from .gizwits import login as cloud
 
     return cloud.classic_login(device, connect)
 
@@ -59,7 +59,7 @@ SCHEMES = {
 
 
 def topic(config):
-    """What the board's own topics begin with, by the cloud that it speaks to."""
+    """The beginning of the board's own topics, by its cloud."""
     device = config["device"]
     aliyun = config["connect"].get("auth", "").startswith("aliyun")
     form = "/%s/%s/user/" if aliyun else "%s/%s/"
@@ -67,16 +67,17 @@ def topic(config):
 
 
 def settings(config, random):
-    """What a board's mqtt() is given, made of a device_config, but for trust.
+    """The settings for a board's mqtt(), made of a device_config, without trust.
 
     Raises PointError(SETTING) for a scheme that is not in SCHEMES, PointError(OPTION)
-    for settings that its cloud cannot have, PointError(LACKING) as point.aliyun.sign().
+    for settings that its cloud cannot have, PointError(LACKING) as point.aliyun.login
+    does.
     """
     device = config["device"]
     connect = config["connect"]
     scheme = connect.get("auth", "plain")
     if scheme not in SCHEMES:
-        raise PointError(SETTING, "auth is none of " + ", ".join(SCHEMES))
+        raise PointError(SETTING, "auth is not one of " + ", ".join(SCHEMES))
     found = dict(connect)
     found["clientId"], found["user"], found["password"] = SCHEMES[scheme](
         device, connect, random

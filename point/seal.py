@@ -1,4 +1,4 @@
-"""What only the holder of a claim key can make or read (docs/protocol.md).
+"""Signatures and sealed messages under a claim key (docs/protocol.md).
 
 The claim key is the board's own, made by claim_key(), or the product's secret. Both
 directions are here: the board and the server share them.

@@ -1,14 +1,14 @@
 """MQTT with the board's credentials: the first connection and every one after it.
 
-`refused` is told from `unreachable`: only the first says something about credentials,
-and only if it is said several times in a row.
+A refusal differs from an unreachable broker: only a refusal says something about the
+credentials, and only several in a row.
 """
 
 from . import errors, flow, mqttauth
 from .compat import const, ticks_add, ticks_diff, ticks_ms
 from .errors import BROKER_DENIED, BROKER_LOST, BROKER_REFUSED, PointError
 
-_REFUSALS = const(3)  # a broker that is restoring its accounts refuses for a moment
+_REFUSALS = const(3)  # a broker that restores its accounts refuses for a moment
 
 
 def _silent(event, detail):
@@ -19,8 +19,8 @@ class Session:
     """Connections with what `access` (a PointAccess) holds, kept up by step().
 
     `received(topic, message)`, both bytes, is called for each message; what it raises
-    does not end the session. `log(event, detail)` is told of each change, `connections`
-    counts. When access.rejected is set, leave: the broker refuses them for good.
+    does not end the session. `log(event, detail)` is called for each change.
+    `connections` counts. When access.rejected is set, leave: the broker refuses them.
     """
 
     def __init__(self, access, received=None, log=_silent):

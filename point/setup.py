@@ -1,10 +1,8 @@
-"""What main.py begins with: a PointAccess from settings.json, always strict."""
+"""The start of main.py: a PointAccess from settings.json, always verified."""
 
-from . import settings
 from .access import PointAccess
+from .compat import loaded, provisioning, unload
 from .errors import SETTING, PointError
-from .room import unload
-from .store import read_setup
 
 
 def prepare(board):
@@ -13,6 +11,11 @@ def prepare(board):
     `url` may be None if the credentials come from a cloud. Raises PointError(SETTING or
     IMEI).
     """
+    with provisioning:
+        from .store import read_setup
+    before = loaded()
+    from . import settings
+
     wanted = settings.parse(read_setup(board.DIR, "settings.json"))
     trust = {"pins": wanted["pins"]}
     if "ca" in wanted:
@@ -22,18 +25,17 @@ def prepare(board):
     if wanted["source"] == "access":
         access.claim_key = _claim_key(board, wanted)
     else:
-        from . import cloudsettings
-
-        access.registration = cloudsettings.registration(wanted, request["imei"])
+        cloud = settings.load_cloud(wanted["source"])
+        access.identity = cloud.identity(wanted, request["imei"])
     access.flash_key = board.flash_key()
     access.spread_s = wanted["spreadS"]
     access.overrides = wanted["mqtt"]
-    unload(("settings", "cloudsettings", "setup"))  # a board reads its settings once
+    unload((loaded() - before) | {__name__})  # a board reads its settings once
     return access, wanted.get("url"), request
 
 
 def _claim_key(board, wanted):
-    """What signs the request and opens the reply; None for a policy without."""
+    """The key that signs the request and opens the reply, None without one."""
     if wanted["policy"] == "product-secret":
         return wanted["productSecret"].encode()
     if wanted["policy"] == "device-key":

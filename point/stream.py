@@ -28,7 +28,7 @@ class Stream:
         """Set the deadline, `timeout_s` seconds from now, for all that follows."""
         self._deadline = ticks_add(ticks_ms(), int(timeout_s * 1000))
 
-    def _limit(self):
+    def _set_timeout(self):
         left = ticks_diff(self._deadline, ticks_ms())
         if left <= 0:
             raise OSError(_ETIMEDOUT)
@@ -36,14 +36,14 @@ class Stream:
 
     def receive(self, most):
         """Up to `most` bytes below TLS; None if nothing has come. Raises OSError."""
-        return self._tried(self._sock.recv, most)
+        return self._try(self._sock.recv, most)
 
     def send(self, data):
         """Send what the socket takes below TLS, return how much. Raises OSError."""
-        return self._tried(self._sock.send, data)
+        return self._try(self._sock.send, data)
 
-    def _tried(self, call, argument):
-        self._limit()
+    def _try(self, call, argument):
+        self._set_timeout()
         try:
             return call(argument)
         except OSError as error:
@@ -53,14 +53,14 @@ class Stream:
                 raise OSError(_ETIMEDOUT)
 
     def secure(self, host, trust):
-        """Shake hands. `trust` as in point.trust.wrap(); empty, nobody is verified.
+        """Shake hands. `trust` as in point.trust.wrap(); if empty, nothing is verified.
 
         Raises PointError(TLS, TLS_NAME, TLS_CA, TLS_DATE, TLS_PIN, TIMEOUT or CLOSED).
         """
         from . import trust as trusted
 
         try:
-            self._limit()
+            self._set_timeout()
             self._sock, self._tls = trusted.wrap(self, self._sock, host, trust)
         except (OSError, ValueError) as error:
             raise refine(error, CLOSED)
@@ -100,7 +100,7 @@ class Stream:
                 if end:
                     end.close()
             except OSError:
-                pass  # it is going away; there is nothing left to lose
+                pass  # it is closed all the same
 
 
 def connect(host, port, trust=None, timeout_s=30):
@@ -120,7 +120,7 @@ def connect(host, port, trust=None, timeout_s=30):
         try:
             sock = socket.socket(found[0], found[1], found[2])
             stream = Stream(sock, timeout_s - ticks_diff(ticks_ms(), begun) / 1000)
-            stream._limit()
+            stream._set_timeout()
             sock.connect(found[-1])
         except OSError as error:
             raise refine(error, CONNECT)

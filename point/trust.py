@@ -21,7 +21,7 @@ def wrap(stream, sock, host, trust):
     """
     ca = trust.get("ca")
     pins = trust.get("pins")
-    end = Transport(stream) if _OVER_TRANSPORT else sock
+    end = StreamIO(stream) if _OVER_TRANSPORT else sock
     if hasattr(tls, "SSLContext"):
         secure = _context(ca).wrap_socket(end, server_hostname=host)
     elif ca is None or pins:
@@ -63,7 +63,7 @@ def _context(ca):
     return context
 
 
-class Transport(io.IOBase):
+class StreamIO(io.IOBase):
     """What TLS reads and writes on MicroPython: a Stream, and so its deadline.
 
     It answers in negative errnos: an exception would leave through the TLS library.

@@ -27,21 +27,20 @@ MODULE_LINES = 150
 MODULE_BYTES = 2048
 NEEDED_BYTES = 12 * 1024  # what a board holds to provision itself and connect
 PACKAGE_BYTES = 24 * 1024
-# Everything else is needed.
-OPTIONAL = {"aliyun", "authkey", "binding", "cipher", "foreign", "gizwits"}
-OPTIONAL |= {"alink", "alinkjson", "cipherget", "countdown", "gateway", "topology"}
-OPTIONAL |= {"registerhttps", "registermqtt", "registration"}
-OPTIONAL |= {"cloudsettings", "gizwitsform", "gizwitsframe", "registergizwits"}
-OPTIONAL |= {"registerauthkey", "registerclassic"}
-NOT_ON_BOARDS = {"cpython.py", "protocol_server.py"}
+NOT_ON_BOARDS = "host"  # the folder of what only CPython and servers need
 
 
 class Module(NamedTuple):
-    """One module and what it weighs."""
+    """One module, by its path in the component, and what it weighs."""
 
     name: str
     lines: int
     bytes: int
+
+    @property
+    def needed(self) -> bool:
+        """Whether every board has it. A cloud's folder is for the cloud's boards."""
+        return "/" not in self.name
 
 
 def measure(file: Path) -> Module:
@@ -53,6 +52,16 @@ def measure(file: Path) -> Module:
         )
         size = Path(output.name).stat().st_size
     return Module(file.stem, len(file.read_text().splitlines()), size)
+
+
+def measure_all(folder: Path) -> list[Module]:
+    """Weigh what boards have of the component in `folder`, with its clouds' folders."""
+    modules = []
+    for file in sorted(folder.rglob("*.py")):
+        name = file.relative_to(folder).with_suffix("").as_posix()
+        if not name.startswith(NOT_ON_BOARDS + "/"):
+            modules.append(measure(file)._replace(name=name))
+    return modules
 
 
 def adapters(point: Path) -> list[Module]:
@@ -83,7 +92,7 @@ class Sum(NamedTuple):
 
 def sums(modules: list[Module]) -> list[Sum]:
     """What a board needs to provision itself and connect, and the whole package."""
-    needed = sum(module.bytes for module in modules if module.name not in OPTIONAL)
+    needed = sum(module.bytes for module in modules if module.needed)
     package = sum(module.bytes for module in modules)
     return [Sum("needed", needed, NEEDED_BYTES), Sum("package", package, PACKAGE_BYTES)]
 
@@ -119,8 +128,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "point")
     parser.add_argument("--json", action="store_true", help="for machines")
     options = parser.parse_args(arguments)
-    files = [f for f in options.folder.glob("*.py") if f.name not in NOT_ON_BOARDS]
-    modules = [measure(file) for file in sorted(files)]
+    modules = measure_all(options.folder)
     boards = adapters(options.folder)
     over = excesses(modules + boards)
     if options.json:

@@ -1,7 +1,8 @@
 """Write the pages, and the lists of files, that are made from code.
 
 `docs/errors.md` from the comments in point/errors.py, the state diagram in
-docs/architecture.md from the table in point/flow.py, docs/cli.md from --help, the table
+docs/architecture.md from the table in point/flow.py, the layers of point/ there from
+what its modules import, docs/cli.md from --help, the table
 in docs/api.md from the API's routes; package.json and manifest.py from what deployment
 copies. With --check nothing is written, and the exit code is 1 if anything would
 change.
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import check_imports
 import check_rooms
 import typer
 from manifests import manifest_py, package_json
@@ -58,7 +60,7 @@ def diagram() -> str:
     for state, name in enumerate(states[: flow.HAND_OVER]):
         after: dict[int, list[str]] = {}
         for event, word in events.items():
-            after.setdefault(flow.after(state, event), []).append(word)
+            after.setdefault(flow.next_state(state, event), []).append(word)
         for target, words in after.items():
             label = "in any case" if len(words) == len(events) else " or ".join(words)
             lines.append(f"    {name} --> {states[target]}: {label}")
@@ -72,6 +74,23 @@ def _states() -> list[str]:
     found = re.findall(r"^([A-Z_]+) = const\((\d+)\)", source, re.M)
     states = [(int(n), name) for name, n in found if not name.startswith("_")]
     return [name for _, name in states[: flow.STOP + 1]]
+
+
+_MAY = {
+    check_imports.BASE: "know the runtime",
+    check_imports.PURE: "compute: no I/O, no clock. The server imports these too",
+    check_imports.DOING: "act, through what they are given",
+}
+
+
+def layers() -> str:
+    """The modules of point/ by their layers, the lowest first."""
+    found = check_imports.layers(ROOT)
+    lines = ["| layer | modules | may |", "| --- | --- | --- |"]
+    for layer, may in _MAY.items():
+        names = ", ".join(f"`{name}`" for name in sorted(found) if found[name] == layer)
+        lines.append(f"| {layer} | {names} | {may} |")
+    return "\n".join(lines) + "\n"
 
 
 def cli() -> str:
@@ -159,7 +178,11 @@ def pages() -> dict[Path, str]:
             [
                 _filled(
                     "docs/architecture.md",
-                    {"point/flow.py": diagram(), "tools/pointctl": rooms()},
+                    {
+                        "point/flow.py": diagram(),
+                        "tools/pointctl": rooms(),
+                        "point": layers(),
+                    },
                 ),
                 _filled("docs/api.md", {"tools/pointctl/server/api": operations()}),
             ]

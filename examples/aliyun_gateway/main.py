@@ -9,10 +9,11 @@ def say(event, what=""):
 
 
 def run(device):
-    from point import cipher, strictjson  # now: what is above needed the room
-    from point.alink import Alink
-    from point.binding import Binding
-    from point.gateway import CLOSED, Gateway
+    from point import strictjson  # late: provisioning needed the memory
+    from point.aliyun import cipher
+    from point.aliyun.alink import Alink
+    from point.aliyun.binding import Binding
+    from point.aliyun.gateway import CLOSED, Gateway
     from point.session import Session
     from point.store import read_setup
 
@@ -51,7 +52,7 @@ def run(device):
 
 START = compat.ticks_ms()
 access, url, request = setup.prepare(board)
-del setup  # and its module: MQTT needs the room
+del setup  # and its module: MQTT needs the memory
 while not access.error or access.error.name != "NO_MEMORY":
     code = access.ensure(url, request)
     say("credentials", "%s %s" % (code, access.error or access.source))

@@ -51,13 +51,13 @@ def run(reporter, session):
 
 START = compat.ticks_ms()
 access, url, request = setup.prepare(board)
-del setup  # and its module: MQTT needs the room
+del setup  # and its module: MQTT needs the memory
 say("boot", "IMEI " + request["imei"])
 while not access.error or access.error.name != "NO_MEMORY":
     code = access.ensure(url, request)
     say("credentials", "%s %s" % (code, access.error or access.source))
     if code == access.success_code:
-        from point import strictjson  # now: what is above needed the room
+        from point import strictjson  # late: provisioning needed the memory
         from point.session import Session
 
         reporter = Reporter()

@@ -11,8 +11,8 @@ def say(event, what=""):
 
 
 def run(did):
-    from point import gizwitsframe as frames  # now: what is above needed the room
     from point.errors import PointError
+    from point.gizwits import frame as frames  # late: provisioning needed the memory
     from point.session import Session
 
     waiting = []
@@ -50,7 +50,7 @@ def run(did):
 
 START = compat.ticks_ms()
 access, url, request = setup.prepare(board)
-del setup  # and its module: MQTT needs the room
+del setup  # and its module: MQTT needs the memory
 while not access.error or access.error.name != "NO_MEMORY":
     code = access.ensure(url, request)
     say("credentials", "%s %s" % (code, access.error or access.source))

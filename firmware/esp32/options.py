@@ -67,7 +67,7 @@ def _check(name, value, rule):
     elif type(rule[0]) is int:
         credentials.number(name, value, rule[0], rule[1])
     elif value not in rule:
-        _fail(name + " is none of " + ", ".join(rule))
+        _fail(name + " is not one of " + ", ".join(rule))
 
 
 def read(directory):

@@ -78,7 +78,7 @@ class _Stream(Stream):
         from quectls import shake_hands
 
         try:
-            self._limit()
+            self._set_timeout()
             self._tls = shake_hands(self, host, trust)
         except (OSError, ValueError) as error:
             raise refine(error, CLOSED)
@@ -96,7 +96,7 @@ def connect(host, port, trust, timeout_s):
         try:
             sock = usocket.socket(found[0], usocket.SOCK_STREAM)
             stream = _Stream(_Socket(sock), ticks_diff(end, ticks_ms()) / 1000)
-            stream._limit()
+            stream._set_timeout()
             left = ticks_diff(end, ticks_ms()) // 1000
             sock.settimeout(min(max(left, 1), _CONNECT_S))
             sock.connect(found[-1])

@@ -8,7 +8,7 @@ import ussl
 
 from point.compat import binascii, const
 from point.errors import TLS, UNVERIFIED, PointError
-from point.trust import Transport, check_pins
+from point.trust import StreamIO, check_pins
 
 _EAGAIN = const(11)
 
@@ -51,7 +51,7 @@ def shake_hands(stream, host, trust):
         if takes_ca():
             options["ca"] = _pem(ca)
     try:
-        made = ussl.wrap_socket(Transport(stream), **options)
+        made = ussl.wrap_socket(StreamIO(stream), **options)
     except RuntimeError:
         raise PointError(TLS, "handshake failed")
     check_pins(made, trust.get("pins"))

@@ -561,7 +561,7 @@ class Board(Case):
             ({"modem": dict(modem, uart=0)}, "modem.uart is not a number from 1"),
             ({"modem": dict(modem, apn='x",0')}, "modem.apn holds a character"),
             ({"modem": dict(modem, apn="")}, "modem.apn is empty"),
-            ({"modem": dict(modem, auth="eap")}, "modem.auth is none of none, pap"),
+            ({"modem": dict(modem, auth="eap")}, "modem.auth is not one of none, pap"),
             ({"modem": dict(modem, auth="pap")}, "modem.user is missing"),
             ({"modem": dict(modem, simPin='1"')}, "modem.simPin holds a character"),
             ({"modem": 1}, "modem is not an object"),
@@ -569,7 +569,7 @@ class Board(Case):
             ({"wifi": {"ssid": 1}}, "wifi.ssid is not 1 to 64 bytes"),
             ({"wifi": {"ssid": "x", "key": "y"}}, "unknown setting wifi.key"),
             ({"watchdogS": 5}, "watchdogS is not a number from 60"),
-            ({"claimKey": "eeprom"}, "claimKey is none of file, nvs"),
+            ({"claimKey": "eeprom"}, "claimKey is not one of file, nvs"),
             ({"bord": 1}, "unknown setting bord"),
         ):
             with self.subTest(named):

@@ -35,7 +35,7 @@ import vm
 from age import OLD
 from quecmqtt import Client
 
-from point import foreign
+from point import requests_post
 from point.errors import PointError
 
 HERE = "127.0.0.1"
@@ -108,7 +108,7 @@ class Sockets(Case):
         self.assertEqual(usocket.getaddrinfo("a..b", 1), [])
         self.assertRaises(IndexError, request.post, "http://a..b:1/")
         self.assertEqual(self.failed(board.connect, "a..b", 1, None, 5), "DNS")
-        server = foreign.Server(request.post, "http://a..b:1/")
+        server = requests_post.RequestsClient(request.post, "http://a..b:1/")
         self.assertEqual(self.failed(server.post, {}), "CLOSED")
 
     def test_refused_connection(self):
@@ -217,7 +217,7 @@ class Tls(Case):
         response = request.post(url, json={}, timeout=5)
         self.assertFalse(isinstance(response.content, (bytes, str)))
         response.close()
-        server = foreign.Server(
+        server = requests_post.RequestsClient(
             lambda url, json, headers: request.post(url, None, json, headers, 5), url
         )
         self.assertEqual(server.post({}), (200, b'{"code":"40001"}'))
@@ -545,7 +545,7 @@ class Setup(Case):
             ("[]", "not an object"),
             ("{", "not JSON"),
             ('{"nope": 1}', "unknown setting nope"),
-            ('{"auth": "md5"}', "auth is none of"),
+            ('{"auth": "md5"}', "auth is not one of"),
             ('{"auth": "pap"}', "auth needs"),
             ('{"user": "u"}', "user needs"),
             ('{"user": "uuuuuuuuuuuuuuuu", "apn": "a"}', "user"),

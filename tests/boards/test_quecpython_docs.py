@@ -105,7 +105,7 @@ def test_plain_names(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [*SOURCES, *sorted((ROOT / "point").glob("*.py")), ROOT / "main.py"],
+    [*SOURCES, *sorted((ROOT / "point").rglob("*.py")), ROOT / "main.py"],
     ids=lambda path: f"{path.parent.name}-{path.stem}",
 )
 def test_methods(path: Path) -> None:

@@ -5,9 +5,9 @@ import unittest
 
 import fakes
 
-from point import alink as module
-from point import countdown
-from point.alink import Alink
+from point.aliyun import alink as module
+from point.aliyun import countdown
+from point.aliyun.alink import Alink
 
 DEVICE = {"productKey": "a1B2c3D4e5F", "deviceName": "board-0001"}
 SYS = "/sys/a1B2c3D4e5F/board-0001/"

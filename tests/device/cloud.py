@@ -4,7 +4,8 @@ import json
 
 import fakes
 
-from point import aliyun, stream
+from point import stream
+from point.aliyun import login as aliyun
 from point.mqttclient import Client
 
 KEY = "a1B2c3D4e5F"

@@ -242,8 +242,8 @@ class Patch:
 def hold(patch):
     """Keep the modules of point loaded: a test has patched some of them.
 
-    A board lets them go once it has its credentials (point.room)."""
+    A board unloads them once it has its credentials."""
     from point import access
 
-    if hasattr(access, "unload"):
-        patch.set(access, "unload", lambda names: None)
+    if hasattr(access, "provisioning"):
+        patch.set(access.provisioning, "unload", lambda: None)

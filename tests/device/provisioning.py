@@ -1,8 +1,9 @@
-"""A provisioning server in memory: version 2 as point.protocol_server has it."""
+"""A provisioning server in memory: version 2 as point.host.protocol_server has it."""
 
 import fakes
 
-from point import protocol_server, seal
+from point import seal
+from point.host import protocol_server
 
 KEY = bytes(range(32))
 IMEI = "490154203237518"

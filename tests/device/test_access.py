@@ -1,4 +1,4 @@
-"""point.access and point.run: the seed's contract, and what ensure() adds to it."""
+"""point.access and point.provision: the seed's contract, and what ensure() adds."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import fakes
 from fakes import http
 
 import point
-from point import exchange as module
+from point import provision_exchange as module
 from point import stream
 from point.access import PointAccess
 from point.errors import PointError
@@ -380,11 +380,11 @@ class Ensure(Case):
 
     def test_waits(self):
         """The pauses grow, are random, feed the watchdog, and end with the attempts."""
-        from point import run
+        from point import provision
 
         slept = []
         patch = fakes.Patch()
-        patch.set(run, "sleep_ms", slept.append)
+        patch.set(provision, "sleep_ms", slept.append)
         try:
             access = self.access(*[PointError(11)] * 9)
             access.random = lambda count: b"\xff" * count
@@ -489,11 +489,11 @@ class Ensure(Case):
 
     def test_without_a_board(self):
         """The current folder is the flash, and the system's the random numbers."""
-        from point import run
+        from point import provision
 
         here = os.getcwd()
         patch = fakes.Patch()
-        patch.set(run, "sleep_ms", lambda ms: None)
+        patch.set(provision, "sleep_ms", lambda ms: None)
         os.chdir(self.folder.path)
         try:
             access = PointAccess(post=Post(OSError(104), Response(body())))

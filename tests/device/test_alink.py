@@ -1,13 +1,13 @@
-"""point.alink: requests until they are replied to, and every request answered."""
+"""point.aliyun.alink: requests until they are answered, and answers to requests."""
 
 import json
 
 import fakes
 from alinks import DAY_MS, DEVICE, NO_MESSAGES, SYS, Case, mutations
 
-from point import alink as module
-from point.alink import Alink
-from point.alinkjson import decode
+from point.aliyun import alink as module
+from point.aliyun.alink import Alink
+from point.aliyun.alink_json import decode
 from point.errors import FIELD, FLASH, PointError
 
 NAME = "thing/a/b"

@@ -1,4 +1,4 @@
-"""point.alinkjson: Alink's messages, and hostile ones in their place."""
+"""point.aliyun.alink_json: Alink's messages, and hostile ones in their place."""
 
 import json
 import unittest
@@ -6,8 +6,8 @@ import unittest
 import fakes
 from alinks import NO_MESSAGES, mutations
 
-from point import alinkjson
-from point.alinkjson import Answers, decode, request
+from point.aliyun import alink_json as alinkjson
+from point.aliyun.alink_json import Answers, decode, request
 from point.errors import FIELD, PointError
 
 GOOD = b'{"id":"7","version":"1.0","method":"thing.x","params":{"a":1}}'

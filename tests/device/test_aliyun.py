@@ -1,4 +1,4 @@
-"""point.aliyun: who a device says it is, and what it signs.
+"""point.aliyun.login: who a device says it is, and what it signs.
 
 Alibaba's own SDKs' values are in tests/golden/alibaba.json; test_cloud_vectors.py
 compares them.
@@ -6,7 +6,7 @@ compares them.
 
 import unittest
 
-from point import aliyun
+from point.aliyun import login as aliyun
 from point.compat import hashlib
 from point.errors import PointError
 

@@ -1,9 +1,9 @@
-"""point.authkey, held to values that other code made (tests/golden/make_authkey.py)."""
+"""point.gizwits.authkey against values of other code (tests/golden/make_authkey.py)."""
 
 import json
 import unittest
 
-from point import authkey
+from point.gizwits import authkey
 
 FILE = __file__.rsplit("/", 1)[0] + "/../golden/authkey.json"
 with open(FILE) as file:

@@ -1,4 +1,4 @@
-"""point.binding: tokens, the time window, resets that arrive, the cloud's word."""
+"""point.aliyun.binding: tokens, the time window, resets, the cloud's notifications."""
 
 import json
 import sys
@@ -7,7 +7,7 @@ import fakes
 from alinks import DAY_MS, Case, mutations
 
 from point.access import PointAccess
-from point.binding import Binding
+from point.aliyun.binding import Binding
 from point.errors import FLASH, PointError
 
 MATCH = "thing/awss/enrollee/match"
@@ -534,7 +534,7 @@ class Notify(Bound):
 
 class Whole(Bound):
     def test_cipher_key(self):
-        """As point.cipherget, under the session."""
+        """As point.aliyun.cipher_get, under the session."""
         self.connect()
         self.sent()
         found = []

@@ -1,4 +1,4 @@
-"""point.cipher: the provisioning key, and the channel under it.
+"""point.aliyun.cipher: the provisioning key, and the channel under it.
 
 tests/golden/alibaba.json holds the device SDKs' own values; test_cloud_vectors.py
 compares them. Here is what must not become a key, and what AES itself must give.
@@ -6,7 +6,7 @@ compares them. Here is what must not become a key, and what AES itself must give
 
 import unittest
 
-from point import cipher
+from point.aliyun import cipher
 from point.compat import binascii
 from point.digest import sha256
 from point.errors import PointError

@@ -1,11 +1,12 @@
-"""point.cipherget: a key that the cloud derives, and replies that give none."""
+"""point.aliyun.cipher_get: a key that the cloud derives, and replies that give none."""
 
 import json
 
 import fakes
 from alinks import DEVICE, Case, mutations
 
-from point import cipher, cipherget
+from point.aliyun import cipher
+from point.aliyun import cipher_get as cipherget
 from point.compat import binascii
 from point.errors import PointError
 
@@ -42,7 +43,7 @@ class Get(Case):
         self.assertEqual(params, expected)
 
     def test_key(self):
-        """16 bytes, the hex in any case: what point.cipher derives itself."""
+        """16 bytes, the hex in any case: what point.aliyun.cipher derives itself."""
         key = cipher.channel_key(3, "s3cret", RANDOM)
         for secret in (binascii.hexlify(key).decode(),) * 2:
             self.reply(NAME, self.asked(), 200, self.data(secret=secret.upper()))

@@ -73,10 +73,9 @@ class Case(unittest.TestCase):
         self.network(Socket())
         self.board = fakes.Board()
         self.board.clock = None
+        self.clock = clock.Clock(self.board)
         self.told = None
         self.board.network_time = self.network_time
-        if hasattr(clock, "_guessed"):
-            self.patch.set(clock, "_guessed", False)
 
     def tearDown(self):
         self.patch.undo()
@@ -101,7 +100,7 @@ class Ensure(Case):
         self.told = NOW + 99
         for now in (clock.BUILT, NOW, 4000000000):
             self.board.clock = now
-            self.assertEqual(clock.ensure(self.board, 0), now)
+            self.assertEqual(self.clock.ensure(0), now)
         self.assertEqual(self.board.clocks, [])
         self.assertEqual(self.net.asked, [])
 
@@ -111,7 +110,7 @@ class Ensure(Case):
             self.board.clock = now
             self.board.clocks.clear()
             self.told = NOW
-            self.assertEqual(clock.ensure(self.board, 0), NOW)
+            self.assertEqual(self.clock.ensure(0), NOW)
             self.assertEqual(self.board.clocks, [NOW])
         self.assertEqual(self.net.asked, [])
 
@@ -129,7 +128,7 @@ class Ensure(Case):
             self.board.clocks.clear()
             self.told = told
             self.network(Socket(answer(NOW + 7)))
-            self.assertEqual(clock.ensure(self.board, 0), NOW + 7)
+            self.assertEqual(self.clock.ensure(0), NOW + 7)
             self.assertEqual(self.board.clocks, [NOW + 7])
             self.assertEqual(self.net.sock.closes, 1)
 
@@ -141,7 +140,7 @@ class Ensure(Case):
             (NOW, NOW),
         ):
             self.again()
-            self.assertEqual(clock.ensure(self.board, floor), expected)
+            self.assertEqual(self.clock.ensure(floor), expected)
             self.assertEqual(self.board.clocks, [expected])
 
     def test_what_is_below_the_floor_is_wrong(self):
@@ -149,7 +148,7 @@ class Ensure(Case):
         self.board.clock = NOW - 10
         self.told = NOW - 5
         self.network(Socket(answer(NOW - 1)))
-        self.assertEqual(clock.ensure(self.board, NOW), NOW)
+        self.assertEqual(self.clock.ensure(NOW), NOW)
         self.assertEqual(self.board.clocks, [NOW])
         self.assertEqual(self.net.asked, [("pool.ntp.org", 123)])
 
@@ -172,7 +171,7 @@ class Ensure(Case):
         ):
             self.again()
             self.network(Socket(reply))
-            self.assertEqual(clock.ensure(self.board, 0), clock.BUILT, reply)
+            self.assertEqual(self.clock.ensure(0), clock.BUILT, reply)
             self.assertEqual(self.board.clocks, [clock.BUILT])
             self.assertEqual(self.net.sock.closes, 1)
 
@@ -192,12 +191,12 @@ class Ensure(Case):
             for verb in ("sendto", "recv", "settimeout"):
                 self.again()
                 self.network(Without(verb, error))
-                self.assertEqual(clock.ensure(self.board, 0), clock.BUILT)
+                self.assertEqual(self.clock.ensure(0), clock.BUILT)
                 self.assertEqual(self.net.sock.closes, 1)
         for found in (OSError(-2), OSError(), IndexError(), None):  # no name, no list
             self.again()
             self.network(Socket(answer()), found)
-            self.assertEqual(clock.ensure(self.board, 0), clock.BUILT)
+            self.assertEqual(self.clock.ensure(0), clock.BUILT)
 
     def test_no_socket_left(self):
         """A board without a free socket has a floor."""
@@ -206,27 +205,27 @@ class Ensure(Case):
             raise OSError(23)
 
         self.net.socket = none_left
-        self.assertEqual(clock.ensure(self.board, NOW), NOW)
+        self.assertEqual(self.clock.ensure(NOW), NOW)
 
     def test_a_floor_is_not_the_time(self):
         """A clock that was set to a floor is asked for again, until somebody knows."""
-        clock.ensure(self.board, 0)
+        self.clock.ensure(0)
         self.assertEqual(self.board.clocks, [clock.BUILT])
         self.board.clock += 60
-        clock.ensure(self.board, 0)
+        self.clock.ensure(0)
         self.assertEqual(len(self.net.asked), 2)
         # It went on meanwhile, and is not set back.
         self.assertEqual(self.board.clock, clock.BUILT + 60)
         self.told = NOW
-        self.assertEqual(clock.ensure(self.board, 0), NOW)
+        self.assertEqual(self.clock.ensure(0), NOW)
         self.assertEqual(self.board.clock, NOW)
         self.told = NOW + 5
-        self.assertEqual(clock.ensure(self.board, 0), NOW)
+        self.assertEqual(self.clock.ensure(0), NOW)
         self.assertEqual(len(self.net.asked), 2)
 
     def test_time_limit(self):
         """NTP gets as long as it is given."""
-        clock.ensure(self.board, 0, 3)
+        self.clock.ensure(0, 3)
         self.assertEqual(self.net.sock.timeouts, [3])
 
 

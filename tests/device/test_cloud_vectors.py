@@ -9,20 +9,18 @@ import unittest
 
 import fakes
 
-from point import (
-    aliyun,
-    cipher,
-    gizwits,
-    gizwitsform,
-    gizwitsframe,
-    registerhttps,
-    registermqtt,
-)
-from point.alink import Alink
+from point.aliyun import cipher
+from point.aliyun import login as aliyun
+from point.aliyun import register_https as registerhttps
+from point.aliyun import register_mqtt as registermqtt
+from point.aliyun.alink import Alink
+from point.aliyun.gateway import Gateway
 from point.compat import binascii, hashlib
 from point.digest import sha256
 from point.errors import BROKER_REFUSED, LACKING, PointError
-from point.gateway import Gateway
+from point.gizwits import form as gizwitsform
+from point.gizwits import frame as gizwitsframe
+from point.gizwits import login as gizwits
 
 GOLDEN = __file__.rsplit("/", 1)[0] + "/../golden/"
 REPORT = []
@@ -121,8 +119,8 @@ class Access:
     timeout_s = 5
 
     def __init__(self, vector, by):
-        self.registration = dict(vector["inputs"])
-        self.registration["by"] = by
+        self.identity = dict(vector["inputs"])
+        self.identity["by"] = by
         body = b'{"code":200,"data":{}}'
         head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
         self.board = fakes.Board(replies=[head + body])
@@ -152,7 +150,7 @@ def mqtt_dynreg(vector):
     access = Access(
         vector, {"register": "mqtt", "regnwl": "mqtt-token"}[vector["authType"]]
     )
-    registermqtt.Way(access, None).ask(registration(vector))
+    registermqtt.Transport(access, None).ask(registration(vector))
     found = access.settings
     same(found["host"], expect["host"])
     same(members(found["clientId"]), members(expect["clientId"]))
@@ -163,7 +161,7 @@ def mqtt_dynreg(vector):
 def https_dynreg(vector):
     """A registration's POST: the address, and the form in any order."""
     access = Access(vector, "https")
-    registerhttps.Way(access, None).ask(registration(vector))
+    registerhttps.Transport(access, None).ask(registration(vector))
     host, port = access.board.connected[0][:2]
     head, body = access.board.streams[0].writes[0].decode().split("\r\n\r\n")
     same((port, head.split(" ")[0]), (443, "POST"))

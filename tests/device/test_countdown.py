@@ -1,8 +1,8 @@
-"""point.countdown: what is over stays over, also when the ticks come round."""
+"""point.aliyun.countdown: what is over stays over, also when the ticks come round."""
 
 from alinks import DAY_MS, PERIOD, Case
 
-from point.countdown import Countdown
+from point.aliyun.countdown import Countdown
 
 
 class Left(Case):

@@ -26,7 +26,7 @@ class Table(unittest.TestCase):
         seen = [state]
         events = list(events)
         while state not in ENDS:
-            state = flow.after(state, events.pop(0) if events else flow.DONE)
+            state = flow.next_state(state, events.pop(0) if events else flow.DONE)
             seen.append(state)
         return seen
 
@@ -39,13 +39,13 @@ class Table(unittest.TestCase):
         """No event leads out of the table."""
         for state in STATES:
             for event in EVENTS:
-                self.assertIn(flow.after(state, event), STATES + ENDS)
+                self.assertIn(flow.next_state(state, event), STATES + ENDS)
 
     def test_ends_have_nothing_after_them(self):
         """HAND_OVER and STOP are where a walk ends."""
         for state in ENDS:
             with self.assertRaises(IndexError):
-                flow.after(state, flow.DONE)
+                flow.next_state(state, flow.DONE)
 
     def test_all_goes_well(self):
         """Empty flash, a moment, network, time, server, flash, thanks: handed over."""
@@ -61,21 +61,21 @@ class Table(unittest.TestCase):
         """Whatever failed, the next thing is to wait, and then the network again."""
         for state in (flow.ONLINE, flow.CLOCK, flow.FETCH, flow.KEEP):
             for event in NOT_DONE:
-                self.assertEqual(flow.after(state, event), flow.WAIT)
-        self.assertEqual(flow.after(flow.WAIT, flow.DONE), flow.ONLINE)
+                self.assertEqual(flow.next_state(state, event), flow.WAIT)
+        self.assertEqual(flow.next_state(flow.WAIT, flow.DONE), flow.ONLINE)
         for event in NOT_DONE:
-            self.assertEqual(flow.after(flow.WAIT, event), flow.STOP)
+            self.assertEqual(flow.next_state(flow.WAIT, event), flow.STOP)
 
     def test_an_acknowledgement_may_fail(self):
         """The credentials are in flash already: they are handed over all the same."""
         for event in EVENTS:
-            self.assertEqual(flow.after(flow.ACKNOWLEDGE, event), flow.HAND_OVER)
+            self.assertEqual(flow.next_state(flow.ACKNOWLEDGE, event), flow.HAND_OVER)
 
     def test_rejected_credentials(self):
         """Back to what had worked; without that, new ones, after a moment."""
         self.assertEqual(self.path(flow.REVERT), [flow.REVERT, flow.HAND_OVER])
         for event in NOT_DONE:
-            self.assertEqual(flow.after(flow.REVERT, event), flow.SPREAD)
+            self.assertEqual(flow.next_state(flow.REVERT, event), flow.SPREAD)
 
     def test_the_server_is_asked_after_a_wait_only(self):
         """No way leads to FETCH that does not pass SPREAD or WAIT."""
@@ -83,7 +83,7 @@ class Table(unittest.TestCase):
         starts = [flow.LOAD, flow.REVERT]
         for state in starts:
             for event in EVENTS:
-                after = flow.after(state, event)
+                after = flow.next_state(state, event)
                 if after in reached and after not in starts:
                     starts.append(after)
         self.assertNotIn(flow.FETCH, starts)
@@ -92,19 +92,19 @@ class Table(unittest.TestCase):
         """HAND_OVER follows a flash that has them: read, written, or gone back to."""
         for state in STATES:
             for event in EVENTS:
-                if flow.after(state, event) == flow.HAND_OVER:
+                if flow.next_state(state, event) == flow.HAND_OVER:
                     kept = (flow.LOAD, flow.REVERT, flow.ACKNOWLEDGE)
                     self.assertIn(state, kept)
                     if state != flow.ACKNOWLEDGE:
                         self.assertEqual(event, flow.DONE)
-                if flow.after(state, event) == flow.ACKNOWLEDGE:
+                if flow.next_state(state, event) == flow.ACKNOWLEDGE:
                     self.assertEqual((state, event), (flow.KEEP, flow.DONE))
 
     def test_only_waiting_stops(self):
         """STOP means that the attempts are used up, nothing else."""
         for state in STATES:
             for event in EVENTS:
-                if flow.after(state, event) == flow.STOP:
+                if flow.next_state(state, event) == flow.STOP:
                     self.assertEqual(state, flow.WAIT)
 
     def test_every_state_can_be_reached(self):
@@ -113,8 +113,8 @@ class Table(unittest.TestCase):
         for state in reached:
             if state in STATES:
                 for event in EVENTS:
-                    if flow.after(state, event) not in reached:
-                        reached.append(flow.after(state, event))
+                    if flow.next_state(state, event) not in reached:
+                        reached.append(flow.next_state(state, event))
         self.assertEqual(sorted(reached), sorted(STATES + ENDS))
 
 
@@ -141,11 +141,11 @@ class Backoff(unittest.TestCase):
 
     def test_share(self):
         """Any part of it, but never all; of nothing, nothing."""
-        self.assertEqual(flow.share(60000, b"\0\0"), 0)
-        self.assertEqual(flow.share(60000, b"\x40\0"), 15000)
-        self.assertEqual(flow.share(60000, b"\xff\xff"), 59999)
-        self.assertEqual(flow.share(65536, b"\x12\x34"), 0x1234)
-        self.assertEqual(flow.share(0, b"\xff\xff"), 0)
+        self.assertEqual(flow.random_part(60000, b"\0\0"), 0)
+        self.assertEqual(flow.random_part(60000, b"\x40\0"), 15000)
+        self.assertEqual(flow.random_part(60000, b"\xff\xff"), 59999)
+        self.assertEqual(flow.random_part(65536, b"\x12\x34"), 0x1234)
+        self.assertEqual(flow.random_part(0, b"\xff\xff"), 0)
 
     def test_retry_after(self):
         """A server gets the pause it asked for, and as much again or the back-off."""
@@ -155,5 +155,5 @@ class Backoff(unittest.TestCase):
                 self.assertEqual(least, seconds * 1000)
                 most = flow.backoff_ms(attempt, b"\xff\xff", seconds)
                 alone = flow.backoff_ms(attempt, b"\xff\xff")
-                again = flow.share(seconds * 1000, b"\xff\xff")
+                again = flow.random_part(seconds * 1000, b"\xff\xff")
                 self.assertEqual(most, least + max(alone, again))

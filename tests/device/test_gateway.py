@@ -1,14 +1,14 @@
-"""point.gateway: permits that are obeyed, and sub-devices a few at a time."""
+"""point.aliyun.gateway: permits that are obeyed, and sub-devices a few at a time."""
 
 import json
 
 import fakes
 from alinks import DAY_MS, Case, mutations
 
+from point.aliyun.gateway import ALWAYS, CLOSED, FORBIDDEN, Gateway
 from point.compat import binascii
 from point.digest import hmac_sha256
 from point.errors import PointError
-from point.gateway import ALWAYS, CLOSED, FORBIDDEN, Gateway
 
 PERMIT = "thing/gateway/permit"
 ADD = "thing/topo/add"

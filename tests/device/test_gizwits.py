@@ -1,9 +1,9 @@
-"""point.gizwits: who a device says it is. The sums are openssl's (tests/golden)."""
+"""point.gizwits.login: the login of a device. The sums are openssl's (tests/golden)."""
 
 import unittest
 
-from point import gizwits
 from point.errors import PointError
+from point.gizwits import login as gizwits
 
 DEVICE = {
     "productKey": "aaaaaaaabbbbccccddddeeeeeeeeeeee",

@@ -1,9 +1,9 @@
-"""point.gizwitsform: forms, and what the older cloud encrypts them by."""
+"""point.gizwits.form: forms, and what the older cloud encrypts them by."""
 
 import unittest
 
-from point import gizwitsform
 from point.errors import PointError
+from point.gizwits import form as gizwitsform
 
 SECRET = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 

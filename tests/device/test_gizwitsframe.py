@@ -1,9 +1,9 @@
-"""point.gizwitsframe: what the older cloud's apps and devices say to each other."""
+"""point.gizwits.frame: what the older cloud's apps and devices say to each other."""
 
 import unittest
 
 from point.errors import PointError
-from point.gizwitsframe import ANSWERED, ASKED, FROM_DEVICE, TO_DEVICE, decode, encode
+from point.gizwits.frame import ANSWERED, ASKED, FROM_DEVICE, TO_DEVICE, decode, encode
 
 
 class Frame(unittest.TestCase):

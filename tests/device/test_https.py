@@ -25,7 +25,7 @@ class Case(unittest.TestCase):
     def post(self, reply=None, url=URL, headers=None, trust=TRUST, timeout_s=30):
         """One post over a connection of its own."""
         self.board = fakes.Board(replies=[http(b"{}") if reply is None else reply])
-        server = https.Server(self.board.connect, url, trust, timeout_s)
+        server = https.HttpClient(self.board.connect, url, trust, timeout_s)
         try:
             return server.post(DATA, headers)
         finally:
@@ -51,7 +51,7 @@ class Request(Case):
     def test_form(self):
         """Bytes of another type go as they are, under that type."""
         board = fakes.Board(replies=[http(b"{}")])
-        server = https.Server(board.connect, URL, TRUST, 30)
+        server = https.HttpClient(board.connect, URL, TRUST, 30)
         found = server.send(
             b"a=b&c=d", "application/x-www-form-urlencoded", {"X-Key": "k"}
         )
@@ -63,7 +63,7 @@ class Request(Case):
     def test_get(self):
         """Without a body it is a GET, of another path on the same connection."""
         board = fakes.Board(replies=[http(b"{}") + http(b"a=b", "404 Not Found")])
-        server = https.Server(board.connect, URL, TRUST, 30)
+        server = https.HttpClient(board.connect, URL, TRUST, 30)
         server.post({})
         found = server.send(None, None, {"X-Key": "k"}, "/other?a=b")
         self.assertEqual(found, (404, b"a=b"))
@@ -88,7 +88,7 @@ class Request(Case):
     def test_nothing_before_it_is_asked_for(self):
         """The constructor connects to nobody, and an unused server closes quietly."""
         board = fakes.Board()
-        server = https.Server(board.connect, URL, TRUST, 30)
+        server = https.HttpClient(board.connect, URL, TRUST, 30)
         server.close()
         server.close()
         self.assertEqual(board.connected, [])
@@ -105,7 +105,7 @@ class Request(Case):
     def test_data_that_is_no_json(self):
         """What JSON cannot say is the caller's mistake, told before connecting."""
         board = fakes.Board()
-        server = https.Server(board.connect, URL, TRUST, 30)
+        server = https.HttpClient(board.connect, URL, TRUST, 30)
         if sys.implementation.name == "cpython":  # MicroPython writes their repr
             with self.assertRaises(PointError) as raised:
                 server.post({"a": b"bytes"})
@@ -164,7 +164,7 @@ class KeptAlive(Case):
     def posts(self, *replies):
         """The answers to one post after another of one server, and its board."""
         board = fakes.Board(replies=replies)
-        server = https.Server(board.connect, URL, TRUST, 30)
+        server = https.HttpClient(board.connect, URL, TRUST, 30)
         return board, server
 
     def closed(self, board):

@@ -8,7 +8,7 @@ import cloud
 import fakes
 from cloud import KEY, NAME, PRODUCT_SECRET
 
-from point import compat, run, session, store
+from point import compat, provision, session, store
 from point.errors import CONNECT, PointError
 
 MAIN = __file__.rsplit("/", 1)[0] + "/../../main.py"
@@ -84,7 +84,7 @@ class Case(unittest.TestCase):
         self.cloud = cloud.Cloud()
         self.patch = fakes.Patch()
         fakes.hold(self.patch)
-        for module in (compat, run):
+        for module in (compat, provision):
             self.patch.set(module, "sleep_ms", self.sleep_ms)
         self.now = 0
         self.most_ms = 10**9

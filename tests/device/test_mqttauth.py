@@ -5,8 +5,10 @@ import unittest
 
 import fakes
 
-from point import aliyun, gizwits, mqttauth
+from point import mqttauth
+from point.aliyun import login as aliyun
 from point.errors import PointError
+from point.gizwits import login as gizwits
 
 
 class Plain(unittest.TestCase):
@@ -78,25 +80,27 @@ class Clouds(unittest.TestCase):
 
     def test_only_the_cloud_that_is_used_is_loaded(self):
         """A board of one scheme has no module of another in memory."""
-        names = ["point." + name for name in ("aliyun", "gizwits", "cipher")]
+        names = "aliyun", "aliyun.login", "aliyun.cipher", "gizwits", "gizwits.login"
+        names = ["point." + name for name in names]
         for auth, expected in (
             ("plain", []),
-            ("gizwits", ["point.gizwits"]),
-            ("aliyun", ["point.aliyun"]),
+            ("gizwits", ["point.gizwits", "point.gizwits.login"]),
+            ("aliyun", ["point.aliyun", "point.aliyun.login"]),
         ):
-            package = sys.modules["point"]
             held = {
                 name: sys.modules.pop(name) for name in names if name in sys.modules
             }
-            for name in held:
-                delattr(package, name[6:])
+            for name in ("aliyun", "gizwits"):
+                if "point." + name in held:
+                    delattr(sys.modules["point"], name)
             try:
                 self.found(auth, clientId="x")
                 loaded = [name for name in names if name in sys.modules]
             finally:
                 sys.modules.update(held)
-                for name in held:
-                    setattr(package, name[6:], held[name])
+                for name in ("aliyun", "gizwits"):
+                    if "point." + name in held:
+                        setattr(sys.modules["point"], name, held["point." + name])
             self.assertEqual(loaded, expected)
 
 

@@ -5,8 +5,9 @@ import unittest
 
 import fakes
 
-from point import protocol, protocol_server, seal
+from point import protocol, seal
 from point.errors import PointError
+from point.host import protocol_server
 
 IMEI = "490154203237518"
 KEY = bytes(range(32))

@@ -1,12 +1,15 @@
-"""point.registergizwits: credentials from Gizwits' cloud, by PointAccess.ensure()."""
+"""point.gizwits.register: credentials from Gizwits' cloud, by PointAccess.ensure()."""
 
 import unittest
 
 import fakes
 from fakes import http
 
-from point import authkey, gizwits, gizwitsform, run
+from point import provision
 from point.access import PointAccess
+from point.gizwits import authkey
+from point.gizwits import form as gizwitsform
+from point.gizwits import login as gizwits
 from point.store import Store
 
 KEY = "a1B2c3D4e5F"
@@ -78,7 +81,7 @@ class Case(unittest.TestCase):
         self.folder.write("auth.key", (AUTH_KEY + "," + DID + "\n").encode())
         self.patch = fakes.Patch()
         fakes.hold(self.patch)
-        self.patch.set(run, "sleep_ms", lambda ms: None)
+        self.patch.set(provision, "sleep_ms", lambda ms: None)
         self.cloud = Cloud()
 
     def tearDown(self):
@@ -90,7 +93,7 @@ class Case(unittest.TestCase):
         access = PointAccess(self.board, trust=trust, store=Store(self.folder.path))
         found = {"source": "gizwits", "by": by, "deviceName": IMEI}
         found["productSecret"] = secret
-        access.registration = found
+        access.identity = found
         return access
 
     def refused(self, name, by="auth-key", secret=SECRET):

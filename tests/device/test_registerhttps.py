@@ -1,4 +1,4 @@
-"""point.registerhttps: what is asked, and what is believed of an answer."""
+"""point.aliyun.register_https: what is asked, and what is believed of an answer."""
 
 import unittest
 
@@ -7,9 +7,9 @@ import fakes
 from cloud import DATA, KEY, NAME, TRUST
 from fakes import http
 
-from point import run
+from point import provision
 from point.access import PointAccess
-from point.registerhttps import Way
+from point.aliyun.register_https import Transport
 from point.store import Store
 
 DATA_OF_ONE = {"productKey": KEY, "deviceName": NAME, "deviceSecret": "s"}
@@ -24,7 +24,7 @@ class Case(unittest.TestCase):
         self.folder = fakes.Folder()
         self.patch = fakes.Patch()
         fakes.hold(self.patch)
-        self.patch.set(run, "sleep_ms", lambda ms: None)
+        self.patch.set(provision, "sleep_ms", lambda ms: None)
 
     def tearDown(self):
         self.patch.undo()
@@ -33,7 +33,7 @@ class Case(unittest.TestCase):
     def boot(self, reply, by="https", **more):
         self.board = fakes.Board(self.folder.path, [reply])
         access = PointAccess(self.board, trust=TRUST, store=Store(self.folder.path))
-        access.registration = cloud.registration(by, **more)
+        access.identity = cloud.registration(by, **more)
         return access
 
     def code(self, reply, name):
@@ -54,7 +54,7 @@ class Request(Case):
     def test_bytes(self):
         """A form in one write, each member once; nothing else of ours is in it."""
         access = self.boot(http(GOOD), region="ap-southeast-1")
-        way = Way(access, None)
+        way = Transport(access, None)
         self.assertEqual(self.board.connected, [])
         self.assertEqual(way.ask(REQUEST), ("00000", DATA_OF_ONE))
         (written,) = self.board.streams[0].writes
@@ -75,7 +75,7 @@ class Request(Case):
         """Under the access's trust and its one deadline, kept open until close()."""
         access = self.boot(http(GOOD))
         access.timeout_s = 7
-        way = Way(access, "https://a:8443/b")
+        way = Transport(access, "https://a:8443/b")
         way.ask(REQUEST)
         self.assertEqual(self.board.connected, [("a", 8443, TRUST, 7)])
         self.assertEqual(self.board.streams[0].deadlines, [])

@@ -1,4 +1,4 @@
-"""point.registermqtt under real umqtt.simple: packets in, one typed end out."""
+"""point.aliyun.register_mqtt under real umqtt.simple: packets in, one typed end out."""
 
 import json
 import unittest
@@ -7,10 +7,11 @@ import cloud
 import fakes
 from cloud import CONNACK, DATA, KEY, NAME, TRUST, publish
 
-from point import registermqtt, run, stream
+from point import provision, stream
 from point.access import PointAccess
+from point.aliyun import register_mqtt as registermqtt
+from point.aliyun.register_mqtt import Transport
 from point.errors import CLOSED, PointError
-from point.registermqtt import Way
 from point.store import Store
 
 try:
@@ -46,7 +47,7 @@ class Case(unittest.TestCase):
         self.patch = fakes.Patch()
         fakes.hold(self.patch)
         self.patch.set(simple, "socket", simple.socket)
-        self.patch.set(run, "sleep_ms", lambda ms: None)
+        self.patch.set(provision, "sleep_ms", lambda ms: None)
         self.now = 0
         self.fed = self.hungry = 0
         self.patch.set(registermqtt, "sleep_ms", self.sleep_ms)
@@ -70,7 +71,7 @@ class Case(unittest.TestCase):
         self.board.feed = self.feed
         store = Store(self.folder.path)
         access = PointAccess(self.board, None, TRUST, None, TIMEOUT_S, store)
-        access.registration = cloud.registration(by, **more)
+        access.identity = cloud.registration(by, **more)
         return access
 
     def gives(self, answer, by="mqtt"):
@@ -100,7 +101,7 @@ class Case(unittest.TestCase):
 
 class Packets(Case):
     def ask(self, by="mqtt", **more):
-        way = Way(self.boot(CONNACK + ANSWER, by, **more), None)
+        way = Transport(self.boot(CONNACK + ANSWER, by, **more), None)
         if by == "mqtt":
             self.assertEqual(way.ask(REQUEST), ("00000", FOUND))
         else:
@@ -142,7 +143,7 @@ class Packets(Case):
     def test_unused(self):
         """The constructor connects to nobody, and closes quietly."""
         access = self.boot(b"")
-        way = Way(access, None)
+        way = Transport(access, None)
         way.close()
         self.assertEqual(self.board.settings, [])
 

@@ -1,4 +1,4 @@
-"""point.registration: credentials from Alibaba's cloud, by PointAccess.ensure()."""
+"""point.aliyun.register: credentials from Alibaba's cloud, by PointAccess.ensure()."""
 
 import unittest
 
@@ -6,8 +6,10 @@ import cloud
 import fakes
 from cloud import DATA, KEY, NAME, PRODUCT_SECRET, TRUST, WAYS
 
-from point import aliyun, credentials, mqttauth, registermqtt, run
+from point import credentials, mqttauth, provision
 from point.access import PointAccess
+from point.aliyun import login as aliyun
+from point.aliyun import register_mqtt as registermqtt
 from point.errors import CONNECT, FLASH, READ_BACK, PointError
 from point.store import Store
 
@@ -25,7 +27,7 @@ class Case(unittest.TestCase):
         fakes.hold(self.patch)
         self.patch.set(simple, "socket", simple.socket)
         self.now = 0
-        for module in (run, registermqtt):
+        for module in (provision, registermqtt):
             self.patch.set(module, "sleep_ms", self.sleep_ms)
 
     def tearDown(self):
@@ -39,7 +41,7 @@ class Case(unittest.TestCase):
         """What main.py has after setup.prepare(), over the same flash."""
         self.board = cloud.Board(self.folder.path, self.cloud, simple)
         access = PointAccess(self.board, trust=trust, store=Store(self.folder.path))
-        access.registration = cloud.registration(by, **more)
+        access.identity = cloud.registration(by, **more)
         return access
 
     def kept(self):
@@ -432,7 +434,7 @@ class Unverified(Case):
         """There is nobody who could verify: the same."""
         for by in WAYS:
             access = PointAccess(trust=TRUST, store=Store(self.folder.path))
-            access.registration = cloud.registration(by)
+            access.identity = cloud.registration(by)
             self.assertEqual(access.ensure(None, DATA, 1), "77777")
             self.untouched(access, "UNVERIFIED")
 

@@ -62,7 +62,7 @@ class Settings(Case):
         for text in (b"", b"{", b'{"url" "x"}', b'{"url":"x",}', b"\xff\xfe", b"url=x"):
             self.refused(text, "is not JSON")
         for text in (b"[]", b"null", b'"x"', b"1"):
-            self.refused(text, "is no object")
+            self.refused(text, "is not an object")
 
     def test_url(self):
         """Only https, up to 512 characters."""
@@ -105,7 +105,7 @@ class Settings(Case):
         ):
             self.refused(given(mqtt={name: value}), name)
         for value in ([], None, "x", 1):
-            self.refused(given(mqtt=value), "mqtt is no object")
+            self.refused(given(mqtt=value), "mqtt is not an object")
 
     def test_policy(self):
         """Three of them; a secret for the product goes with one."""
@@ -248,7 +248,7 @@ class Aliyun(Case):
                 self.refused(for_aliyun(**{name: value}), name)
         for name in ("source", "register", "signMethod"):
             for value in ("", "Aliyun", "MQTT", "sha256", None, 1, True, [], {}):
-                self.refused(for_aliyun(**{name: value}), name + " is none of ")
+                self.refused(for_aliyun(**{name: value}), name + " is not one of ")
 
     def test_what_one_source_alone_knows(self):
         """A setting that would do nothing is an error."""
@@ -293,9 +293,9 @@ class Gizwits(Case):
     def test_what_it_does_not_take(self):
         """The other cloud's settings and ways, and the server's policy."""
         for way in ("https", "mqtt", "", None, 1, [], {}):
-            self.refused(for_gizwits(register=way), "register is none of ")
+            self.refused(for_gizwits(register=way), "register is not one of ")
         for name in ("policy", "region", "instanceId", "signMethod"):
             words = name + " does not go with this source"
             self.refused(for_gizwits(**{name: "x"}), words)
         for way in ("auth-key", "classic"):
-            self.refused(for_aliyun(register=way), "register is none of ")
+            self.refused(for_aliyun(register=way), "register is not one of ")

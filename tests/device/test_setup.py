@@ -160,8 +160,8 @@ class Prepare(unittest.TestCase):
         expected = {"by": "https", "deviceName": NUMBER, "productSecret": "s3cret"}
         expected.update({"signMethod": "hmacsha256", "region": None})
         expected.update({"instanceId": None, "source": "aliyun"})
-        self.assertEqual(access.registration, expected)
-        self.assertIsNone(self.prepare(policy="open")[0].registration)
+        self.assertEqual(access.identity, expected)
+        self.assertIsNone(self.prepare(policy="open")[0].identity)
 
     def test_aliyun_in_full(self):
         """Each of its settings arrives where it is used."""
@@ -171,12 +171,12 @@ class Prepare(unittest.TestCase):
         access, url, request = self.prepare(source="aliyun", register="https", **given)
         self.assertEqual(url, "https://p.example.com/v1")
         given.update({"by": "https", "source": "aliyun"})
-        self.assertEqual(access.registration, given)
+        self.assertEqual(access.identity, given)
         for register in ("mqtt", "mqtt-token"):
             access = self.prepare(
                 url=None, source="aliyun", productSecret="s", register=register
             )[0]
-            self.assertEqual(access.registration["by"], register)
+            self.assertEqual(access.identity["by"], register)
 
     def test_aliyun_with_what_does_nothing(self):
         """A url where none is asked, a client id where the cloud gives one."""

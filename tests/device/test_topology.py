@@ -1,9 +1,9 @@
-"""point.topology: the names of sub-devices, and what is signed for each."""
+"""point.aliyun.topology: the names of sub-devices, and what is signed for each."""
 
 import unittest
 
-from point import topology
-from point.aliyun import sign
+from point.aliyun import topology
+from point.aliyun.login import sign
 from point.errors import PointError
 
 SECRET = "TkovXjVOlAHKzEIhm8Gbrila69vpMCnE"
@@ -33,40 +33,40 @@ class Topology(unittest.TestCase):
 
     def test_pairs(self):
         """Both names, as in MQTT topics; nothing else is looked at."""
-        found = topology.named({"productKey": "a1", "deviceName": "sub", "x": []})
+        found = topology.read_pair({"productKey": "a1", "deviceName": "sub", "x": []})
         self.assertEqual(found, ("a1", "sub"))
-        self.assertEqual(topology.pair("a1", "sub"), ("a1", "sub"))
+        self.assertEqual(topology.check_pair("a1", "sub"), ("a1", "sub"))
 
     def test_no_names(self):
         """What cannot be in a topic, or is missing."""
         for wrong in NOT_NAMES:
-            self.fails(topology.pair, wrong, "sub")
-            self.fails(topology.pair, "a1", wrong)
-            self.fails(topology.named, {"productKey": wrong, "deviceName": "sub"})
+            self.fails(topology.check_pair, wrong, "sub")
+            self.fails(topology.check_pair, "a1", wrong)
+            self.fails(topology.read_pair, {"productKey": wrong, "deviceName": "sub"})
         for wrong in (None, 7, "a1", [], ["a1", "sub"], {}, {"productKey": "a1"}):
-            self.fails(topology.named, wrong)
+            self.fails(topology.read_pair, wrong)
 
     def test_secret(self):
         """Text, as it may be in credentials."""
-        self.assertEqual(topology.secret({"deviceSecret": SECRET}), SECRET)
+        self.assertEqual(topology.read_secret({"deviceSecret": SECRET}), SECRET)
         for wrong in ("", None, 7, "a b", [SECRET], "x" * 257):
-            self.fails(topology.secret, {"deviceSecret": wrong})
-        self.fails(topology.secret, {})
+            self.fails(topology.read_secret, {"deviceSecret": wrong})
+        self.fails(topology.read_secret, {})
 
     def test_names(self):
         """All of a reply's, or none."""
         good = {"productKey": "a1", "deviceName": "sub"}
-        self.assertEqual(topology.names([]), [])
-        self.assertEqual(topology.names([good, good]), [("a1", "sub")] * 2)
+        self.assertEqual(topology.read_pairs([]), [])
+        self.assertEqual(topology.read_pairs([good, good]), [("a1", "sub")] * 2)
         for wrong in (None, {}, good, "", 7, [None], [[]], [good, {}], [good, "sub"]):
-            self.assertIsNone(topology.names(wrong))
+            self.assertIsNone(topology.read_pairs(wrong))
 
     def test_member(self):
         """To be removed: the names. To be added: signed, by the vector's own form."""
         self.assertEqual(
-            topology.member("a1", "sub"), {"productKey": "a1", "deviceName": "sub"}
+            topology.make_member("a1", "sub"), {"productKey": "a1", "deviceName": "sub"}
         )
-        found = topology.member("a1qYULtayIc", "sub_vUgMAe", SECRET)
+        found = topology.make_member("a1qYULtayIc", "sub_vUgMAe", SECRET)
         expected = {
             "productKey": "a1qYULtayIc",
             "deviceName": "sub_vUgMAe",

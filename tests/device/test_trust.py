@@ -255,7 +255,7 @@ class Transport(unittest.TestCase):
                 return found
 
         self.link = Link()
-        self.transport = trust.Transport(self.link)
+        self.transport = trust.StreamIO(self.link)
 
     def test_read(self):
         """Bytes go into the buffer, 512 at a time; nothing yet is None, the end 0."""

@@ -17,8 +17,9 @@ from typing import NamedTuple
 
 import trustme
 
-from point import protocol_server, seal
+from point import seal
 from point.clock import BUILT
+from point.host import protocol_server
 from tests.e2e import hostile
 from tests.faults.bench import Row, timed
 from tests.faults.field import BoardProcess

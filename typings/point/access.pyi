@@ -1,12 +1,13 @@
 from collections.abc import Callable, Mapping
 from typing import ClassVar, Protocol, type_check_only
 
+from .aliyun.settings import AliyunIdentity
 from .claim import Claim
-from .cloudsettings import Registration
 from .credentials import DeviceConfig
 from .errors import PointError
-from .foreign import Post
+from .gizwits.settings import GizwitsIdentity
 from .mqttclient import MqttSettings
+from .requests_post import Post
 from .settings import Mqtt
 from .store import Store
 from .trust import Trust
@@ -54,7 +55,7 @@ class PointAccess:
     success_code: ClassVar[str]
     spread_s: int
     flash_key: bytes | None
-    registration: Registration | None
+    identity: AliyunIdentity | GizwitsIdentity | None
     overrides: Mqtt
     device_config: DeviceConfig
     error: PointError | None

@@ -11,16 +11,16 @@ import ssl
 import struct as struct
 import sys as sys
 import time as time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Final
 
-from .cpython import aes as aes
-from .cpython import const as const
-from .cpython import sleep_ms as sleep_ms
-from .cpython import ticks_add as ticks_add
-from .cpython import ticks_diff as ticks_diff
-from .cpython import ticks_ms as ticks_ms
+from .host.cpython import aes as aes
+from .host.cpython import const as const
+from .host.cpython import sleep_ms as sleep_ms
+from .host.cpython import ticks_add as ticks_add
+from .host.cpython import ticks_diff as ticks_diff
+from .host.cpython import ticks_ms as ticks_ms
 
 tls = ssl
 micropython: ModuleType | None  # None on CPython
@@ -28,3 +28,13 @@ hmac_digest: Callable[[bytes, bytes, str], bytes] | None  # None on boards
 EPOCH: Final[int]
 
 def crc32(data: bytes) -> int: ...
+def loaded() -> set[str]: ...
+def unload(names: Iterable[str]) -> None: ...
+
+# Use it by `with`; it is one of a kind.
+class _Tracker:
+    def __enter__(self) -> None: ...
+    def __exit__(self, *error: object) -> None: ...
+    def unload(self) -> None: ...
+
+provisioning: _Tracker

@@ -6,7 +6,7 @@ from .trust import Trust
 
 FORM: Final = "application/x-www-form-urlencoded"
 
-class Server:
+class HttpClient:
     def __init__(
         self,
         connect: Callable[[str, int, Trust | None, float], Connection],

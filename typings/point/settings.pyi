@@ -1,4 +1,4 @@
-from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import Literal, NotRequired, TypedDict, type_check_only
 
 from .credentials import ConnectPart, Will
@@ -27,5 +27,5 @@ class Settings(TypedDict):
     instanceId: NotRequired[str]
     signMethod: NotRequired[str]
 
-def choice(values: Sequence[str]) -> Callable[[str, object], str]: ...
+def load_cloud(source: str) -> ModuleType: ...
 def parse(text: bytes) -> Settings: ...

@@ -9,7 +9,7 @@ import random
 
 import fakes
 
-from point.protocol_server import encode_sealed_reply
+from point.host.protocol_server import encode_sealed_reply
 from point.seal import hexed
 
 FIN = "fin"

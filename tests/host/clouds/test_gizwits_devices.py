@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from point import authkey
+from point.gizwits import authkey
 from pointctl.clouds.gizwits.devices.sandbox.service import find_login_topics
 from pointctl.clouds.gizwits.preauth.sandbox import keys
 from pointctl.clouds.gizwits.preauth.sandbox.models import KeyMode

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from point import authkey
+from point.gizwits import authkey
 from pointctl.clouds.gizwits.preauth.customer_secrets import AUTH_CODE, AUTHORIZATION
 from pointctl.clouds.gizwits.preauth.sandbox.models import KeyMode
 from pointctl.folder import DataFolder

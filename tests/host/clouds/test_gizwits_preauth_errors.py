@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import text
 
-from point import authkey
+from point.gizwits import authkey
 from pointctl.clouds.gizwits.preauth import errors
 from pointctl.clouds.gizwits.preauth.client import PreauthClient
 from pointctl.clouds.gizwits.preauth.sandbox import keys, stock

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from point import authkey
+from point.gizwits import authkey
 from pointctl.clouds.gizwits.preauth import algorithms, errors, wire
 from pointctl.clouds.gizwits.preauth.sandbox import keys
 from pointctl.clouds.gizwits.preauth.sandbox.keys import KeyMaker

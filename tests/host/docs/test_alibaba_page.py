@@ -14,7 +14,9 @@ from cryptography.hazmat.decrepit.ciphers.modes import CFB
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 
-from point import aliyun, cipher, mqttauth
+from point import mqttauth
+from point.aliyun import cipher
+from point.aliyun import login as aliyun
 from tests.runtimes import ROOT
 
 if TYPE_CHECKING:
@@ -120,7 +122,7 @@ def test_keys() -> None:
 
 
 def test_channel() -> None:
-    """Both modes, by `cryptography` and by point.cipher, both ways."""
+    """Both modes, by `cryptography` and by point.aliyun.cipher, both ways."""
     key = bytes.fromhex(rows("Worked example: keys")[0][3])
     iv = bytes.fromhex(given()["random"])
     text = re.search(r"the text `(.*)`:", section("The channel"))

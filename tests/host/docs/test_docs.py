@@ -68,8 +68,11 @@ def test_every_module_has_its_layer() -> None:
     page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     table = re.findall(r"^\| (?:base|pure|doing) \| (.*?) \|", page, re.M)
     assert len(table) == 3
-    named = sorted(re.findall(r"`(\w+)`", " ".join(table)))
-    assert named == sorted(path.stem for path in ROOT.glob("point/[!_]*.py"))
+    named = sorted(re.findall(r"`([\w/]+)`", " ".join(table)))
+    files = [
+        file.relative_to(ROOT / "point") for file in ROOT.glob("point/**/[!_]*.py")
+    ]
+    assert named == sorted(file.with_suffix("").as_posix() for file in files)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

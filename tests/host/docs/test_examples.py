@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from point import settings, topology
+from point import settings
+from point.aliyun import topology
 from tests.runtimes import ROOT
 
 EXAMPLES = ROOT / "examples"
@@ -17,7 +18,9 @@ def test_settings(example: str) -> None:
 
 
 def test_sub_devices() -> None:
-    """Each is one that point.gateway adds."""
+    """Each is one that point.aliyun.gateway adds."""
     members = json.loads((EXAMPLES / "aliyun_gateway/sub-devices.json").read_bytes())
-    assert topology.names(members) == [("a1C3d4E5f6G", f"lamp-{n}") for n in (1, 2)]
-    assert all(topology.secret(member) for member in members)
+    assert topology.read_pairs(members) == [
+        ("a1C3d4E5f6G", f"lamp-{n}") for n in (1, 2)
+    ]
+    assert all(topology.read_secret(member) for member in members)

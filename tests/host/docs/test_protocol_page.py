@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from point import credentials, protocol, protocol_server
+from point import credentials, protocol
+from point.host import protocol_server
 from pointctl.registry.devices import devices, products
 from pointctl.registry.keys.claim_keys import ClaimKeys
 from pointctl.registry.storage import encryption, vault

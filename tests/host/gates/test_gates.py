@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from check_imports import layers
 
 from tests.runtimes import MPY_CROSS_1_13, ROOT, require
 
@@ -29,11 +30,25 @@ def compilers() -> None:
 @pytest.fixture
 def house(tmp_path: Path) -> Path:
     """The smallest repository with modules of every layer."""
-    folders = "point", "firmware/unix", "firmware/esp32", "examples/x", "tools/pointctl"
-    for folder in folders:
+    folders = "point/aliyun", "firmware/unix", "firmware/esp32", "examples/x"
+    for folder in (*folders, "point/host", "tools/pointctl"):
         (tmp_path / folder).mkdir(parents=True)
-    for module in ("compat", "errors", "imei", "protocol", "store", "access"):
-        (tmp_path / f"point/{module}.py").touch()
+    modules = {
+        "compat": "import os, time",
+        "errors": "from .compat import const",
+        "imei": "from .errors import IMEI",
+        "protocol": "from . import imei",
+        "store": "from .compat import os",
+        "access": "from . import store",
+        "aliyun/__init__": "",
+        "aliyun/login": "from ..errors import OPTION",
+        "aliyun/register": "from . import login\nfrom ..access import PointAccess",
+        "host/server": "from .. import protocol",
+    }
+    for module, source in modules.items():
+        (tmp_path / f"point/{module}.py").write_text(source + "\n")
+    needed = "from point import protocol\nfrom point.aliyun import login\n"
+    (tmp_path / "tools/pointctl/needed.py").write_text(needed)
     return tmp_path
 
 
@@ -77,18 +92,23 @@ def test_our_imports_keep_the_rules() -> None:
 @pytest.mark.parametrize(
     ("file", "source", "message"),
     [
-        ("point/imei.py", "from . import protocol, store", "store is in a higher"),
-        ("point/errors.py", "from .imei import check", "imei is in a higher layer"),
-        ("point/imei.py", "def f():\n    from .access import A", "access is in a high"),
+        ("point/errors.py", "from .imei import check", "imei imports errors in turn"),
+        (
+            "point/imei.py",
+            "def f():\n    from . import protocol",
+            "protocol imports",
+        ),
         ("point/store.py", "import os", "only compat knows the runtime"),
         ("point/store.py", "from point.errors import FLASH", "only compat knows"),
         ("point/compat.py", "import pathlib", "pathlib is not MicroPython's"),
         ("point/compat.py", "import cryptography", "cryptography is not MicroPython's"),
-        ("point/imei.py", "from .compat import socket", "no I/O and reads no clock"),
-        ("point/imei.py", "from .compat import const, time", "no I/O and reads no cl"),
-        ("point/imei.py", "from . import compat", "names what it takes from compat"),
-        ("point/imei.py", "from .elsewhere import x", "elsewhere is in no layer"),
-        ("point/fresh.py", "", "say in LAYERS which layer fresh is in"),
+        ("point/imei.py", "from .elsewhere import x", "elsewhere/x is not in point/"),
+        ("point/aliyun/login.py", "from .imei import x", "imei/x is not in point/"),
+        ("point/imei.py", "from .. import store", "store is not in point/"),
+        ("point/aliyun/login.py", "import os", "only compat knows the runtime"),
+        ("point/aliyun/__init__.py", "from . import login", "with each module of the"),
+        ("point/imei.py", "from .host import server", "host/server is on no board"),
+        ("point/host/server.py", "import asyncio", "asyncio is not MicroPython's"),
         ("point/store.py", "x = __import__('os')", "only compat knows the runtime"),
         ("point/store.py", "import network", "only compat knows the runtime"),
         ("main.py", "import machine", "no machine here"),
@@ -97,9 +117,24 @@ def test_our_imports_keep_the_rules() -> None:
         ("firmware/unix/board.py", "from pointctl import registry", "no pointctl here"),
         ("tools/pointctl/x.py", "import umqtt.simple", "belongs into firmware/"),
         ("tools/pointctl/x.py", "from point import PointAccess", "not PointAccess"),
-        ("tools/pointctl/x.py", "from point.store import Store", "not store"),
+        (
+            "tools/pointctl/x.py",
+            "from point.store import Store",
+            "store: it takes os",
+        ),
         ("tools/pointctl/x.py", "import point\npoint.PointAccess()", "not PointAccess"),
         ("tools/pointctl/x.py", "import point.store", "not store"),
+        (
+            "tools/pointctl/x.py",
+            "from point.aliyun import register",
+            "not aliyun/regi",
+        ),
+        ("tools/pointctl/x.py", "from point import access", "access: it imports store"),
+        (
+            "tools/pointctl/x.py",
+            "import point\npoint.aliyun.register.x",
+            "not aliyun/r",
+        ),
     ],
 )
 def test_a_broken_import_rule_is_found(
@@ -115,6 +150,56 @@ def test_a_broken_import_rule_is_found(
 
 
 @pytest.mark.parametrize(
+    ("file", "source", "message"),
+    [
+        ("imei", "from . import store", "not protocol: it imports imei"),
+        (
+            "imei",
+            "def f():\n    from .access import A",
+            "not protocol: it imports imei",
+        ),
+        ("protocol", "from .compat import socket", "not protocol: it takes socket"),
+        ("protocol", "from .compat import const, time", "not protocol: it takes time"),
+        ("protocol", "from . import compat", "it does not name what it takes"),
+        ("aliyun/login", "from ..access import x", "aliyun/login: it imports access"),
+    ],
+)
+def test_what_the_host_needs_stays_pure(
+    house: Path, file: str, source: str, message: str
+) -> None:
+    """A module that does I/O, itself or through others, is no longer for the host."""
+    (house / f"point/{file}.py").write_text(source + "\n")
+    done = gate("imports", house)
+    assert done.returncode == 1
+    assert f"{house}/tools/pointctl/needed.py:" in done.stdout
+    assert message in done.stdout
+
+
+def test_a_layer_follows_from_the_imports(house: Path) -> None:
+    """Also through functions, and through a circle of modules that are doing."""
+    (house / "point/store.py").write_text(
+        "from .compat import os\ndef f():\n    from . import access\n"
+    )
+    assert layers(house) == {
+        "compat": "base",
+        "errors": "pure",
+        "imei": "pure",
+        "protocol": "pure",
+        "store": "doing",
+        "access": "doing",
+        "aliyun/login": "pure",
+        "aliyun/register": "doing",
+        "host/server": "pure",
+    }
+    (house / "point/host/server.py").write_text("import hmac\n")
+    (house / "point/errors.py").write_text("from .compat import sleep_ms\n")
+    found = layers(house)
+    assert (found["host/server"], found["compat"]) == ("base", "base")
+    assert {found[name] for name in ("errors", "imei", "protocol")} == {"doing"}
+    assert gate("imports", house).returncode == 1
+
+
+@pytest.mark.parametrize(
     ("file", "source"),
     [
         (
@@ -125,6 +210,9 @@ def test_a_broken_import_rule_is_found(
         ("tools/pointctl/x.py", "import point.errors\nfrom .request import x"),
         ("tools/pointctl/x.py", "import point\nprint(point.__version__)"),
         ("point/store.py", "from .compat import os\nfrom .errors import FLASH"),
+        ("point/store.py", "from .compat import os\nfrom . import access"),
+        ("point/aliyun/register.py", "from .. import store\nfrom .login import x"),
+        ("tools/pointctl/x.py", "from point.host import server\nimport point.aliyun"),
     ],
 )
 def test_what_is_allowed_passes(house: Path, file: str, source: str) -> None:
@@ -150,11 +238,12 @@ def test_sizes_are_weighed_against_the_budgets(tmp_path: Path) -> None:
 
 
 def test_a_missed_sum_is_named_and_fails_nothing(tmp_path: Path) -> None:
-    """Only what is needed counts for the smaller one."""
+    """A cloud's folder does not count for the smaller one, and host/ for none."""
     heavy = "".join(f"name_{n} = 'value {n}'\n" for n in range(75))
-    for name in ("cipher", *(f"part{n:02}" for n in range(7))):
+    (tmp_path / "cloud").mkdir()
+    (tmp_path / "host").mkdir()
+    for name in ("cloud/cipher", "host/server", *(f"part{n:02}" for n in range(7))):
         (tmp_path / f"{name}.py").write_text(heavy)
-    (tmp_path / "protocol_server.py").write_text(heavy)  # no board has it
     done = gate("size", "--json", tmp_path)
     report = json.loads(done.stdout)
     each = report["modules"][0]["bytes"]

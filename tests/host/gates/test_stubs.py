@@ -14,20 +14,23 @@ from typing import Any
 
 import pytest
 
-from point import (
-    cloudsettings,
-    credentials,
-    mqttauth,
-    protocol,
-    protocol_server,
-    settings,
-    topology,
-)
+from point import credentials, mqttauth, protocol, settings
+from point.aliyun import settings as aliyun_settings
+from point.aliyun import topology
+from point.host import protocol_server
 from tests.runtimes import ROOT
 
 STUBS = ROOT / "typings/point"
 IMEI = "866123456789018"
-MODULES = sorted(file.stem for file in (ROOT / "point").glob("*.py"))
+
+
+def names(folder: Path, kind: str) -> list[str]:
+    """The modules below `folder`, by their paths in it."""
+    files = folder.rglob(f"*.{kind}")
+    return sorted(f.relative_to(folder).with_suffix("").as_posix() for f in files)
+
+
+MODULES = names(ROOT / "point", "py")
 
 
 @pytest.fixture
@@ -57,7 +60,7 @@ def test_nothing_has_drifted(house: Path) -> None:
     """Of no module."""
     done = stubtest(house)
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
-    assert {file.stem for file in STUBS.glob("*.pyi")} == set(MODULES)
+    assert names(STUBS, "pyi") == MODULES
 
 
 def test_drift_is_found(house: Path) -> None:
@@ -75,18 +78,18 @@ def test_drift_is_found(house: Path) -> None:
         text = (house / name).read_text()
         assert text.count(before) == 1, name
         (house / name).write_text(text.replace(before, after))
-    (house / "typings/point/topology.pyi").unlink()
+    (house / "typings/point/aliyun/topology.pyi").unlink()
     done = stubtest(house)
     assert done.returncode == 1
     found = [line for line in done.stdout.splitlines() if line.startswith("point.")]
     assert sorted(line.split(" ")[0] for line in found) == [
+        "point.aliyun.topology",
         "point.claim.Claim.renew",
         "point.credentials.word",
         "point.errors.DNS",
         "point.flow.backoff_ms",
         "point.imei.masked",
         "point.store.Store.pending",
-        "point.topology",
         "point.url.more",
     ]
 
@@ -165,16 +168,16 @@ def test_requests_have_the_documented_members() -> None:
     told = protocol.acknowledge(request, "0" * 32, bytes(32))
     assert members("protocol", "Acknowledgement") == told.keys()
     read = protocol_server.decode_request(b'{"imei": "%s"}' % IMEI.encode())
-    assert members("protocol_server", "DecodedRequest") == read.keys()
+    assert members("host/protocol_server", "DecodedRequest") == read.keys()
 
 
 def test_settings_have_the_documented_members() -> None:
     """Each key that some source knows."""
-    known = set(vars(settings)["_RULES"]) | set(vars(settings)["_OF_ONE"])
+    known = set(vars(settings)["_RULES"]) | set(vars(settings)["_OWN"])
     assert members("settings", "Settings") == known
     text = b'{"source": "aliyun", "productKey": "pk", "productSecret": "s", "ca": "c"}'
-    found = cloudsettings.registration(settings.parse(text), IMEI)
-    assert members("cloudsettings", "Registration") == found.keys()
+    found = aliyun_settings.identity(settings.parse(text), IMEI)
+    assert members("aliyun/settings", "AliyunIdentity") == found.keys()
 
 
 def test_messages_have_the_documented_members() -> None:
@@ -183,7 +186,10 @@ def test_messages_have_the_documented_members() -> None:
     connect["will"] = {"topic": "t", "message": "m"}
     found = mqttauth.settings({"device": CONFIG["device"], "connect": connect}, bytes)
     assert members("mqttauth", "Login") == found.keys()
-    assert members("topology", "Member") == topology.member("k", "n", "s").keys()
+    assert (
+        members("aliyun/topology", "Member")
+        == topology.make_member("k", "n", "s").keys()
+    )
 
 
 def test_a_board_is_what_the_template_is() -> None:
@@ -211,5 +217,5 @@ def test_a_board_is_what_the_template_is() -> None:
 
 def test_no_stub_is_on_a_board() -> None:
     """They cost flash there and are of no use."""
-    assert not list((ROOT / "point").glob("*.pyi"))
+    assert not list((ROOT / "point").rglob("*.pyi"))
     assert inspect.getsourcefile(protocol) == str(ROOT / "point/protocol.py")

@@ -1,4 +1,4 @@
-"""point.cipher and point.aliyun against `cryptography` and hmac, on generated input.
+"""point.aliyun's cipher and login against `cryptography` and hmac, on generated input.
 
 CPython's half of point.compat takes AES from `cryptography` too, so the same channels
 are also opened on the real MicroPython, whose AES is its own.
@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC, Mode
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from point import aliyun, cipher
+from point.aliyun import cipher
+from point.aliyun import login as aliyun
 from point.errors import PointError
 from tests.patience import PATIENCE_S
 from tests.runtimes import ROOT, micropython
@@ -117,7 +118,7 @@ def test_sign(method: str, secret: str, members: dict[str, str]) -> None:
 PROGRAM = """
 import json, sys
 sys.path.insert(0, {root!r})
-from point import aliyun, cipher
+from point.aliyun import login as aliyun, cipher
 from point.compat import binascii
 un, hexed = binascii.unhexlify, lambda data: binascii.hexlify(data).decode()
 for line in sys.stdin:
@@ -183,7 +184,7 @@ from point import mqttauth, session, setup
 connect = {{"host": "mqtt.example.com", "auth": {auth!r}, "clientId": "x"}}
 device = {{"productKey": "pk", "deviceName": "name", "deviceSecret": "secret"}}
 mqttauth.settings({{"device": device, "connect": connect}}, bytes)
-names = "aliyun", "cipher", "gizwits"
+names = "aliyun.login", "aliyun.cipher", "gizwits.login"
 print([name for name in names if "point." + name in sys.modules])
 """
 

@@ -5,7 +5,8 @@ import json
 import pytest
 from fastapi.testclient import TestClient
 
-from point import mqttauth, protocol, protocol_server
+from point import mqttauth, protocol
+from point.host import protocol_server
 from pointctl.registry.devices import devices, products
 from pointctl.registry.storage.models import Policy
 from pointctl.server.app import create_app

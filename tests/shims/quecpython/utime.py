@@ -16,8 +16,8 @@ if vm.MICROPYTHON:
     ticks_add = _time.ticks_add
     ticks_diff = _time.ticks_diff
 else:
-    from point.cpython import sleep_ms as _sleep_ms
-    from point.cpython import ticks_add, ticks_diff, ticks_ms  # noqa: F401
+    from point.host.cpython import sleep_ms as _sleep_ms
+    from point.host.cpython import ticks_add, ticks_diff, ticks_ms  # noqa: F401
 
     ticks_cpu = ticks_us = _time.perf_counter_ns
 

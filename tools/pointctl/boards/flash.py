@@ -9,10 +9,8 @@ import point
 from pointctl.errors import PointctlError
 from pointctl.folder import private_file
 
-# Modules of point/ that only CPython and servers need.
-NOT_ON_BOARDS = ("cpython.py", "protocol_server.py")
-
 _POINT = Path(point.__file__).parent
+_NOT_ON_BOARDS = _POINT / "host"  # what only CPython and servers need
 CHECKOUT = _POINT.parent  # site-packages, where pointctl was installed from a wheel
 _PACKAGED = Path(__file__).parents[1] / "device"
 # A wheel has the device files inside the package; a checkout has them beside point/.
@@ -47,9 +45,9 @@ def files(board: str, libraries: Path | None = None) -> dict[str, Path]:
             f"there is no board {board!r}; name one of {', '.join(known)}"
         )
     found = {"boot.py": _DEVICE / "boot.py", program(board): _DEVICE / "main.py"}
-    for source in sorted(_POINT.glob("*.py")):
-        if source.name not in NOT_ON_BOARDS:
-            found[f"point/{source.name}"] = source
+    for source in sorted(_POINT.rglob("*.py")):
+        if _NOT_ON_BOARDS not in source.parents:
+            found[f"point/{source.relative_to(_POINT).as_posix()}"] = source
     # The board's own files come last: they replace what all boards share.
     found |= {source.name: source for source in sorted(firmware.glob("*.py"))}
     for source in sorted(libraries.rglob("*.py")) if libraries else ():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from point import authkey
+from point.gizwits import authkey
 from pointctl.clouds.gizwits.preauth import algorithms
 from pointctl.clouds.gizwits.preauth.customer_secrets import (
     AUTH_CODE,

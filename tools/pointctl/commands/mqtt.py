@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from point import aliyun, credentials, mqttauth
+from point import credentials, mqttauth
+from point.aliyun import login as aliyun
 from point.errors import PointError
 from pointctl.commands.options import Json, print_json
 from pointctl.errors import Refused

@@ -7,7 +7,7 @@ from typing import Annotated, cast
 
 import typer
 
-from point import aliyun
+from point.aliyun import login as aliyun
 from point.mqttauth import SCHEMES
 from pointctl.commands.options import DATA, Data, Json, print_json, print_table
 from pointctl.errors import PointctlError

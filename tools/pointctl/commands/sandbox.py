@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from point import authkey
+from point.gizwits import authkey
 from pointctl.clouds.gizwits.preauth import algorithms
 from pointctl.clouds.gizwits.preauth.sandbox import keys, stock
 from pointctl.clouds.gizwits.preauth.sandbox.models import CallKind, KeyMode, TokenRole

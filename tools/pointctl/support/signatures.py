@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypedDict
 
-from point import aliyun, cipher, mqttauth
+from point import mqttauth
+from point.aliyun import cipher
+from point.aliyun import login as aliyun
 
 if TYPE_CHECKING:
     from point.credentials import Device, Options
@@ -88,7 +90,7 @@ def hide(secret: str) -> str:
 def provisioning_parts(
     cipher_type: int, secret: str, random: str, mac: str | None
 ) -> list[SignedPart]:
-    """What point.cipher.provisioning_key() hashes; that checks the arguments."""
+    """What cipher.provisioning_key() of point hashes; that checks the arguments."""
     comma = SignedPart("comma", ",", "1 byte 2c", 1)
     parts = [_secret("secret", secret), comma]
     if cipher_type >= 6:

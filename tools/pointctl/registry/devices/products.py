@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
-from point import aliyun, credentials, mqttauth
+from point import credentials, mqttauth
+from point.aliyun import login as aliyun
 from point.errors import PointError
 from pointctl.errors import PointctlError, Refused
 from pointctl.registry import audit

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from point.protocol_server import DecodedRequest
+    from point.host.protocol_server import DecodedRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ BoardRequest = OpenRequest | SignedRequest
 def board_request(
     decoded: "DecodedRequest", address: str | None = None
 ) -> BoardRequest:
-    """Make a request of what point.protocol_server.decode_request() returned."""
+    """Make a request of what point.host.protocol_server.decode_request() returned."""
     names = decoded["imei"], decoded["productKey"], decoded["time"], address
     request_id, signature = decoded["requestId"], decoded["sign"]
     if decoded["ack"]:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from sqlalchemy import and_, bindparam, exists, select, update
 
-from point import aliyun, gizwits, mqttauth
+from point import mqttauth
+from point.aliyun import login as aliyun
+from point.gizwits import login as gizwits
 from pointctl.registry import audit
 from pointctl.registry.devices import products
 from pointctl.registry.issuing import claims, credentials

@@ -11,8 +11,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from point import protocol, protocol_server
+from point import protocol
 from point.errors import PointError
+from point.host import protocol_server
 from point.imei import masked
 from pointctl.registry.devices.refusal_counts import RefusalCounter
 from pointctl.registry.issuing.board_requests import (

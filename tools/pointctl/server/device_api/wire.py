@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from point import protocol, protocol_server
+from point import protocol
+from point.host import protocol_server
 
 if TYPE_CHECKING:
     from point.credentials import DeviceConfig

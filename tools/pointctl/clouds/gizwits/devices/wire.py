@@ -1,6 +1,6 @@
 """What devices send and are answered: signed headers, and forms as text.
 
-Boards' own code (point/gizwits.py, point/gizwitsform.py) signs, parses and encrypts
+Boards' own code (point/gizwits/) signs, parses and encrypts
 here, too. The older cloud's forms are encrypted under the product secret.
 """
 
@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
-from point import credentials, gizwits, gizwitsform
+from point import credentials
 from point.errors import PointError
+from point.gizwits import form as gizwits_form
+from point.gizwits import login
 from pointctl.clouds.gizwits.devices.errors import InvalidForm, WrongSignature
 from pointctl.clouds.gizwits.preauth.names import normalize_mac
 
@@ -55,13 +57,13 @@ class SignedHeaders:
 
     def has_token_under(self, product_key: str, mac: str, secret: str) -> bool:
         """Whether the token was made with this secret."""
-        expected = gizwits.token(product_key, mac, secret, self.nonce)
+        expected = login.token(product_key, mac, secret, self.nonce)
         is_equal = hmac.compare_digest(expected.encode(), self.token.encode())
         return self.method == _METHOD and is_equal
 
     def check_body(self, auth_key: str, body: bytes) -> None:
         """Raise WrongSignature unless the ETag signs this body."""
-        expected = gizwits.etag(auth_key, self.nonce, body)
+        expected = login.etag(auth_key, self.nonce, body)
         if not hmac.compare_digest(expected.encode(), (self.etag or "").encode()):
             raise WrongSignature
 
@@ -76,7 +78,7 @@ class ClassicRegistration:
 
 def make_token(product_key: str, mac: str, auth_key: str, nonce: str) -> str:
     """The MQTT password of a device with an auth_key."""
-    token: str = gizwits.token(product_key, mac, auth_key, nonce)
+    token: str = login.token(product_key, mac, auth_key, nonce)
     return token
 
 
@@ -104,7 +106,7 @@ def parse_registration(product_secret: str, encrypted: str) -> ClassicRegistrati
 def can_encrypt(product_secret: str) -> bool:
     """Whether this secret is an AES key: 32 hex digits."""
     try:
-        gizwitsform.sealed(product_secret, "")
+        gizwits_form.sealed(product_secret, "")
     except PointError:
         return False
     return True
@@ -112,18 +114,18 @@ def can_encrypt(product_secret: str) -> bool:
 
 def encrypt(product_secret: str, text: str) -> str:
     """A form of the older cloud, as hex."""
-    return str(gizwitsform.sealed(product_secret, text))
+    return str(gizwits_form.sealed(product_secret, text))
 
 
 def decrypt(product_secret: str, encrypted: str) -> bytes:
     """What an encrypted form holds. Raises InvalidForm."""
-    text = _or_invalid(gizwitsform.opened, product_secret, encrypted.encode())
+    text = _or_invalid(gizwits_form.opened, product_secret, encrypted.encode())
     assert isinstance(text, bytes)
     return text
 
 
 def _parse_form(body: bytes) -> dict[str, str]:
-    return dict(_or_invalid(gizwitsform.parse, body))
+    return dict(_or_invalid(gizwits_form.parse, body))
 
 
 def _or_invalid(call: Callable[..., T], *arguments: object) -> T:

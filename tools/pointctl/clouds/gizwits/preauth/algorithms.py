@@ -9,7 +9,7 @@ cloud does not know it. None is used unless it is named.
 from collections.abc import Callable
 from importlib.metadata import entry_points
 
-from point import authkey
+from point.gizwits import authkey
 from pointctl.errors import PointctlError
 
 GROUP = "pointctl.gizwits_algorithms"

@@ -1,6 +1,6 @@
 """How the names of the API are written: regular expressions, and MACs normalized."""
 
-from point import gizwits
+from point.gizwits import login
 
 HEX_32 = "^[0-9a-f]{32}$"
 NAME = "^[0-9A-Za-z]{1,32}$"  # pins and auth_codes; the samples are 32 hex digits
@@ -10,5 +10,4 @@ MAC_OR_IMEI = "^[0-9A-Za-z]{2}([:-]?[0-9A-Za-z]{2}){5}$|^[0-9]{15}$"
 
 def normalize_mac(mac: str) -> str:
     """A MAC or IMEI as the cloud has it: two spellings are one device."""
-    normalized: str = gizwits.bare(mac)
-    return normalized
+    return login.bare(mac)

@@ -1,0 +1,1 @@
+"""Alibaba Cloud IoT: registration, login, and the messages of devices."""

@@ -1,0 +1,1 @@
+"""Gizwits' cloud: registration, login, and its forms and frames."""

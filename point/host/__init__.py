@@ -1,0 +1,1 @@
+"""What only CPython and servers need. It is not put on boards."""

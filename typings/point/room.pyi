@@ -1,5 +1,0 @@
-from collections.abc import Iterable
-
-FINDERS: tuple[str, ...]
-
-def unload(names: Iterable[str]) -> None: ...
