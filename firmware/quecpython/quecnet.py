@@ -49,7 +49,7 @@ class Cellular:
         raise PointError(OFFLINE, "%s: state %d" % (what, stage[1]))
 
     def counted(self, connect, where):
-        """connect(*where), counting failures without an answer: a dead call looks up."""
+        """connect(*where); failures without an answer count: a dead call looks up."""
         self._unheard += 1
         try:
             made = connect(*where)
