@@ -1,6 +1,6 @@
 """What a modem says, line by line (ITU-T V.250, 3GPP TS 27.007). No I/O, no clock.
 
-Around the answer come echoes, notices that nobody asked for, and at boot noise: bytes
+Around the answer come echoes, unsolicited notices, and at boot noise: bytes
 in, lines out, and from those a Reply takes what belongs to its command.
 """
 

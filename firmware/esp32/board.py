@@ -75,7 +75,7 @@ def connect(host, port, trust, timeout_s):
     try:
         return stream.connect(host, port, trust, timeout_s)
     except PointError as error:
-        if error.number < OFFLINE:  # nobody was there
+        if error.number < OFFLINE:  # no answer
             bearer.failures = failures
         raise error
 

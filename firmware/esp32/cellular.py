@@ -17,7 +17,7 @@ _STALE = const(3)  # connections in a row that failed: PPP may only look connect
 
 
 class Cellular:
-    """`settings` are the modem's in board.json; `heard` is told the network's time."""
+    """`settings` are the modem's in board.json; `heard` is given the network's time."""
 
     def __init__(self, settings, feed, heard):
         self._settings = settings
@@ -42,7 +42,7 @@ class Cellular:
         self._modem = Modem(self._uart, feed)
 
     def imei(self):
-        """The IMEI, read once: under PPP there is no asking. PointError(IMEI)."""
+        """The IMEI, read once: PPP leaves no way to ask. PointError(IMEI)."""
         left = 2
         while not self._imei:
             left -= 1

@@ -69,7 +69,7 @@ class Modem:
         except PointError:
             if self.late():
                 raise
-            # It may be in a connection that nobody here remembers.
+            # It may be in a connection from before a restart.
             self.pause(_GUARD_MS)
             self._uart.write(b"+++")
             self.pause(_GUARD_MS)
@@ -132,7 +132,7 @@ class Modem:
             self.pause(1000)
 
     def time(self):
-        """Unix seconds as the network has told it, or None."""
+        """Unix seconds by the network, or None."""
         for line in self.try_all(("AT+CCLK?", "AT")):
             return at.clock(line)
 

@@ -12,7 +12,7 @@ from point.store import read_setup
 
 def claim_key(directory):
     """The key, 32 bytes. Raises PointError(SETTING) if there is none."""
-    sys.modules.pop(__name__, None)  # it would hold modules that nobody needs for MQTT
+    sys.modules.pop(__name__, None)  # it would hold modules that MQTT does not need
     nvs = esp32.NVS("pointaccess")
     try:
         text = read_setup(directory, "claim.key")

@@ -113,7 +113,7 @@ def claim_key():
 
 
 def flash_key():
-    """What binds the flash to this module: it tells no other unique number."""
+    """The key of the flash, made of the IMEI: the module has no other unique number."""
     from point.digest import sha256
 
     return sha256(b"flash" + imei().encode())

@@ -1,6 +1,6 @@
 """/usr/main.py: what QuecPython starts, and all that differs from other boards.
 
-Everything of ours lies in /usr, but the path holds only "", and nobody runs boot.py.
+Our files lie in /usr, but the path holds only "", and the firmware runs no boot.py.
 What follows is the same program as everywhere: main.py, which is called start.py here.
 """
 

@@ -75,7 +75,7 @@ class Socket(BrokerSocket):
         """Send a packet and wait for what it is to be answered with."""
         kind = packet[0] >> 4
         head = 2 if packet[1] < 128 else 3 if packet[2] < 128 else 4
-        if kind == _CONNECT:  # umqtt was told 0, else it would ping by itself
+        if kind == _CONNECT:  # umqtt was given 0, else it would ping by itself
             packet = bytearray(packet)
             packet[head + 8] = self._keep_alive >> 8
             packet[head + 9] = self._keep_alive & 255
@@ -115,7 +115,7 @@ class Socket(BrokerSocket):
         BrokerSocket._send(self, b"\x40\x02" + number)
 
     def _receive(self):
-        """(first byte, rest) of a packet, None if none has come and nobody waits."""
+        """(first byte, rest) of a packet, None if none has come and we do not wait."""
         first = BrokerSocket.read(self, 1)
         if first is None:
             return None

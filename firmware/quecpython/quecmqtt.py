@@ -1,8 +1,8 @@
 """QuecPython's umqtt in the shape every board gives.
 
 It is used for what it sends. Its way in would flatten all causes to one ValueError, or
-swallow them; call back under its locks, acknowledge from a thread of its own, and wait
-five seconds for an answer that nobody reads: so that is quecbroker's, below it.
+swallow them; call back under its locks, acknowledge from another thread, and wait five
+seconds for an answer that nothing reads: quecbroker, below it, does that instead.
 """
 
 from quecbroker import Socket

@@ -9,7 +9,7 @@ from point.errors import OFFLINE, PointError
 _READY = (3, 1)  # checkNet: the stage of the data call, and it is up
 _SLICE_S = const(10)  # how long the watchdog goes hungry while we wait
 _CYCLE = const(3)  # after so many failures in a row the radio is switched off and on
-_DEAF = const(6)  # or after so many connections in a row that nobody answered
+_DEAF = const(6)  # or after so many connections in a row without an answer
 _RESTART = const(6)  # and after so many everything; Quectel's own figures
 
 
@@ -49,12 +49,12 @@ class Cellular:
         raise PointError(OFFLINE, "%s: state %d" % (what, stage[1]))
 
     def counted(self, connect, where):
-        """connect(*where); what nobody answers is counted: a dead call may look up."""
+        """connect(*where); failures without an answer count: a dead call looks up."""
         self._unheard += 1
         try:
             made = connect(*where)
         except PointError as error:
-            if error.number >= OFFLINE:  # somebody was there
+            if error.number >= OFFLINE:  # there was an answer
                 self._unheard = 0
             raise
         self._unheard = 0
@@ -87,7 +87,7 @@ class Cellular:
             self._restart()
         elif self._failures % _CYCLE == 0:
             self._cycle()
-        elif stage[0] == 3:  # registered, but nobody has dialled, or it was hung up
+        elif stage[0] == 3:  # registered, but not dialled, or hung up
             from quecapn import dial
 
             dial(self._options)

@@ -1,4 +1,4 @@
-"""Random bytes where firmware has no uos.urandom: a hash over what nobody can foretell.
+"""Random bytes where firmware has no uos.urandom: a hash over unpredictable values.
 
 What it gives names requests and begins ciphers; it must not repeat, and not be guessed
 by who knows the board but not its claim key.

@@ -17,7 +17,7 @@ _CONNECT_S = const(24)  # a longer limit is none at all, and neither is one belo
 
 
 class _Socket:
-    """A usocket as point.stream expects one: it waits as long as it was told to."""
+    """A usocket as point.stream expects one: it waits as long as its time-out says."""
 
     def __init__(self, sock):
         self._sock = sock
@@ -35,7 +35,7 @@ class _Socket:
                 raise PointError(CONNECT, "refused")
 
     def setsockopt(self, level, option, value):
-        """There is no TCP_NODELAY; who sets it is warned on the console."""
+        """Do nothing: there is no TCP_NODELAY, and setting it warns on the console."""
 
     def settimeout(self, timeout_s):
         self._timeout_s = timeout_s

@@ -64,7 +64,7 @@ def _pem(der):
 
 
 def connect_verified(host, port, trust, timeout_s):
-    """The same for those who would tell a secret: never to somebody unknown."""
+    """Connect; PointError(UNVERIFIED) if this firmware would ignore the CA."""
     from quecsocket import connect
 
     if trust and trust.get("ca") and not trust.get("pins") and not takes_ca():

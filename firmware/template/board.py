@@ -65,7 +65,7 @@ def now():
 
 
 def network_time():
-    """Unix seconds as the cellular network tells them (NITZ), or None."""
+    """Unix seconds by the cellular network (NITZ), or None."""
     return None
 
 

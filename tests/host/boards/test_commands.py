@@ -3,7 +3,8 @@
 import pytest
 import serial
 
-from pointctl.boards import bootlog, ports
+from pointctl.boards import bootlog, mpremote_link, ports, quecpython_link
+from pointctl.boards.onboard import OnBoard
 from pointctl.boards.ports import Port
 from pointctl.errors import PointctlError, Refused
 from tests.fakeboard.board import Faults, fake_board
@@ -94,6 +95,35 @@ def test_dry_run(pointctl, flash):
     assert "would copy" in shown.out
     assert {row["what"] for row in found["files"]} == {"new"}
     assert list(flash.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "root", "open_link"),
+    [
+        ("esp32", "/", mpremote_link.open_link),
+        ("quecpython", "/usr/", quecpython_link.open_link),
+    ],
+)
+def test_folders_of_an_earlier_version(flash, kind, root, open_link):
+    """Files in the folders of point/ are found, and folders go with their last file."""
+    point = flash / root.strip("/") / "point"
+    names = ["aliyun.py", "cloud/inner/form.py", "cloud/login.py", "url.py"]
+    for name in names:
+        (point / name).parent.mkdir(parents=True, exist_ok=True)
+        (point / name).write_text("x = 1\n")
+    with (
+        fake_board(kind, flash) as board,
+        open_link(board.port, timeout_s=20) as link,
+    ):
+        on_board = OnBoard(link, root, 20)
+        found = on_board.survey([], whole=True)
+        assert sorted(found) == [f"point/{name}" for name in names]
+        on_board.remove(["point/aliyun.py", "point/cloud/inner/form.py"])
+        left = sorted(path.name for path in point.rglob("*"))
+        assert left == ["cloud", "login.py", "url.py"]
+        on_board.remove(["point/cloud/login.py", "point/not-there/x.py"])
+        assert [path.name for path in point.iterdir()] == ["url.py"]
+        assert sorted(on_board.survey([], whole=True)) == ["point/url.py"]
 
 
 def test_log_and_reset(pointctl, flash):

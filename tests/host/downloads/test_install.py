@@ -51,7 +51,8 @@ def test_wheel(tmp_path: Path) -> None:
     device = {"boot.py", "main.py", "firmware/unix/board.py"}
     assert {f"pointctl/device/{name}" for name in device} <= names
     assert "point/access.py" in names
-    assert "point-stubs/access.pyi" in names
+    assert {"point/aliyun/login.py", "point/host/cpython.py"} <= names
+    assert {"point-stubs/access.pyi", "point-stubs/aliyun/login.pyi"} <= names
     assert not [name for name in names if name.startswith("point/") and name[-1] == "i"]
     assert "pointctl/demo/devices.csv" in names
     assert "pointctl/registry/storage/migrations/versions/0001_first.py" in names
