@@ -3,39 +3,42 @@
 import gc
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests import databases
 from tests import postgres as server
 
+TESTS = Path(__file__).parent
+
 # The files that take longest. They begin first, so that none is left over at the end
-# for one process alone; who is not here only costs time.
-_LONG = (
-    "test_console_browser.py",
-    "test_boards_link.py",
-    "test_server_abuse.py",
-    "test_server_slice.py",
-    "test_factory_process.py",
-    "test_boards_deploy.py",
-    "test_quecpython.py",
-    "test_slice.py",
-    "test_field.py",
-    "test_bench.py",
-    "test_factory_slice.py",
-    "test_hostile_answers.py",
-    "test_quecpython_module.py",
-    "test_server_hooks.py",
-    "test_gizwits_preauth_abuse.py",
-    "test_readme.py",
-    "test_demo.py",
-    "test_esp32_module.py",
-    "test_contract.py",
-    "test_fakeboard.py",
-    "test_gizwits_page.py",
-    "test_server_workers.py",
-    "test_device_runtime.py",
-    "test_dist.py",
+# for one process alone. A file that is missing here only costs time.
+LONG_FILES = (
+    "host/server/test_console_browser.py",
+    "host/boards/test_link.py",
+    "host/server/test_abuse.py",
+    "faults/test_server_slice.py",
+    "e2e/test_factory_process.py",
+    "e2e/test_boards_deploy.py",
+    "boards/test_quecpython.py",
+    "faults/test_slice.py",
+    "e2e/test_field.py",
+    "host/gates/test_bench.py",
+    "faults/test_factory_slice.py",
+    "e2e/test_hostile_answers.py",
+    "e2e/test_quecpython_module.py",
+    "host/server/test_broker_hooks.py",
+    "host/clouds/test_gizwits_preauth_abuse.py",
+    "e2e/test_readme.py",
+    "e2e/test_demo.py",
+    "e2e/test_esp32_module.py",
+    "boards/test_contract.py",
+    "boards/test_fakeboard.py",
+    "host/docs/test_gizwits_page.py",
+    "host/server/test_workers.py",
+    "host/point/test_device_runtime.py",
+    "host/downloads/test_dist.py",
 )
 
 
@@ -47,8 +50,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first, the others as they are."""
-    place = {name: number for number, name in enumerate(_LONG)}
-    items.sort(key=lambda item: place.get(item.path.name, len(_LONG)))
+    place = {TESTS / name: number for number, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: place.get(item.path, len(LONG_FILES)))
 
 
 def pytest_collection_finish() -> None:

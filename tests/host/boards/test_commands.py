@@ -4,8 +4,8 @@ import pytest
 import serial
 
 from pointctl.boards import bootlog, mpremote_link, ports, quecpython_link
-from pointctl.boards.onboard import OnBoard
 from pointctl.boards.ports import Port
+from pointctl.boards.remote_board import RemoteBoard
 from pointctl.errors import PointctlError, Refused
 from tests.fakeboard.board import Faults, fake_board
 
@@ -115,7 +115,7 @@ def test_folders_of_an_earlier_version(flash, kind, root, open_link):
         fake_board(kind, flash) as board,
         open_link(board.port, timeout_s=20) as link,
     ):
-        on_board = OnBoard(link, root, 20)
+        on_board = RemoteBoard(link, root, 20)
         found = on_board.survey([], whole=True)
         assert sorted(found) == [f"point/{name}" for name in names]
         on_board.remove(["point/aliyun.py", "point/cloud/inner/form.py"])

@@ -53,5 +53,5 @@ def test_an_exception_is_told_without_its_text(lines):
     foreign, own = lines()
     assert CANARY not in json.dumps(foreign)
     assert foreign["error"] == "ValueError"
-    assert "test_cli_logs.py" in foreign["stack"][0]
+    assert "test_logs.py" in foreign["stack"][0]
     assert own["detail"] == "the disk is full"

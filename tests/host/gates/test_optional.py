@@ -10,18 +10,18 @@ from tests.runtimes import ROOT
 
 # One test, or a few of the same name, that cannot do without the part.
 USERS = {
-    "chromium": "host/test_console_browser.py::test_searching",
-    "curl": "host/test_gizwits_page.py::test_the_examples",
-    "dpkg-deb": "host/test_setup.py::test_a_venv_without_ensurepip_gets_pip",
+    "chromium": "host/server/test_console_browser.py::test_searching",
+    "curl": "host/docs/test_gizwits_page.py::test_the_examples",
+    "dpkg-deb": "host/gates/test_setup.py::test_a_venv_without_ensurepip_gets_pip",
     "faketime": "faults/test_slice.py::test_slice[clocks]",
-    "git": "host/test_dist_secrets.py::test_what_git_does_not_know_is_refused",
-    "libzbar": "host/test_factory_labels.py::test_zbar_reads_it[small-imei]",
-    "make": "host/test_setup.py::test_make_help_lists_every_target[from a shell]",
-    "mosquitto": "host/test_broker_mosquitto.py::test_no_secret_is_in_argv",
-    "nginx": "host/test_deployment.py::test_boards_behind_nginx",
-    "postgresql": "host/test_registry_database.py::test_one_who_writes_alone",
-    "rabbitmq": "host/test_broker_rabbitmq.py::test_a_stranger_is_refused[plain]",
-    "systemd-analyze": "host/test_deployment.py::test_the_units_are_understood",
+    "git": "host/downloads/test_secrets.py::test_what_git_does_not_know_is_refused",
+    "libzbar": "host/factory/test_labels.py::test_zbar_reads_it[small-imei]",
+    "make": "host/gates/test_setup.py::test_make_help_lists_every_target[from a shell]",
+    "mosquitto": "host/broker/test_mosquitto.py::test_no_secret_is_in_argv",
+    "nginx": "host/docs/test_deployment.py::test_boards_behind_nginx",
+    "postgresql": "host/registry/test_database.py::test_one_who_writes_alone",
+    "rabbitmq": "host/broker/test_rabbitmq.py::test_a_stranger_is_refused[plain]",
+    "systemd-analyze": "host/docs/test_deployment.py::test_the_units_are_understood",
 }
 
 

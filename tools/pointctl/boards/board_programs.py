@@ -52,14 +52,25 @@ def _survey(root, names):
             _answer([name, size, _hash(root + name)])
 """
 
+# Every file below a folder, also in the folders in it, by its path from there on.
 _LIST = """
+def _walk(folder, inside, found):
+    for name in os.listdir((folder + inside)[:-1]):
+        if os.stat(folder + inside + name)[0] & 0x4000:
+            _walk(folder, inside + name + "/", found)
+        else:
+            found.append(inside + name)
+
 def _list(folder):
+    found = []
     try:
-        _answer(os.listdir(folder[:-1]))
+        _walk(folder, "", found)
     except OSError:
-        _answer([])
+        pass
+    _answer(found)
 """
 
+# An empty folder is removed, too: it would hide a module of the same name.
 _REMOVE = """
 def _remove(root, names):
     for name in names:
@@ -68,6 +79,13 @@ def _remove(root, names):
         except OSError:
             if _size(root + name) is not None:
                 raise
+    for name in names:
+        while "/" in name:
+            name = name[: name.rfind("/")]
+            try:
+                os.rmdir(root + name)
+            except OSError:
+                break
 """
 
 _FOLDERS = """

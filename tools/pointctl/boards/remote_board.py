@@ -62,7 +62,8 @@ class RemoteBoard:
     ) -> dict[str, BoardFile]:
         """Return those of the files that exist, hashed by the board.
 
-        With `whole`, add every other file in point/, which holds our files only.
+        With `whole`, add every other file in point/ and the folders in it, which hold
+        our files only.
         """
         wanted = set(names)
         if whole:
