@@ -90,7 +90,5 @@ class Registration:
             device["deviceSecret"] = found.get("deviceSecret")
             log_in = login.login
         config = credentials.checked({"device": device, "connect": connect})
-        log_in(
-            config["device"], config["connect"]
-        )  # as it will: raises what is wrong
+        log_in(config["device"], config["connect"])  # as it will: raises what is wrong
         return config
