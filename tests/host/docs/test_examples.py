@@ -20,7 +20,6 @@ def test_settings(example: str) -> None:
 def test_sub_devices() -> None:
     """Each is one that point.aliyun.gateway adds."""
     members = json.loads((EXAMPLES / "aliyun_gateway/sub-devices.json").read_bytes())
-    assert topology.read_pairs(members) == [
-        ("a1C3d4E5f6G", f"lamp-{n}") for n in (1, 2)
-    ]
+    names = [("a1C3d4E5f6G", f"lamp-{n}") for n in (1, 2)]
+    assert topology.read_pairs(members) == names
     assert all(topology.read_secret(member) for member in members)
