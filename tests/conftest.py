@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,7 +44,11 @@ LONG_FILES = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """CI tells which tests are slowest."""
+    """CI tells which tests are slowest. Programs that tests start hear Ctrl-C."""
+    if (
+        signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    ):  # as a shell's background jobs
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if os.environ.get("CI") == "true" and config.option.durations is None:
         config.option.durations = 40
 

@@ -11,7 +11,7 @@ from pointctl.clouds.gizwits.preauth import errors, results
 from pointctl.clouds.gizwits.preauth.sandbox import batches
 from pointctl.clouds.gizwits.preauth.sandbox.keys import KeyMaker
 from pointctl.clouds.gizwits.preauth.sandbox.models import SandboxBatch, SandboxBatchRow
-from pointctl.clouds.kit.secrets import SandboxSecret, hash_token
+from pointctl.clouds.kit.sandbox_secret import SandboxSecret, hash_token
 from tests.host.preauth import Sandbox, client_of, customer, filled_database, xlsx
 from tests.host.serving import PRODUCT, imei
 from tests.patience import PATIENCE_S

@@ -14,7 +14,7 @@ from pointctl.clouds.gizwits.preauth.sandbox.models import (
     SandboxProduct,
 )
 from pointctl.clouds.gizwits.preauth.sandbox.service import PreauthService
-from pointctl.clouds.kit.secrets import SandboxSecret, SandboxSecretError
+from pointctl.clouds.kit.sandbox_secret import SandboxSecret, SandboxSecretError
 from pointctl.errors import PointctlError
 from tests.host.preauth import ON_BOTH, SECRET, customer
 from tests.host.serving import PRODUCT

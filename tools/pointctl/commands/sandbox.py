@@ -113,6 +113,7 @@ def serve(
     from pointctl.web.serving import listen
     from pointctl.web.tls import Certificate
 
+    make_key = algorithms.find_algorithm(algorithm) if algorithm else None
     behaviour = SandboxBehaviour(
         chaos=Chaos(chaos, chaos_seed, chaos_delay) if chaos else None,
         mqtt=_mqtt_address(mqtt) if mqtt else None,
@@ -121,7 +122,7 @@ def serve(
     loaded = Certificate(files.certificate, files.key)
     # The address first: where it cannot be had, nothing is to be made.
     with listen(host, port) as listener:
-        maker = _open_maker(data, algorithm)
+        maker = _open_maker(data, make_key)
         with _open(context, data, make=True) as database:
             run(database, maker, behaviour, listener, loaded)
 
@@ -157,6 +158,7 @@ def broker(
     from pointctl.web.tls import Certificate
 
     broker_name()  # says what to install, where it is missing
+    make_key = algorithms.find_algorithm(algorithm)
     from pointctl.clouds.gizwits.sandbox.broker import run
 
     login_file = operator_file or data / "gizwits-sandbox-operator.json"
@@ -164,7 +166,7 @@ def broker(
     # What can fail comes before what makes something.
     Certificate(files.certificate, files.key)
     socket.create_server((HOST, port)).close()
-    maker = _open_maker(data, algorithm)
+    maker = _open_maker(data, make_key)
     create_login(login_file)
     settings = EmbeddedSettings(
         port, str(files.certificate), str(files.key), str(login_file)
@@ -183,13 +185,12 @@ def _open(
     return open_database(DataFolder(data), context.obj, make=make)
 
 
-def _open_maker(data: Path, algorithm: str | None) -> keys.KeyMaker:
+def _open_maker(data: Path, make_key: algorithms.Algorithm | None) -> keys.KeyMaker:
     """The maker of auth_keys; the sandbox's secret is made if it is not there."""
-    found = algorithms.find_algorithm(algorithm) if algorithm else None
     folder = DataFolder(data)
     if keys.create_secret(folder):
         print(f"made {keys.secret_entry(folder).path}: {keys.KEEP_IT}", file=sys.stderr)
-    return keys.open_maker(folder, found)
+    return keys.open_maker(folder, make_key)
 
 
 def _certificate_files(

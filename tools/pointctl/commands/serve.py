@@ -101,6 +101,8 @@ def serve(
     )
     # What can fail comes before what makes something: a server that cannot start
     # leaves nothing behind.
+    if mqtt_hook_token_file is not None and mqtt_hook_token_file.exists():
+        token.read_token(mqtt_hook_token_file)
     with open_accounts(settings.mosquitto) as accounts:
         needs_fixed_passwords = accounts is not None
     Certificate(settings.certificate, settings.key)

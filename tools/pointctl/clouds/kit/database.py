@@ -162,6 +162,6 @@ def _check_is_ours(connection: Connection, metadata: MetaData, where: str) -> No
 
 
 def _deletion(database: Database) -> str:
-    if database.url.get_backend_name() == "sqlite":
-        return f"delete it, rm {database.where}*"
+    if database.file is not None:
+        return f"delete it, rm {database.file}*"
     return "drop that database, and create an empty one"

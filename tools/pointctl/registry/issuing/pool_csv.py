@@ -19,8 +19,9 @@ def read(file: TextIO, product_key: str) -> Iterator[PoolEntry | BadRow]:
     """
 
     def entry(line: int, cells: device_csv.Cells) -> PoolEntry | BadRow:
-        if cells.get("product_key", product_key) != product_key:
-            return BadRow(line, "of another product")
+        given = cells.get("product_key", product_key)
+        if given != product_key:
+            return BadRow(line, f"the product key {given} is not {product_key}")
         of_device = cells["device_name"], cells["device_secret"]
         return check_entry(line, *of_device, cells.get("product_secret") or None)
 

@@ -25,7 +25,7 @@ from pointctl.clouds.gizwits.preauth.sandbox.models import (
     SandboxProduct,
 )
 from pointctl.clouds.kit.database import SandboxDatabase
-from pointctl.clouds.kit.secrets import hash_token
+from pointctl.clouds.kit.sandbox_secret import hash_token
 from pointctl.registry.topics import Topics, build_topics
 
 _USER = re.compile(r"([0-9A-Za-z]{8})\|signmethod=sha256,signnonce=([0-9A-Za-z]{1,64})")

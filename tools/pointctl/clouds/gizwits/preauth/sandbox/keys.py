@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pointctl.clouds.gizwits.preauth.algorithms import Algorithm
 from pointctl.clouds.gizwits.preauth.errors import ModeInvalid
 from pointctl.clouds.gizwits.preauth.sandbox.models import KeyMode, SandboxProduct
-from pointctl.clouds.kit import secrets
-from pointctl.clouds.kit.secrets import SandboxSecret
+from pointctl.clouds.kit import sandbox_secret
+from pointctl.clouds.kit.sandbox_secret import SandboxSecret
 from pointctl.folder import DataFolder
 from pointctl.registry.storage.keystore import SecretEntry
 
@@ -28,7 +28,7 @@ def secret_entry(folder: DataFolder) -> SecretEntry:
 
 def create_secret(folder: DataFolder) -> bool:
     """Make the secret; False if there is one already. Raises PointctlError."""
-    return secrets.create_secret(secret_entry(folder))
+    return sandbox_secret.create_secret(secret_entry(folder))
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class KeyMaker:
 
 def open_maker(folder: DataFolder, algorithm: Algorithm | None) -> KeyMaker:
     """The maker of a data folder. Raises PointctlError where it has no secret."""
-    return KeyMaker(secrets.open_secret(secret_entry(folder)), algorithm)
+    return KeyMaker(sandbox_secret.open_secret(secret_entry(folder)), algorithm)
 
 
 def hash_key(auth_key: str) -> str:

@@ -30,7 +30,7 @@ from pointctl.clouds.gizwits.preauth.sandbox.models import (
     TokenRole,
 )
 from pointctl.clouds.kit.database import SandboxDatabase
-from pointctl.clouds.kit.secrets import SandboxSecretError, hash_token
+from pointctl.clouds.kit.sandbox_secret import SandboxSecretError, hash_token
 from pointctl.registry.storage.models import table
 
 _log = structlog.get_logger()

@@ -21,7 +21,7 @@ from pointctl.clouds.gizwits.preauth.sandbox.models import (
     TokenRole,
 )
 from pointctl.clouds.kit.database import SandboxDatabase
-from pointctl.clouds.kit.secrets import SandboxSecret, hash_token
+from pointctl.clouds.kit.sandbox_secret import SandboxSecret, hash_token
 from pointctl.errors import PointctlError, Refused
 from pointctl.registry.storage.models import format_time
 
