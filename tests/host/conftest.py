@@ -3,7 +3,9 @@
 import gc
 import io
 import logging
+import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 import structlog
@@ -12,6 +14,7 @@ from vectors import VECTORS, Counts, table
 
 from pointctl import __main__, certificates, logs
 from pointctl.folder import DataFolder
+from pointctl.registry import limits
 from pointctl.registry.database import Database
 
 
@@ -58,6 +61,13 @@ def pointctl(data, capsys) -> Callable[..., Finished]:
         return Finished(stopped.value.code or 0, streams.out, streams.err)
 
     return run
+
+
+@pytest.fixture
+def standing_clock(monkeypatch) -> None:
+    """For rate limits no time passes, however slow the machine is."""
+    now = time.time()
+    monkeypatch.setattr(limits, "time", SimpleNamespace(time=lambda: now))
 
 
 @pytest.fixture

@@ -292,7 +292,7 @@ def test_doubts_are_forgotten_after_an_hour(registry, keyed):
         let_pass(registry, timedelta(minutes=61))
 
 
-def test_a_board_that_asks_too_often_is_told_to_wait(registry, keyed):
+def test_a_board_that_asks_too_often_is_told_to_wait(registry, keyed, standing_clock):
     """Twenty at once, then one every three seconds; for this board only."""
     for _ in range(20):
         secret_of(registry, keyed.claim(1))
