@@ -7,7 +7,7 @@ also on a machine that is busy with other things. pytest's own timeout is longer
 import time
 from collections.abc import Callable
 
-PATIENCE_S = 240
+PATIENCE_S = 600
 
 
 def until(come: Callable[[], object], told: object = "") -> None:

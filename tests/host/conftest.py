@@ -3,7 +3,9 @@
 import gc
 import io
 import logging
+import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 import structlog
@@ -11,6 +13,7 @@ import structlog
 from pointctl import __main__, certificates, logs
 from pointctl.clouds.kit.database import SandboxDatabase
 from pointctl.folder import DataFolder
+from pointctl.registry import rate_limits as limits
 from pointctl.registry.storage.database import Database
 from tests.host.preauth import filled_database
 from tests.host.serving import Finished, Server, open_registry, url_of
@@ -60,6 +63,13 @@ def pointctl(data, capsys) -> Callable[..., Finished]:
         return Finished(int(stopped.value.code or 0), streams.out, streams.err)
 
     return run
+
+
+@pytest.fixture
+def standing_clock(monkeypatch) -> None:
+    """For rate limits no time passes, however slow the machine is."""
+    now = time.time()
+    monkeypatch.setattr(limits, "time", SimpleNamespace(time=lambda: now))
 
 
 @pytest.fixture

@@ -137,7 +137,7 @@ def test_who_is_not_let_in(people, name, password):
 
 
 @ON_BOTH
-def test_guessing_is_slow(people):
+def test_guessing_is_slow(people, standing_clock):
     """From one address soon, for one name from many addresses later; not for others."""
     for _ in range(10):
         with pytest.raises(sessions.WrongPassword):
