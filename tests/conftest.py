@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import databases
+from tests import databases, forked
 from tests import postgres as server
 
 TESTS = Path(__file__).parent
@@ -66,6 +66,12 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish() -> None:
+    """The process that servers are copied from is not left behind."""
+    forked.end_original()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,7 +9,6 @@ others can read in /proc, take the real command.
 As a program this is the process to copy: its standard input is a socket.
 """
 
-import atexit
 import contextlib
 import gc
 import importlib
@@ -22,7 +21,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -152,6 +151,9 @@ def _pair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
+_ENDS: list[Callable[[], object]] = []  # of the process that is copied
+
+
 @cache
 def _original() -> socket.socket:
     """Where to ask the process that is copied; it ends with this one."""
@@ -160,12 +162,19 @@ def _original() -> socket.socket:
     process = subprocess.Popen(command, stdin=theirs.fileno(), cwd=_ROOT)
     theirs.close()
 
-    @atexit.register
     def end() -> None:
         ours.close()
         process.wait()
 
+    _ENDS.append(end)
     return ours
+
+
+def end_original() -> None:
+    """End the process that is copied, if it was started."""
+    while _ENDS:
+        _ENDS.pop()()
+    _original.cache_clear()
 
 
 def _import_all() -> None:

@@ -177,8 +177,9 @@ def test_what_a_cloud_may_say(
     assert buyer.auth_code not in str(error.value)
 
 
-def test_a_cloud_that_is_not_there(buyer, journal, tmp_path, authority):
+def test_a_cloud_that_is_not_there(buyer, journal, tmp_path, authority, monkeypatch):
     """Nothing was spent, so the station asks again by itself."""
+    monkeypatch.setattr("pointctl.factory.sources.gizwits._WITHIN_S", 2.0)
     hostile = Hostile(authority, [])
     with hostile.running():
         pass  # its port is free now

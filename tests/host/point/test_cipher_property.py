@@ -193,10 +193,10 @@ print([name for name in names if "point." + name in sys.modules])
     ("auth", "loaded"),
     [
         ("plain", []),
-        ("aliyun", ["aliyun"]),
-        ("aliyun-token", ["aliyun"]),
-        ("gizwits", ["gizwits"]),
-        ("gizwits-classic", ["gizwits"]),
+        ("aliyun", ["aliyun.login"]),
+        ("aliyun-token", ["aliyun.login"]),
+        ("gizwits", ["gizwits.login"]),
+        ("gizwits-classic", ["gizwits.login"]),
     ],
 )
 def test_what_a_board_loads(auth: str, loaded: list[str]) -> None:
