@@ -50,6 +50,7 @@ _WHO = ("wait", "operator", "operator", "firmware", "operator", "firmware", "fir
 _ETIMEDOUT = const(110)
 _ETIMEDOUT_NEWLIB = const(116)  # the ESP32's sockets count as its C library does
 _TLS_EOF = const(29312)  # mbedTLS: the connection indicated an EOF
+_OPENSSL_ENDED = const(6)  # older CPython: the peer ended TLS, or TCP before it
 _OPENSSL_EOF = const(8)
 _REFUSED = "the server's certificate is refused"
 # mbedTLS joins a sentence for each thing that is wrong; the first of these counts.
@@ -108,8 +109,11 @@ def refine(error, otherwise):
     code = abs(code)
     if code == _ETIMEDOUT or code == _ETIMEDOUT_NEWLIB:
         return PointError(TIMEOUT, "deadline passed")
+    is_tls = hasattr(error, "reason")
+    if is_tls and code == _OPENSSL_ENDED:
+        code = _OPENSSL_EOF
     if code in (_OPENSSL_EOF, 32, 103, 104, _TLS_EOF):
         return PointError(CLOSED, "the peer closed the connection")
-    if code > 1000 or hasattr(error, "reason"):
+    if code > 1000 or is_tls:
         return PointError(TLS, "TLS error %d" % code)
     return PointError(otherwise, "errno %d" % code)

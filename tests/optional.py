@@ -20,7 +20,7 @@ _SYSTEM = ("/usr/sbin", "/sbin")
 
 @dataclass(frozen=True)
 class Part:
-    """A program or a shared library, and the Debian package that it comes in."""
+    """A program, a shared library or both, and the Debian packages they come in."""
 
     package: str
     program: str = ""
@@ -28,10 +28,10 @@ class Part:
     library: str = ""
 
     def find(self) -> Path | None:
-        """Where the program is, or the name of the library; None if it is missing."""
-        if self.library:
-            name = ctypes.util.find_library(self.library)
-            return Path(name) if name else None
+        """Where the program is, or else the library's name; None if one is missing."""
+        library = ctypes.util.find_library(self.library) if self.library else None
+        if self.library and not (library and self.program):
+            return Path(library) if library else None
         path = os.pathsep.join([os.environ.get("PATH", os.defpath), *_SYSTEM])
         places = Path("/").glob(self.places) if self.places else ()
         newest = max(places, key=_version, default=None)
@@ -44,7 +44,8 @@ def _version(path: Path) -> list[int]:
 
 
 PARTS = {
-    "chromium": Part("chromium", "chromium"),
+    # The library is what drives it wants: Chromium itself does without.
+    "chromium": Part("chromium libatomic1", "chromium", library="atomic"),
     "curl": Part("curl", "curl"),
     "dpkg-deb": Part("dpkg", "dpkg-deb"),
     "faketime": Part("faketime", "faketime"),

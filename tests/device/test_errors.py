@@ -116,6 +116,7 @@ class Refine(unittest.TestCase):
             self.check(OSError(sign * 113), "CONNECT")
             self.check(OSError(sign * 29312), "CLOSED")
             self.check(OSError(sign * 30592, "mbedtls"), "TLS")
+            self.check(OSError(sign * 6), "CONNECT")
 
     def test_without_errno(self):
         """An OSError may be empty, or hold only words."""
@@ -147,6 +148,7 @@ class Refine(unittest.TestCase):
             self.check(Verified(code), name)
         self.check(Reasoned(1, "wrong version number"), "TLS")
         self.check(Reasoned(8, "EOF occurred"), "CLOSED")
+        self.check(Reasoned(6, "has been closed (EOF)"), "CLOSED")  # Python 3.11.2
 
     def test_texts_of_others_stay_out(self):
         """A detail never repeats what the exception said."""

@@ -25,6 +25,7 @@ from tests.host.browsing import (
 )
 from tests.host.serving import Server, device_key_board, imei
 from tests.host.staff import PASSWORD
+from tests.runtimes import need
 
 PRODUCT = "pk-tracker"
 ENROLLED, STRANGE = range(12), range(4)
@@ -56,6 +57,7 @@ def claim(client, master, serial, number=1):
 @pytest.fixture(scope="module")
 def chromium(authority):
     """One browser for all; each visit is a new person."""
+    need("chromium")
     with sync_playwright() as playwright:
         browser = launch(playwright, authority.server)
         yield browser
