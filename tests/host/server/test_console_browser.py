@@ -194,6 +194,7 @@ def test_searching(visit):
     expect(rows).to_have_count(20)
     page.get_by_role("link", name="First page").click()
     expect(rows).to_have_count(50)
+    page.wait_for_load_state()  # what is typed before the script runs is not heard
     page.evaluate("window.stayed = true")
     page.get_by_label("IMEI or name").press_sequentially(imei(3)[:14])
     expect(rows).to_have_count(1)
