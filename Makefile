@@ -72,7 +72,7 @@ say-demo:
 	echo 'make demo: a server, a broker and a board, on this machine only. About 10 seconds; the first time also 2 minutes to fetch what it needs' >&2
 
 say-test:
-	echo 'make test: device, host and end-to-end tests. About 6 minutes on two quiet cores; the first time also 2 minutes to fetch what they need' >&2
+	echo 'make test: device, host and end-to-end tests. About 7 minutes on two quiet cores; the first time also 2 minutes to fetch what they need' >&2
 
 $(BIN)/pip:
 	echo 'setting up .venv, once: about a minute' >&2

@@ -12,6 +12,7 @@ import pytest
 
 from pointctl import certificates, children
 from tests import marked as marks
+from tests.patience import until
 from tests.runtimes import ROOT
 
 LEAVES = """
@@ -113,9 +114,11 @@ def test_a_child_ends_when_its_parent_is_killed(
         [sys.executable, "-c", STARTER], env=marked, stdout=subprocess.PIPE
     ) as parent:
         assert parent.stdout
-        assert parent.stdout.readline() == b"started\n"
-        assert len(of_test(tmp_path)) == 2
-        parent.kill()
+        try:
+            assert parent.stdout.readline() == b"started\n"
+            until(lambda: len(of_test(tmp_path)) == 2)
+        finally:
+            parent.kill()
 
 
 @pytest.mark.parametrize(
@@ -132,6 +135,10 @@ def test_the_bare_endpoint_leaves_none(
         command, cwd=ROOT, env=marked, stdout=subprocess.PIPE
     ) as bare:
         assert bare.stdout
-        assert int(bare.stdout.readline()) > 0
-        assert len(of_test(tmp_path)) == 3
+        try:
+            assert int(bare.stdout.readline()) > 0
+            until(lambda: len(of_test(tmp_path)) == 3)
+        except BaseException:
+            bare.kill()
+            raise
         bare.send_signal(number)
