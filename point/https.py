@@ -56,11 +56,11 @@ class HttpClient:
             self._stream = None
 
     def _request(self, body, media_type, headers, path):
-        head = "%s %s HTTP/1.1\r\nHost: %s\r\n"
-        head %= ("GET" if body is None else "POST", path, self._authority)
+        method = "GET" if body is None else "POST"
+        head = "%s %s HTTP/1.1\r\nHost: %s\r\n" % (method, path, self._authority)
         if body is not None:
-            head += "Content-Type: %s\r\nContent-Length: %d\r\n"
-            head %= (media_type, len(body))
+            head += "Content-Type: %s\r\n" % media_type
+            head += "Content-Length: %d\r\n" % len(body)
         for name in headers or ():
             line = "%s: %s" % (name, headers[name])
             if "\r" in line or "\n" in line:

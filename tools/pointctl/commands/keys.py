@@ -7,11 +7,9 @@ from typing import Annotated
 
 import typer
 
-from point import imei as imeis
-from point.errors import PointError
 from pointctl.commands.options import DATA, PRODUCT, Data, Json, print_json
-from pointctl.errors import PointctlError
 from pointctl.folder import DataFolder, private_file, private_folder
+from pointctl.imeis import check_imei
 from pointctl.registry.devices import products
 from pointctl.registry.keys import claim_keys as keys
 from pointctl.registry.keys import rotation
@@ -63,11 +61,8 @@ def keys_derive(
     """Derive the claim keys that the factory puts into boards, 64 hex digits each."""
     if (out is None) == (not show):
         raise typer.BadParameter("give either --out DIR or --show")
-    try:
-        for each in imei:
-            imeis.check(each)
-    except PointError as error:
-        raise PointctlError(f"{each}: {error.detail}") from error
+    for each in imei:
+        check_imei(each)
     with open_registry(data) as database:
         products.check_has_device_keys(database, product)
     claim_keys = keys.open_keys(DataFolder(data))

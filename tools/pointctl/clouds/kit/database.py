@@ -28,7 +28,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from pointctl.errors import PointctlError, Refused
 from pointctl.folder import DataFolder
 from pointctl.registry.storage import models
-from pointctl.registry.storage.database import Database, parse_url
+from pointctl.registry.storage.database import Database, is_missing, parse_url
 from pointctl.registry.storage.vault import Vault
 
 # One row for each sandbox: several may share a PostgreSQL database.
@@ -85,9 +85,9 @@ def open_sandbox_database(
     is missing and is not to be made.
     """
     url = parse_url(where)
-    if not make and isinstance(where, Path) and not where.is_file():
-        raise _missing(str(where))
-    # The vault stays unused, and so makes no key: a sandbox has its own (secrets.py).
+    if not make and is_missing(url):
+        raise _missing(url.database or "")
+    # The vault is not used, and so makes no key: a sandbox has sandbox_secret.py.
     folder = DataFolder(where.parent if isinstance(where, Path) else Path())
     with Database(url, Vault(folder)) as database:
         if make:

@@ -64,7 +64,7 @@ def open_database(
     PointctlError where it is missing and must not be made: then nothing is made.
     """
     url = parse_url(where)
-    if not make and _is_missing(url):
+    if not make and is_missing(url):
         raise _missing(url.database or "")
     database = Database(url, _vault(url, folder))
     try:
@@ -82,13 +82,13 @@ def existing_database(
 ) -> "Database":
     """Open a registry as it is, of any revision. Raises PointctlError without one."""
     url = parse_url(where)
-    if _is_missing(url):
+    if is_missing(url):
         raise _missing(url.database or "")
     return Database(url, _vault(url, folder))
 
 
-def _is_missing(url: URL) -> bool:
-    """Whether there is no file; of a server only its tables can say."""
+def is_missing(url: URL) -> bool:
+    """Whether the file of a URL is not there; of a server only its tables can say."""
     file = _kind_of(url).file_of(url)
     return file is not None and not file.is_file()
 
